@@ -1,0 +1,534 @@
+# cython: language_level=3, binding=True, embedsignature=True, boundscheck=False, wraparound=False
+# distutils: language = c++
+"""The boundary between Python and the compiled core: buffer in, result out.
+
+It knows no DNS and no ECS. The GIL is released while a batch becomes NDJSON. C++ never sees a Python object; dicts are
+built here, from the same steps and values as NDJSON.
+"""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.dict cimport PyDict_Copy, PyDict_SetItem, PyDict_Size
+from cpython.object cimport PyObject
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libcpp cimport bool as cbool
+from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
+from libcpp.string cimport string
+from libcpp.utility cimport move
+from libcpp.vector cimport vector
+
+from .errors import PROBLEM_CODES, REJECT_CODES, EngineError, RecordError
+from .results import RAW_LIMIT_BYTES, Reject, Result
+
+
+cdef extern from *:
+    """
+    #include "cfdns_fast/_native/batch.hpp"
+
+    static PyObject* cfdns_engine_error = nullptr;
+
+    // For `except +`: what C++ throws becomes EngineError or MemoryError.
+    static void cfdns_raise() {
+      try {
+        throw;
+      } catch (const cfdns::EngineFailure& failure) {
+        PyErr_SetString(cfdns_engine_error, failure.what());
+      } catch (const std::bad_alloc&) {
+        PyErr_NoMemory();
+      } catch (const std::exception& other) {
+        PyErr_SetString(PyExc_RuntimeError, other.what());
+      }
+    }
+    """
+    PyObject* cfdns_engine_error
+    void cfdns_raise()
+    int _PyBytes_Resize(PyObject**, Py_ssize_t) except -1
+    int PyGC_Disable()
+    int PyGC_Enable()
+
+
+cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
+    cdef cppclass Slice:
+        Slice()
+        const char* data
+        size_t size_bytes
+
+    cdef cppclass CSuffixTable "cfdns::SuffixTable":
+        CSuffixTable(string)
+        void add_edge(uint32_t, Slice, uint32_t) except +cfdns_raise
+        void add_fold(uint32_t, uint32_t) except +cfdns_raise
+        void finish() except +cfdns_raise
+
+    cdef cppclass string_view "std::string_view":
+        string_view()
+        string_view(const char*, size_t)
+
+    cdef enum class TimestampUnit(uint8_t):
+        pass
+
+    cdef cppclass CPlan "cfdns::Plan":
+        shared_ptr[const CSuffixTable] suffixes
+        size_t max_record_bytes
+        size_t slot_count
+        TimestampUnit unit
+        void add_source(string_view, cbool) except +cfdns_raise
+        void add_reading(int, size_t, size_t, cbool) except +cfdns_raise
+        void add_enumeration() except +cfdns_raise
+        void add_name(uint32_t, string_view) except +cfdns_raise
+        void add_step(int, size_t, string_view, string_view) except +cfdns_raise
+
+    cdef enum class ValueType(uint8_t):
+        absent
+        text
+        integer
+        boolean
+        name
+
+    cdef cppclass Value:
+        ValueType type
+        Slice text
+        int64_t integer
+        uint16_t name
+
+    cdef cppclass Event:
+        vector[Value] values
+        vector[uint64_t] problems
+
+    cdef enum class RejectCode(uint8_t):
+        pass
+
+    cdef cppclass CReject "cfdns::Reject":
+        uint64_t line
+        uint64_t byte_offset
+        uint64_t byte_length
+        RejectCode code
+        string raw
+
+    cdef enum class Turn(uint8_t):
+        event
+        reject
+        end
+
+    cdef cppclass Cursor:
+        void start(Slice, cbool, cbool, size_t) except +cfdns_raise
+        Turn next() except +cfdns_raise
+        Slice message()
+        Event event
+        CReject reject
+        uint64_t blank
+        uint64_t events
+        uint64_t consumed_bytes()
+        uint64_t newlines()
+        cbool mid_line()
+
+    cdef enum class BatchState(uint8_t):
+        end
+        full
+        refused
+
+    cdef cppclass Batch:
+        Batch(Cursor&)
+        BatchState run(const CPlan&, char*, size_t, cbool) except +cfdns_raise
+        size_t written_bytes
+        size_t wanted_bytes
+        vector[CReject] rejects
+
+    cdef cppclass Engine:
+        Engine() except +cfdns_raise
+        CPlan plan
+        unique_ptr[Cursor] borrow() except +cfdns_raise
+        void give_back(unique_ptr[Cursor])
+
+    string c_active_kernel "cfdns::active_kernel"() except +cfdns_raise
+    vector[string] c_available_kernels "cfdns::available_kernels"() except +cfdns_raise
+
+
+cfdns_engine_error = <PyObject*>EngineError
+cdef tuple _REJECT_CODES = tuple(REJECT_CODES)
+cdef tuple _PROBLEM_CODES = tuple(PROBLEM_CODES)
+cdef size_t _RAW_LIMIT_BYTES = RAW_LIMIT_BYTES
+
+
+def active_kernel():
+    """Return the name of the simdjson kernel at work (``icelake``, ``haswell``, ``westmere``, ``arm64``, ``fallback``, …)."""
+    return c_active_kernel().decode()
+
+
+def available_kernels():
+    """Return the names of the simdjson kernels that this CPU can run."""
+    return [name.decode() for name in c_available_kernels()]
+
+
+cdef inline string_view _view(bytes text):
+    return string_view(PyBytes_AS_STRING(text), len(text))
+
+
+cdef inline Slice _slice(bytes text):
+    cdef Slice slice = Slice()
+    slice.data = PyBytes_AS_STRING(text)
+    slice.size_bytes = len(text)
+    return slice
+
+
+cdef class SuffixTable:
+    """Public-suffix rules, compiled; made by plan.py from what suffixes.py says. Immutable."""
+
+    cdef shared_ptr[CSuffixTable] table
+
+    def __cinit__(self, bytes node_flags, list edges, list folds):
+        self.table = make_shared[CSuffixTable](<string>node_flags)
+        for parent, label, child in edges:
+            self.table.get().add_edge(parent, _slice(label), child)
+        for upper, lower in folds:
+            self.table.get().add_fold(upper, lower)
+        self.table.get().finish()
+
+
+cdef struct DictStep:
+    int what
+    size_t slot
+    cbool array
+
+
+cdef enum:
+    LITERAL
+    OPEN
+    CLOSE
+    RAW
+    VALUE
+
+
+cdef class Plan:
+    """What to do with every record, decided once by plan.py. Immutable; safe to use from many threads."""
+
+    cdef shared_ptr[Engine] engine
+    cdef vector[DictStep] dict_steps
+    cdef list keys        # by dict step
+    cdef list constants   # by dict step: what _fresh() takes
+    cdef list names       # by enumeration and index: str
+    cdef list problem_keys  # as Event.problems counts them
+
+    def __cinit__(self, *, list sources, list enumerations, size_t slot_count, list steps, list dict_steps,
+                  SuffixTable suffixes, int timestamp_unit, size_t max_record_bytes):
+        cdef CPlan* plan
+        cdef DictStep dict_step
+        self.engine = make_shared[Engine]()
+        plan = &self.engine.get().plan
+        plan.suffixes = <shared_ptr[const CSuffixTable]>suffixes.table
+        plan.max_record_bytes = max_record_bytes
+        plan.slot_count = slot_count
+        plan.unit = <TimestampUnit>timestamp_unit
+        self.problem_keys = []
+        for key, required, readings in sources:
+            plan.add_source(_view(key.encode()), required)
+            self.problem_keys += [f"{code}:{key}" for code in _PROBLEM_CODES]
+            for kind, slot, table, parts in readings:
+                plan.add_reading(kind, slot, table, parts)
+        self.names = []
+        for table_names in enumerations:
+            plan.add_enumeration()
+            self.names.append([None] + [name for _, name in table_names])
+            for number, name in table_names:
+                plan.add_name(number, _view(name.encode()))
+        for what, slot, before, after in steps:
+            plan.add_step(what, slot, _view(before), _view(after))
+        self.keys = []
+        self.constants = []
+        for what, slot, key, constant, array in dict_steps:
+            dict_step.what = what
+            dict_step.slot = slot
+            dict_step.array = array
+            self.dict_steps.push_back(dict_step)
+            self.keys.append(key)
+            self.constants.append(_template(constant))
+
+    def to_ndjson(self, data, *, bint raise_on_reject=False):
+        """Convert a batch; see Normalizer.to_ndjson."""
+        result, _ = self._convert(data, raise_on_reject, True, False, _RAW_LIMIT_BYTES)
+        return result
+
+    def to_ndjson_part(self, data, *, bint final, bint mid_line):
+        """Convert the next part of a stream: (Result, bytes consumed, newlines among them, whether it stops mid-line).
+
+        Rejects carry their bytes whole.
+        """
+        return self._convert(data, False, final, mid_line, <size_t>-1)
+
+    cdef tuple _convert(self, data, bint raise_on_reject, bint final, bint mid_line, size_t raw_limit_bytes):
+        cdef Py_buffer view
+        cdef unique_ptr[Cursor] cursor
+        cdef unique_ptr[Batch] batch
+        cdef BatchState state
+        cdef PyObject* output = NULL
+        cdef char* memory
+        cdef size_t capacity_bytes
+        cdef Slice input
+        _get_buffer(data, &view)
+        try:
+            cursor = self.engine.get().borrow()
+            input.data = <const char*>view.buf
+            input.size_bytes = view.len
+            cursor.get().start(input, final, mid_line, raw_limit_bytes)
+            batch.reset(new Batch(cursor.get()[0]))
+            # Events are about 3.7 times their records with the message, and memory that is not touched costs nothing.
+            capacity_bytes = 4096 + <size_t>view.len * 4
+            output = _new_bytes(capacity_bytes)
+            while True:
+                memory = PyBytes_AS_STRING(<object>output)
+                with nogil:
+                    state = batch.get().run(self.engine.get().plan, memory, capacity_bytes, raise_on_reject)
+                if state != BatchState.full:
+                    break
+                capacity_bytes = capacity_bytes + capacity_bytes // 2 + batch.get().wanted_bytes
+                _PyBytes_Resize(&output, capacity_bytes)
+            if state == BatchState.refused:
+                raise RecordError(*_reject_fields(batch.get().rejects.back()))
+            _PyBytes_Resize(&output, batch.get().written_bytes)
+            result = Result(
+                <object>output,
+                cursor.get().events,
+                cursor.get().blank,
+                tuple([Reject(*_reject_fields(reject)) for reject in batch.get().rejects]),
+                self._problems(cursor.get().event.problems),
+            )
+            return result, (cursor.get().consumed_bytes(), cursor.get().newlines(), cursor.get().mid_line())
+        finally:
+            PyBuffer_Release(&view)
+            _release(output)
+            batch.reset()
+            if cursor.get() != NULL:
+                self.engine.get().give_back(move(cursor))
+
+    def to_dicts(self, data, *, bint raise_on_reject=False):
+        """Convert a batch; see Normalizer.to_dicts."""
+        cdef EventIterator iterator = EventIterator.__new__(EventIterator, self, data, raise_on_reject)
+        cdef list output = []
+        # Many live dicts make the cyclic collector run again and again, and none of them is part of a cycle.
+        cdef int collecting = PyGC_Disable()
+        try:
+            while True:
+                event = iterator.advance()
+                if event is None:
+                    break
+                output.append(event)
+        finally:
+            if collecting:
+                PyGC_Enable()
+        return Result(output, iterator.events, iterator.blank, iterator.rejects, iterator.problems)
+
+    def iter_dicts(self, data, *, bint raise_on_reject=False):
+        """Convert a batch lazily; see Normalizer.iter_dicts."""
+        return EventIterator.__new__(EventIterator, self, data, raise_on_reject)
+
+    def parse(self, data):
+        """Convert exactly one record; see cfdns_fast.parse."""
+        cdef Py_buffer view
+        cdef unique_ptr[Cursor] cursor
+        cdef Turn turn
+        cdef Slice input
+        _get_buffer(data, &view)
+        try:
+            cursor = self.engine.get().borrow()
+            input.data = <const char*>view.buf
+            input.size_bytes = view.len
+            cursor.get().start(input, True, False, _RAW_LIMIT_BYTES)
+            turn = cursor.get().next()
+            if turn == Turn.end:
+                raise RecordError(*_whole(input, "record.empty"))
+            failure = None
+            event = None
+            if turn == Turn.event:
+                event = self._dict(cursor.get().event, input)
+            else:
+                failure = RecordError(*_reject_fields(cursor.get().reject))
+            if cursor.get().next() != Turn.end:
+                failure = RecordError(*_whole(input, "record.multiple"))
+            if failure is not None:
+                raise failure
+            return event
+        finally:
+            PyBuffer_Release(&view)
+            if cursor.get() != NULL:
+                self.engine.get().give_back(move(cursor))
+
+    cdef dict _problems(self, const vector[uint64_t]& counts):
+        cdef dict problems = {}
+        cdef size_t i
+        for i in range(counts.size()):
+            if counts[i] != 0:
+                problems[self.problem_keys[i]] = counts[i]
+        return problems
+
+    cdef dict _dict(self, const Event& event, Slice message):
+        cdef dict top = {}
+        cdef dict current = top
+        cdef list parents = []
+        cdef size_t i
+        cdef const DictStep* step
+        cdef const Value* value
+        for i in range(self.dict_steps.size()):
+            step = &self.dict_steps[i]
+            if step.what == VALUE:
+                value = &event.values[step.slot]
+                if value.type != ValueType.absent:
+                    item = self._object(value)
+                    PyDict_SetItem(current, self.keys[i], [item] if step.array else item)
+            elif step.what == LITERAL:
+                PyDict_SetItem(current, self.keys[i], _fresh(self.constants[i]))
+            elif step.what == RAW:
+                PyDict_SetItem(current, self.keys[i], PyUnicode_DecodeUTF8(message.data, message.size_bytes, NULL))
+            elif step.what == OPEN:
+                parents.append(current)
+                current = {}
+            else:
+                child = current
+                current = parents.pop()
+                if PyDict_Size(child) != 0:
+                    PyDict_SetItem(current, self.keys[i], child)
+        return top
+
+    cdef object _object(self, const Value* value):
+        if value.type == ValueType.text:
+            return PyUnicode_DecodeUTF8(value.text.data, value.text.size_bytes, NULL)
+        if value.type == ValueType.name:
+            return (<list>self.names[value.integer])[value.name]
+        if value.type == ValueType.boolean:
+            return value.integer != 0
+        return value.integer
+
+
+cdef class EventIterator:
+    """Events of one batch, built when they are asked for.
+
+    Attributes
+    ----------
+    events, blank : int
+    rejects : tuple of Reject
+    problems : dict[str, int]
+        As in `Result`; true for what was consumed so far, final at the end.
+
+    Notes
+    -----
+    Not for several threads at once. It owns what it needs of the input.
+    """
+
+    cdef Plan plan
+    cdef object data
+    cdef unique_ptr[Cursor] cursor
+    cdef bint raise_on_reject
+    cdef bint running
+    cdef list refused
+
+    def __cinit__(self, Plan plan, data, bint raise_on_reject):
+        cdef Slice input
+        self.plan = plan
+        # Whatever is not bytes may change or vanish before the iterator is done.
+        self.data = data if type(data) is bytes else _copy(data)
+        self.raise_on_reject = raise_on_reject
+        self.refused = []
+        self.cursor = plan.engine.get().borrow()
+        input = _slice(self.data)
+        self.cursor.get().start(input, True, False, _RAW_LIMIT_BYTES)
+
+    def __dealloc__(self):
+        if self.cursor.get() != NULL:
+            self.plan.engine.get().give_back(move(self.cursor))
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        event = self.advance()
+        if event is None:
+            raise StopIteration
+        return event
+
+    cdef object advance(self):
+        cdef Cursor* cursor = self.cursor.get()
+        cdef Turn turn
+        if self.running:
+            raise ValueError("iterator is already running")
+        self.running = True
+        try:
+            while True:
+                turn = cursor.next()
+                if turn == Turn.event:
+                    return self.plan._dict(cursor.event, cursor.message())
+                if turn == Turn.end:
+                    return None
+                self.refused.append(Reject(*_reject_fields(cursor.reject)))
+                if self.raise_on_reject:
+                    raise RecordError(*_reject_fields(cursor.reject))
+        finally:
+            self.running = False
+
+    @property
+    def events(self):
+        return self.cursor.get().events
+
+    @property
+    def blank(self):
+        return self.cursor.get().blank
+
+    @property
+    def rejects(self):
+        return tuple(self.refused)
+
+    @property
+    def problems(self):
+        return self.plan._problems(self.cursor.get().event.problems)
+
+
+cdef int _get_buffer(object data, Py_buffer* view) except -1:
+    if isinstance(data, str):
+        raise TypeError("data must be bytes-like, not str: encode it first, for example data.encode('utf-8')")
+    try:
+        return PyObject_GetBuffer(data, view, PyBUF_SIMPLE)
+    except TypeError:
+        raise TypeError(f"data must be bytes-like, not {type(data).__name__}") from None
+
+
+cdef bytes _copy(object data):
+    cdef Py_buffer view
+    _get_buffer(data, &view)
+    try:
+        return PyBytes_FromStringAndSize(<const char*>view.buf, view.len)
+    finally:
+        PyBuffer_Release(&view)
+
+
+cdef extern from *:
+    """
+    static PyObject* cfdns_new_bytes(Py_ssize_t size_bytes) { return PyBytes_FromStringAndSize(nullptr, size_bytes); }
+    """
+    PyObject* _new_bytes "cfdns_new_bytes"(Py_ssize_t) except NULL
+    void _release "Py_XDECREF"(PyObject*)
+
+
+cdef tuple _reject_fields(const CReject& reject):
+    return (reject.line, reject.byte_offset, reject.byte_length, _REJECT_CODES[<int>reject.code], <bytes>reject.raw)
+
+
+cdef tuple _whole(Slice input, str code):
+    return (1, 0, input.size_bytes, code, PyBytes_FromStringAndSize(input.data, min(input.size_bytes, _RAW_LIMIT_BYTES)))
+
+
+# A template is an immutable scalar, or (what to copy, its members that must be made anew as well).
+cdef object _template(object constant):
+    if isinstance(constant, dict):
+        inner = [(key, _template(child)) for key, child in constant.items() if isinstance(child, (dict, list))]
+        return constant, inner
+    return (constant, []) if isinstance(constant, list) else constant
+
+
+cdef object _fresh(object template):
+    if type(template) is not tuple:
+        return template
+    original, inner = <tuple>template
+    if type(original) is list:
+        return list(original)
+    copy = PyDict_Copy(original)
+    for key, child in <list>inner:
+        PyDict_SetItem(copy, key, _fresh(child))
+    return copy

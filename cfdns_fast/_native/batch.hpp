@@ -1,0 +1,80 @@
+// A whole batch to NDJSON, and the workspaces that calls borrow.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "cursor.hpp"
+#include "ndjson.hpp"
+
+namespace cfdns {
+
+enum class BatchState : uint8_t { end, full, refused };
+
+// Reads a cursor to its end and writes events into memory that the caller owns and may enlarge in between.
+class Batch {
+ public:
+  explicit Batch(Cursor& cursor) : cursor_(cursor) {}
+
+  // Goes on until the end; until the next event might not fit into what is left of the capacity (`wanted_bytes` says how
+  // much it could take); or, with stop_at_reject, behind a reject.
+  BatchState run(const Plan& plan, char* output, size_t capacity_bytes, bool stop_at_reject) {
+    for (;;) {
+      if (!pending_) {
+        Turn turn = cursor_.next();
+        if (turn == Turn::end) return BatchState::end;
+        if (turn == Turn::reject) {
+          rejects.push_back(std::move(cursor_.reject));
+          if (stop_at_reject) return BatchState::refused;
+          continue;
+        }
+      }
+      wanted_bytes = most_event_bytes(plan, cursor_.event, cursor_.message());
+      pending_ = wanted_bytes > capacity_bytes - written_bytes;
+      if (pending_) return BatchState::full;
+      written_bytes += write_event(plan, cursor_.event, cursor_.message(), output + written_bytes);
+    }
+  }
+
+  size_t written_bytes = 0;
+  size_t wanted_bytes = 0;
+  std::vector<Reject> rejects;
+
+ private:
+  Cursor& cursor_;
+  bool pending_ = false;
+};
+
+// A plan and the cursors that its calls have left behind; any number of threads may borrow at once.
+class Engine {
+ public:
+  Plan plan;
+
+  std::unique_ptr<Cursor> borrow() {
+    {
+      std::lock_guard<std::mutex> guard(mutex_);
+      if (!idle_.empty()) {
+        std::unique_ptr<Cursor> cursor = std::move(idle_.back());
+        idle_.pop_back();
+        return cursor;
+      }
+    }
+    return std::make_unique<Cursor>(plan);
+  }
+
+  void give_back(std::unique_ptr<Cursor> cursor) noexcept {
+    cursor->trim();
+    std::lock_guard<std::mutex> guard(mutex_);
+    // Room for more was made when the engine was; a cursor more than that is dropped.
+    if (idle_.size() < idle_.capacity()) idle_.push_back(std::move(cursor));
+  }
+
+  Engine() { idle_.reserve(8); }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Cursor>> idle_;
+};
+
+}  // namespace cfdns

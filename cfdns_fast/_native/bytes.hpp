@@ -1,0 +1,85 @@
+// Bytes: the slices that everything else speaks of, unaligned loads, growing output.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+namespace cfdns {
+
+// Every buffer that is read or appended to has this many readable (writable) bytes behind its content, so short copies
+// can move whole words. simdjson asks for the same 64.
+constexpr size_t padding_bytes = 64;
+
+struct Slice {
+  const char* data = nullptr;
+  size_t size_bytes = 0;
+
+  const char* end() const { return data + size_bytes; }
+};
+
+// Eight bytes, the first one lowest.
+inline uint64_t load64(const char* from) {
+  uint64_t word;
+  std::memcpy(&word, from, sizeof word);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  word = __builtin_bswap64(word);
+#endif
+  return word;
+}
+
+inline bool is_digit(char c) { return static_cast<unsigned char>(c - '0') < 10; }
+
+// RFC 8259 section 2; the newline counts because windows hold several lines.
+inline bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
+inline const char* find(const char* from, const char* to, char wanted) {
+  if (from >= to) return nullptr;
+  return static_cast<const char*>(std::memchr(from, wanted, static_cast<size_t>(to - from)));
+}
+
+// Copy size_bytes bytes; may write up to 31 bytes behind them and read as many behind the source.
+inline char* copy_loosely(char* to, const char* from, size_t size_bytes) {
+  for (size_t done = 0; done < size_bytes; done += 32) std::memcpy(to + done, from + done, 32);
+  return to + size_bytes;
+}
+
+// A malloc'ed buffer that grows without initialising what it adds. Throws std::bad_alloc; frees itself.
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() { std::free(data_); }
+
+  char* data() { return data_; }
+  const char* data() const { return data_; }
+  size_t capacity_bytes() const { return capacity_bytes_; }
+
+  // Make room for size_bytes bytes and the padding; the first kept_bytes bytes survive.
+  void reserve(size_t size_bytes, size_t kept_bytes) {
+    if (data_ != nullptr && size_bytes <= capacity_bytes_) return;
+    if (size_bytes > SIZE_MAX / 2) throw std::bad_alloc();
+    size_t wanted = capacity_bytes_ * 2 > size_bytes ? capacity_bytes_ * 2 : size_bytes;
+    char* grown = static_cast<char*>(std::malloc(wanted + padding_bytes));
+    if (grown == nullptr) throw std::bad_alloc();
+    if (kept_bytes != 0) std::memcpy(grown, data_, kept_bytes);
+    std::free(data_);
+    data_ = grown;
+    capacity_bytes_ = wanted;
+  }
+
+  void release() {
+    std::free(data_);
+    data_ = nullptr;
+    capacity_bytes_ = 0;
+  }
+
+ private:
+  char* data_ = nullptr;
+  size_t capacity_bytes_ = 0;
+};
+
+}  // namespace cfdns

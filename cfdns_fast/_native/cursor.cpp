@@ -1,0 +1,235 @@
+#include "cursor.hpp"
+
+namespace cfdns {
+
+namespace {
+
+bool is_line_space(char c) { return c == ' ' || c == '\t' || c == '\r'; }
+
+const char* skip_line_space(const char* at, const char* stop) {
+  while (at < stop && is_line_space(*at)) ++at;
+  return at;
+}
+
+// Brackets outside strings, counted by bytes alone: it must also work on what is no JSON.
+class BracketCounter {
+ public:
+  // Count in one more byte.
+  void take(char c) {
+    if (escaped_) {
+      escaped_ = false;
+    } else if (in_string_) {
+      escaped_ = c == '\\';
+      in_string_ = c != '"';
+    } else if (c == '"') {
+      in_string_ = true;
+    } else if (c == '{' || c == '[') {
+      ++depth_;
+    } else if ((c == '}' || c == ']') && depth_ != 0) {
+      --depth_;
+    }
+  }
+  size_t depth() const { return depth_; }
+
+ private:
+  size_t depth_ = 0;
+  bool in_string_ = false;
+  bool escaped_ = false;
+};
+
+bool is_too_deep(const char* from, const char* to) {
+  BracketCounter brackets;
+  for (; from < to; ++from) {
+    brackets.take(*from);
+    if (brackets.depth() > max_depth) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void Cursor::start(Slice data, bool final, bool mid_line, size_t raw_limit_bytes) {
+  data_ = data;
+  final_ = final;
+  raw_limit_bytes_ = raw_limit_bytes;
+  window_offset_ = 0;
+  window_size_bytes_ = 0;
+  window_indexed_ = false;
+  newlines_ = 0;
+  blank = 0;
+  events = 0;
+  at_ = buffer_.data();
+  in_line_ = false;
+  mid_line_ = mid_line;
+  stopped_ = false;
+  for (uint64_t& count : event.problems) count = 0;
+}
+
+bool Cursor::next_window() {
+  window_offset_ += window_size_bytes_;
+  window_size_bytes_ = 0;
+  window_indexed_ = false;
+  at_ = buffer_.data();
+  size_t left = data_.size_bytes - static_cast<size_t>(window_offset_);
+  if (left == 0) return false;
+  const char* from = data_.data + window_offset_;
+  size_t size_bytes = left < window_bytes ? left : window_bytes;
+  // Cut behind a newline. What follows the last one may be half a record, which would spoil the whole window's index.
+  if (size_bytes < left || !final_) {
+    size_t cut = size_bytes;
+    while (cut > 0 && from[cut - 1] != '\n') --cut;
+    if (cut == 0) {
+      const char* newline = find(from + size_bytes, from + left, '\n');
+      cut = newline == nullptr ? left : static_cast<size_t>(newline + 1 - from);
+    }
+    size_bytes = cut;
+  }
+  buffer_.reserve(size_bytes, 0);
+  std::memcpy(buffer_.data(), from, size_bytes);
+  std::memset(buffer_.data() + size_bytes, 0, padding_bytes);
+  at_ = buffer_.data();
+  window_size_bytes_ = size_bytes;
+  window_indexed_ = size_bytes <= most_indexed_bytes && window_index_.index(at_, size_bytes);
+  if (window_indexed_) decoder_.attach(window_index_, at_, at_ + size_bytes);
+  return true;
+}
+
+Turn Cursor::next() {
+  for (;;) {
+    if (stopped_) return Turn::end;
+    if (!in_line_) {
+      if (at_ == buffer_.data() + window_size_bytes_ && !next_window()) return Turn::end;
+      if (window_indexed_ && !mid_line_ && decoder_.next_start() == at_ && *at_ == '{' && decoder_.take_object()) {
+        // Nearly every line is one object and a newline, and then nobody has to look for the newline.
+        const Record& record = decoder_.record;
+        bool usual = *record.raw.end() == '\n' && !record.lone_surrogate &&
+                     record.raw.size_bytes <= plan_.max_record_bytes;
+        if (!usual) {
+          find_line_end(record.raw.end());
+          return accept();
+        }
+        at_ = record.raw.end() + 1;
+        ++newlines_;
+        ++events;
+        event.resolve(record);
+        return Turn::event;
+      }
+      begin_line();
+    }
+    at_ = skip_line_space(at_, line_stop_);
+    if (at_ < line_stop_ && take_object()) return accept();
+    if (!has_newline_ && !final_) {
+      stopped_ = true;
+      if (!mid_line_) at_ = line_start_;
+      return Turn::end;
+    }
+    if (at_ == line_stop_) {
+      if (!mid_line_) ++blank;
+      end_line();
+      continue;
+    }
+    refuse(at_, line_stop_, judge(at_, line_stop_));
+    end_line();
+    return Turn::reject;
+  }
+}
+
+void Cursor::find_line_end(const char* from) {
+  const char* window_end = buffer_.data() + window_size_bytes_;
+  const char* newline = find(from, window_end, '\n');
+  has_newline_ = newline != nullptr;
+  line_start_ = at_;
+  line_stop_ = has_newline_ ? newline : window_end;
+  line_next_ = has_newline_ ? newline + 1 : window_end;
+  if (has_newline_ && line_stop_ > from && line_stop_[-1] == '\r') --line_stop_;
+  in_line_ = true;
+  indexed_ = Indexed::window;
+}
+
+void Cursor::begin_line() {
+  find_line_end(at_);
+  constexpr char byte_order_mark[] = "\xEF\xBB\xBF";
+  if (!mid_line_ && line_stop_ - at_ >= 3 && std::memcmp(at_, byte_order_mark, 3) == 0) at_ += 3;
+  size_t size_bytes = static_cast<size_t>(line_stop_ - at_);
+  if (window_indexed_) {
+    decoder_.skip_before(at_);
+  } else if (size_bytes <= most_indexed_bytes && line_index_.index(at_, size_bytes)) {
+    indexed_ = Indexed::line;
+    decoder_.attach(line_index_, at_, line_stop_);
+  } else {
+    indexed_ = Indexed::record;
+  }
+}
+
+void Cursor::end_line() {
+  at_ = line_next_;
+  newlines_ += has_newline_;
+  in_line_ = false;
+  mid_line_ = false;
+  if (window_indexed_) decoder_.skip_before(at_);
+}
+
+bool Cursor::take_object() {
+  if (*at_ != '{') return false;
+  if (indexed_ != Indexed::record) return decoder_.next_start() == at_ && decoder_.take_object();
+  const char* end;
+  if (!cut_object(end) || !line_index_.index(at_, static_cast<size_t>(end - at_))) return false;
+  decoder_.attach(line_index_, at_, end);
+  return decoder_.take_object() && decoder_.record.raw.end() == end;
+}
+
+// Where the brackets of the object at at_ balance. If the object is JSON, that is its end.
+bool Cursor::cut_object(const char*& end) const {
+  BracketCounter brackets;
+  for (const char* at = at_; at < line_stop_; ++at) {
+    brackets.take(*at);
+    if (brackets.depth() == 0) {
+      end = at + 1;
+      return true;
+    }
+    if (brackets.depth() > max_depth) return false;
+  }
+  return false;
+}
+
+Turn Cursor::accept() {
+  const Record& record = decoder_.record;
+  at_ = record.raw.end();
+  mid_line_ = true;
+  if (record.raw.size_bytes > plan_.max_record_bytes) return refuse(record.raw.data, at_, RejectCode::too_large);
+  if (record.lone_surrogate) return refuse(record.raw.data, at_, RejectCode::surrogate);
+  ++events;
+  event.resolve(record);
+  return Turn::event;
+}
+
+Turn Cursor::refuse(const char* from, const char* to, RejectCode code) {
+  reject.line = newlines_ + 1;
+  reject.byte_offset = window_offset_ + static_cast<uint64_t>(from - buffer_.data());
+  reject.byte_length = static_cast<uint64_t>(to - from);
+  reject.code = code;
+  reject.raw.assign(from, reject.byte_length < raw_limit_bytes_ ? reject.byte_length : raw_limit_bytes_);
+  return Turn::reject;
+}
+
+RejectCode Cursor::judge(const char* from, const char* to) {
+  size_t size_bytes = static_cast<size_t>(to - from);
+  if (size_bytes > plan_.max_record_bytes) return RejectCode::too_large;
+  if (!is_utf8(from, size_bytes)) return RejectCode::utf8;
+  if (is_too_deep(from, to)) return RejectCode::depth;
+  if (!judge_index_.index(from, size_bytes)) return RejectCode::syntax;
+  judge_.attach(judge_index_, from, to);
+  bool is_object;
+  if (!judge_.whole_value(is_object)) return RejectCode::syntax;
+  return judge_.record.lone_surrogate ? RejectCode::surrogate : RejectCode::not_object;
+}
+
+void Cursor::trim() {
+  constexpr size_t kept_bytes = 8 * window_bytes;
+  if (buffer_.capacity_bytes() > kept_bytes) buffer_.release();
+  window_index_.trim(kept_bytes);
+  line_index_.trim(kept_bytes);
+  judge_index_.trim(kept_bytes);
+}
+
+}  // namespace cfdns

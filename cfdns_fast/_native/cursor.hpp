@@ -1,0 +1,100 @@
+// Cursor: one record after the other out of a batch. Frames lines, cuts records, judges what is no record.
+//
+// Lines are indexed a window at a time. If simdjson refuses a window (one bad byte is enough), each of its lines is
+// indexed alone; if it refuses a line too, each record of that line is cut by its brackets and indexed alone. All three
+// ways end in the same walk (record.hpp) and give the same answer; only their cost differs.
+#pragma once
+
+#include <string>
+
+#include "event.hpp"
+
+namespace cfdns {
+
+// In the order of errors.REJECT_CODES.
+enum class RejectCode : uint8_t { too_large, utf8, depth, syntax, surrogate, not_object };
+
+struct Reject {
+  uint64_t line = 0;  // 1-based
+  uint64_t byte_offset = 0;
+  uint64_t byte_length = 0;
+  RejectCode code = RejectCode::syntax;
+  std::string raw;  // cut to the cursor's limit
+};
+
+enum class Turn : uint8_t { event, reject, end };
+
+class Cursor {
+ public:
+  explicit Cursor(const Plan& plan) : event(plan), plan_(plan), decoder_(plan), judge_(plan) {}
+
+  // Read data, which must outlive the reading. `final`: its last line is whole even without a newline; otherwise reading
+  // stops before the first byte that later data could change. `mid_line`: it goes on within a line whose first records
+  // were read before. Counts start anew, problems included.
+  void start(Slice data, bool final, bool mid_line, size_t raw_limit_bytes);
+
+  // Move to the next record: its values are in `event` and its bytes in message(), or it is in `reject`. May throw
+  // EngineFailure and std::bad_alloc.
+  Turn next();
+
+  Slice message() const { return decoder_.record.raw; }
+
+  Event event;
+  Reject reject;
+  uint64_t blank = 0;
+  uint64_t events = 0;
+
+  // What was read so far, the newlines in it, and whether it stops within a line of which records were read.
+  uint64_t consumed_bytes() const { return window_offset_ + static_cast<uint64_t>(at_ - buffer_.data()); }
+  uint64_t newlines() const { return newlines_; }
+  bool mid_line() const { return mid_line_; }
+
+  // Give back memory that only unusual input needs.
+  void trim();
+
+ private:
+  // What the decoder's index covers.
+  enum class Indexed : uint8_t { window, line, record };
+
+  static constexpr size_t window_bytes = 128 * 1024;
+  // An index takes four bytes for each byte of text, so longer texts are cut into records first.
+  static constexpr size_t most_indexed_bytes = 4 * 1024 * 1024;
+
+  bool next_window();
+  void find_line_end(const char* from);
+  void begin_line();
+  void end_line();
+  bool take_object();
+  bool cut_object(const char*& end) const;
+  Turn accept();
+  Turn refuse(const char* from, const char* to, RejectCode code);
+  RejectCode judge(const char* from, const char* to);
+
+  const Plan& plan_;
+  Decoder decoder_;
+  Decoder judge_;
+  Indexer window_index_;
+  Indexer line_index_;
+  Indexer judge_index_;
+  Buffer buffer_;  // the window, copied: the caller's bytes may change, and lack padding
+
+  Slice data_;
+  bool final_ = true;
+  size_t raw_limit_bytes_ = 0;
+  uint64_t window_offset_ = 0;  // of the window in the data
+  size_t window_size_bytes_ = 0;
+  bool window_indexed_ = false;
+  uint64_t newlines_ = 0;
+
+  const char* at_ = nullptr;        // where reading goes on
+  bool in_line_ = false;            // the line at at_ has begun, and the next five hold
+  Indexed indexed_ = Indexed::window;
+  const char* line_start_ = nullptr;
+  const char* line_stop_ = nullptr; // its end without CR and newline
+  const char* line_next_ = nullptr; // the line after it
+  bool has_newline_ = false;
+  bool mid_line_ = false;           // a record of the line was read before at_
+  bool stopped_ = false;            // the rest waits for later data
+};
+
+}  // namespace cfdns

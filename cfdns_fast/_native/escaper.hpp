@@ -1,0 +1,142 @@
+// Writing text as the inside of a JSON string, the way json.dumps(ensure_ascii=False) does.
+//
+// The message is a whole JSON record with a quote every few bytes, so a step that stops at each of them is slow. Eight
+// bytes are taken at a time instead, and a shuffle puts a backslash before each quote and backslash among them.
+#pragma once
+
+#include "bytes.hpp"
+
+#if defined(__x86_64__) || defined(_M_X64)
+#define CFDNS_X64 1
+#include <tmmintrin.h>
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
+#define CFDNS_TARGET_SSSE3
+#else
+#define CFDNS_TARGET_SSSE3 __attribute__((target("ssse3")))
+#endif
+#endif
+
+namespace cfdns {
+
+namespace detail {
+
+inline char* put_escaped(char* to, unsigned char c) {
+  constexpr char hex[] = "0123456789abcdef";
+  char letter = 0;
+  switch (c) {
+    case '"': case '\\': letter = static_cast<char>(c); break;
+    case '\b': letter = 'b'; break;
+    case '\f': letter = 'f'; break;
+    case '\n': letter = 'n'; break;
+    case '\r': letter = 'r'; break;
+    case '\t': letter = 't'; break;
+    default:
+      if (c >= 0x20) {
+        *to++ = static_cast<char>(c);
+        return to;
+      }
+      std::memcpy(to, "\\u00", 4);
+      to[4] = hex[c >> 4];
+      to[5] = hex[c & 15];
+      return to + 6;
+  }
+  *to++ = '\\';
+  *to++ = letter;
+  return to;
+}
+
+}  // namespace detail
+
+// `to` has room for 6 bytes for each byte of the text, and the padding. Returns the end of what was written.
+inline char* escape_plainly(char* to, Slice text) {
+  for (const char* at = text.data; at < text.end(); ++at) to = detail::put_escaped(to, static_cast<unsigned char>(*at));
+  return to;
+}
+
+#ifdef CFDNS_X64
+
+namespace detail {
+
+// By the mask of the bytes that want a backslash: where each of up to 16 output bytes comes from (128: nowhere).
+struct ShuffleTable {
+  alignas(64) uint8_t control[256][16] = {};
+  alignas(64) uint8_t backslashes[256][16] = {};
+  uint8_t size_bytes[256] = {};
+
+  constexpr ShuffleTable() {
+    for (int mask = 0; mask < 256; ++mask) {
+      uint8_t size = 0;
+      for (uint8_t i = 0; i < 8; ++i) {
+        if (mask >> i & 1) {
+          backslashes[mask][size] = '\\';
+          control[mask][size++] = 128;
+        }
+        control[mask][size++] = i;
+      }
+      size_bytes[mask] = size;
+      while (size < 16) control[mask][size++] = 128;
+    }
+  }
+};
+
+inline constexpr ShuffleTable shuffle_table{};
+
+}  // namespace detail
+
+CFDNS_TARGET_SSSE3 inline char* escape_ssse3(char* to, Slice text) {
+  const char* at = text.data;
+  const char* end = text.end();
+  const __m128i quote = _mm_set1_epi8('"');
+  const __m128i backslash = _mm_set1_epi8('\\');
+  const __m128i last_control = _mm_set1_epi8(0x1F);
+  auto half = [&](__m128i bytes, unsigned mask) CFDNS_TARGET_SSSE3 {
+    __m128i control = _mm_load_si128(reinterpret_cast<const __m128i*>(detail::shuffle_table.control[mask]));
+    __m128i added = _mm_load_si128(reinterpret_cast<const __m128i*>(detail::shuffle_table.backslashes[mask]));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_or_si128(_mm_shuffle_epi8(bytes, control), added));
+    to += detail::shuffle_table.size_bytes[mask];
+  };
+  for (; end - at >= 16; at += 16) {
+    __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    __m128i controls = _mm_cmpeq_epi8(_mm_max_epu8(bytes, last_control), last_control);
+    if (_mm_movemask_epi8(controls) != 0) {
+      to = escape_plainly(to, {at, 16});
+      continue;
+    }
+    __m128i marked = _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash));
+    unsigned mask = static_cast<unsigned>(_mm_movemask_epi8(marked));
+    half(bytes, mask & 0xFF);
+    half(_mm_srli_si128(bytes, 8), mask >> 8);
+  }
+  return escape_plainly(to, {at, static_cast<size_t>(end - at)});
+}
+
+inline bool has_ssse3() {
+#if defined(_MSC_VER) && !defined(__clang__)
+  int info[4];
+  __cpuid(info, 1);
+  return info[2] >> 9 & 1;
+#else
+  return __builtin_cpu_supports("ssse3");
+#endif
+}
+
+#endif
+
+using EscapeFunction = char* (*)(char* to, Slice text);
+
+// CFDNS_FORCE_PLAIN=1 in the environment keeps to the plain path, which is all that other CPUs have.
+inline EscapeFunction choose_escape() {
+#ifdef CFDNS_X64
+  const char* plain = std::getenv("CFDNS_FORCE_PLAIN");
+  if (has_ssse3() && (plain == nullptr || plain[0] != '1')) return escape_ssse3;
+#endif
+  return escape_plainly;
+}
+
+inline char* escape(char* to, Slice text) {
+  static const EscapeFunction chosen = choose_escape();
+  return chosen(to, text);
+}
+
+}  // namespace cfdns

@@ -1,0 +1,232 @@
+// Event: the values of one record as the plan wants them, before any writer. This is where a rule is applied, once.
+#pragma once
+
+#include <vector>
+
+#include "address.hpp"
+#include "record.hpp"
+
+namespace cfdns {
+
+enum class ValueType : uint8_t { absent, text, integer, boolean, name };
+
+struct Value {
+  ValueType type = ValueType::absent;
+  bool plain = true;   // of text: nothing in it needs an escape in JSON
+  Slice text;          // padded
+  int64_t integer = 0; // of names: the table; of booleans 0 or 1
+  uint16_t name = 0;   // of names: the index in the table
+};
+
+// Bit i stands for entry i of errors.PROBLEM_CODES.
+enum Problem : uint8_t { no_problem = 0, field_type = 1, field_range = 2, field_missing = 4 };
+constexpr size_t problem_codes = 3;
+
+class Event {
+ public:
+  explicit Event(const Plan& plan)
+      : values(plan.slot_count), problems(plan.sources.size() * problem_codes, 0), plan_(plan) {
+    times_.reserve(plan.slot_count * TimeFormatter::text_bytes, 0);
+  }
+
+  std::vector<Value> values;      // by slot
+  std::vector<uint64_t> problems; // by source and code, over all records so far
+
+  void resolve(const Record& record) {
+    unescaped_bytes_ = 0;
+    for (size_t i = 0; i < plan_.sources.size(); ++i) {
+      const Source& source = plan_.sources[i];
+      uint8_t found = read(source, record.tokens[i], record.raw.size_bytes);
+      if (found != no_problem) {
+        for (size_t code = 0; code < problem_codes; ++code) problems[i * problem_codes + code] += found >> code & 1;
+      }
+    }
+  }
+
+ private:
+  uint8_t read(const Source& source, const Token& token, size_t record_bytes) {
+    bool empty = token.type == TokenType::string && token.text.size_bytes == 0;
+    if (empty || token.type == TokenType::absent || token.type == TokenType::null) {
+      for (size_t i = source.first_reading; i < source.last_reading; ++i) clear(plan_.readings[i]);
+      return source.required ? field_missing : no_problem;
+    }
+    Value text;
+    if (token.type == TokenType::string) text = string_value(token, record_bytes);
+    uint8_t found = no_problem;
+    for (size_t i = source.first_reading; i < source.last_reading; ++i) {
+      const Reading& reading = plan_.readings[i];
+      clear(reading);
+      found |= token.type == TokenType::string ? read_string(reading, text)
+               : token.type == TokenType::number ? read_number(reading, token)
+                                                 : read_other(reading, token);
+    }
+    return found;
+  }
+
+  void clear(const Reading& reading) {
+    size_t slots = reading.kind == Kind::name ? name_slots : 1;
+    for (size_t i = 0; i < slots; ++i) values[reading.slot + i].type = ValueType::absent;
+  }
+
+  // The strings of a record never need more room unescaped than the record takes, so the text stays where it is.
+  Value string_value(const Token& token, size_t record_bytes) {
+    Value value;
+    value.type = ValueType::text;
+    value.text = token.text;
+    if (!token.escaped) return value;
+    if (unescaped_bytes_ == 0) unescaped_.reserve(record_bytes, 0);
+    char* to = unescaped_.data() + unescaped_bytes_;
+    unescape(token.text, to, value.text.size_bytes);
+    value.text.data = to;
+    value.plain = false;
+    unescaped_bytes_ += value.text.size_bytes;
+    return value;
+  }
+
+  uint8_t read_string(const Reading& reading, const Value& text) {
+    Value& value = values[reading.slot];
+    switch (reading.kind) {
+      case Kind::text: value = text; return no_problem;
+      case Kind::name: return read_name(reading, text);
+      case Kind::ip:
+        if (!is_ip(text.text)) return field_type;
+        value = text;
+        return no_problem;
+      case Kind::timestamp: return read_time_text(reading, text.text);
+      case Kind::integer:
+      case Kind::enumeration: return read_integer(reading, text.text);
+      case Kind::boolean: return read_boolean_text(value, text.text);
+    }
+    return field_type;
+  }
+
+  uint8_t read_number(const Reading& reading, const Token& token) {
+    Value& value = values[reading.slot];
+    if (reading.kind == Kind::timestamp) return set_time(reading, token.text);
+    int64_t number;
+    if (!token.integer) return beyond_double(token.text) ? field_range : field_type;
+    if (parse_integer(token.text, number) != IntegerResult::ok) return field_range;
+    switch (reading.kind) {
+      case Kind::integer:
+      case Kind::enumeration: return set_integer(reading, number);
+      case Kind::boolean:
+        if (number != 0 && number != 1) return field_type;
+        set(value, ValueType::boolean, number);
+        return no_problem;
+      case Kind::text:
+        value = Value();
+        value.type = ValueType::text;
+        value.text = token.text;
+        return no_problem;
+      default: return field_type;
+    }
+  }
+
+  // true, false, an array or an object
+  uint8_t read_other(const Reading& reading, const Token& token) {
+    if (reading.kind != Kind::boolean || token.type == TokenType::container) return field_type;
+    set(values[reading.slot], ValueType::boolean, token.type == TokenType::boolean_true);
+    return no_problem;
+  }
+
+  static void set(Value& value, ValueType type, int64_t integer) {
+    value.type = type;
+    value.integer = integer;
+  }
+
+  uint8_t read_integer(const Reading& reading, Slice text) {
+    int64_t number;
+    switch (parse_integer(text, number)) {
+      case IntegerResult::ok: return set_integer(reading, number);
+      case IntegerResult::malformed: return field_type;
+      case IntegerResult::out_of_range: break;
+    }
+    return field_range;
+  }
+
+  uint8_t set_integer(const Reading& reading, int64_t number) {
+    Value& value = values[reading.slot];
+    if (reading.kind == Kind::integer) {
+      set(value, ValueType::integer, number);
+      return no_problem;
+    }
+    if (number < 0 || number > 65535) return field_range;
+    uint16_t name = plan_.enumerations[reading.table].index[static_cast<size_t>(number)];
+    if (name == 0) return no_problem;
+    set(value, ValueType::name, reading.table);
+    value.name = name;
+    return no_problem;
+  }
+
+  static uint8_t read_boolean_text(Value& value, Slice text) {
+    auto is = [&](const char* word, size_t size_bytes) {
+      return text.size_bytes == size_bytes && std::memcmp(text.data, word, size_bytes) == 0;
+    };
+    if (is("true", 4) || is("1", 1)) {
+      set(value, ValueType::boolean, 1);
+    } else if (is("false", 5) || is("0", 1)) {
+      set(value, ValueType::boolean, 0);
+    } else {
+      return field_type;
+    }
+    return no_problem;
+  }
+
+  uint8_t read_time_text(const Reading& reading, Slice text) {
+    int64_t us;
+    TimeResult result = us_from_rfc3339(text, us);
+    return result == TimeResult::malformed ? set_time(reading, text) : set_time(reading, result, us);
+  }
+
+  uint8_t set_time(const Reading& reading, Slice number) {
+    int64_t us;
+    TimeResult result = us_from_decimal(number, plan_.unit, us);
+    return set_time(reading, result, us);
+  }
+
+  uint8_t set_time(const Reading& reading, TimeResult result, int64_t us) {
+    if (result == TimeResult::malformed) return field_type;
+    if (result == TimeResult::out_of_range) return field_range;
+    Value& value = values[reading.slot];
+    char* to = times_.data() + reading.slot * TimeFormatter::text_bytes;
+    value = Value();
+    value.type = ValueType::text;
+    value.text = {to, formatter_.put(us, to)};
+    return no_problem;
+  }
+
+  uint8_t read_name(const Reading& reading, const Value& text) {
+    Slice name = text.text;
+    while (name.size_bytes != 0 && *name.data == '.') ++name.data, --name.size_bytes;
+    while (name.size_bytes != 0 && name.end()[-1] == '.') --name.size_bytes;
+    if (name.size_bytes == 0) return no_problem;
+    set_text(reading.slot, name, text.plain);
+    if (!reading.parts || is_ip(name)) return no_problem;
+    NameParts parts = plan_.suffixes->split(name, text.plain);
+    if (parts.registered_domain != NameParts::none) {
+      set_text(reading.slot + 1u, from(name, parts.registered_domain), text.plain);
+    }
+    if (parts.subdomain_end != 0) set_text(reading.slot + 2u, {name.data, parts.subdomain_end}, text.plain);
+    if (parts.top_level_domain != NameParts::none) {
+      set_text(reading.slot + 3u, from(name, parts.top_level_domain), text.plain);
+    }
+    return no_problem;
+  }
+
+  static Slice from(Slice name, size_t offset) { return {name.data + offset, name.size_bytes - offset}; }
+
+  void set_text(size_t slot, Slice text, bool plain) {
+    Value& value = values[slot];
+    value.type = ValueType::text;
+    value.text = text;
+    value.plain = plain;
+  }
+
+  const Plan& plan_;
+  TimeFormatter formatter_;
+  Buffer times_;
+  Buffer unescaped_;
+  size_t unescaped_bytes_ = 0;
+};
+
+}  // namespace cfdns

@@ -1,0 +1,72 @@
+#include "indexer.hpp"
+
+#include <new>
+
+#include "simdjson.h"
+
+namespace cfdns {
+
+struct Indexer::Engine {
+  std::unique_ptr<simdjson::internal::dom_parser_implementation> parser;
+};
+
+namespace {
+
+// Stage 1 does not use the depth; simdjson allocates by it.
+constexpr size_t unused_depth = 1;
+
+void check(simdjson::error_code error) {
+  if (error == simdjson::SUCCESS) return;
+  if (error == simdjson::MEMALLOC) throw std::bad_alloc();
+  throw EngineFailure("simdjson kernel '" + active_kernel() + "': " + simdjson::error_message(error));
+}
+
+}  // namespace
+
+Indexer::Indexer() : engine_(new Engine) {}
+Indexer::~Indexer() = default;
+
+bool Indexer::index(const char* text, size_t size_bytes) {
+  auto& parser = engine_->parser;
+  count_ = 0;
+  // simdjson's starts are 32-bit. A record may have 2^30 bytes at most, so nothing acceptable is refused.
+  if (size_bytes == 0 || size_bytes >= simdjson::SIMDJSON_MAXSIZE_BYTES) return false;
+  if (!parser) {
+    check(simdjson::get_active_implementation()->create_dom_parser_implementation(size_bytes, unused_depth, parser));
+  } else if (parser->capacity() < size_bytes) {
+    check(parser->set_capacity(size_bytes));
+  }
+  auto error = parser->stage1(reinterpret_cast<const uint8_t*>(text), size_bytes, simdjson::stage1_mode::regular);
+  switch (error) {
+    case simdjson::SUCCESS:
+      starts_ = parser->structural_indexes.get();
+      count_ = parser->n_structural_indexes;
+      return true;
+    case simdjson::UTF8_ERROR:
+    case simdjson::UNESCAPED_CHARS:
+    case simdjson::UNCLOSED_STRING:
+    case simdjson::EMPTY:
+      return false;
+    default:
+      check(error);
+      return false;
+  }
+}
+
+void Indexer::trim(size_t kept_bytes) {
+  if (engine_->parser && engine_->parser->capacity() > kept_bytes) engine_->parser.reset();
+}
+
+bool is_utf8(const char* text, size_t size_bytes) { return simdjson::validate_utf8(text, size_bytes); }
+
+std::string active_kernel() { return simdjson::get_active_implementation()->name(); }
+
+std::vector<std::string> available_kernels() {
+  std::vector<std::string> names;
+  for (auto implementation : simdjson::get_available_implementations()) {
+    if (implementation->supported_by_runtime_system()) names.push_back(implementation->name());
+  }
+  return names;
+}
+
+}  // namespace cfdns

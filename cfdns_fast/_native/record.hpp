@@ -1,0 +1,269 @@
+// Decoding one record: a walk over the token starts of an Indexer that checks the JSON grammar of the whole object and
+// notes where the values of the plan's sources stand.
+#pragma once
+
+#include <vector>
+
+#include "indexer.hpp"
+#include "plan.hpp"
+
+namespace cfdns {
+
+// DESIGN: at most this many brackets open at once.
+constexpr unsigned max_depth = 256;
+
+enum class TokenType : uint8_t { absent, null, boolean_true, boolean_false, number, string, container };
+
+// A value as written: of strings the content between the quotes, of numbers their text.
+struct Token {
+  Slice text;
+  TokenType type = TokenType::absent;
+  bool escaped = false;  // of strings: holds a backslash
+  bool integer = false;  // of numbers: no fraction, no exponent
+};
+
+struct Record {
+  Slice raw;                  // "{" to "}"
+  std::vector<Token> tokens;  // by source
+  bool lone_surrogate = false;
+};
+
+class Decoder {
+ public:
+  explicit Decoder(const Plan& plan) : plan_(plan) { record.tokens.resize(plan.sources.size()); }
+
+  // Read what `indexer` found in the text at base; `limit` is the end of that text.
+  void attach(const Indexer& indexer, const char* base, const char* limit) {
+    base_ = base;
+    limit_ = limit;
+    at_ = indexer.starts();
+    starts_end_ = at_ + indexer.count();
+    seek_backslash(base);
+  }
+
+  // The next token start, or the limit.
+  const char* next_start() const { return at_ == starts_end_ ? limit_ : base_ + *at_; }
+
+  void skip_before(const char* position) {
+    while (at_ != starts_end_ && base_ + *at_ < position) ++at_;
+  }
+
+  // Take the object that starts at the next token start. True if it is complete and free of newlines; `record` then holds
+  // it and the next start is behind it. False leaves the next start where it was.
+  bool take_object() {
+    const uint32_t* at = at_;
+    const char* start = base_ + *at;
+    for (Token& token : record.tokens) token.type = TokenType::absent;
+    record.lone_surrogate = false;
+    gap_ = 0;
+    const char* backslash_before = backslash_;
+    const char* last = object(at);
+    if (last == nullptr || (gap_ != 0 && find(start, last, '\n') != nullptr)) {
+      backslash_ = backslash_before;
+      return false;
+    }
+    record.raw = {start, static_cast<size_t>(last + 1 - start)};
+    at_ = at;
+    return true;
+  }
+
+  // Whether the attached text is exactly one JSON value; `is_object` and record.lone_surrogate tell more about it.
+  bool whole_value(bool& is_object) {
+    if (at_ == starts_end_) return false;
+    const uint32_t* at = at_;
+    record.lone_surrogate = false;
+    is_object = base_[*at] == '{';
+    bool container = is_object || base_[*at] == '[';
+    Token token;
+    return (container ? skip_container(at, 1) : scalar(at, token)) && at == starts_end_;
+  }
+
+  Record record;
+
+ private:
+  char char_at(const uint32_t* at) const { return base_[*at]; }
+
+  // Every member of the object whose "{" *at names; moves `at` behind its "}" and returns that, or null if broken.
+  // Behind the last start comes the size of the text, where no JSON operator stands: a newline, a CR or padding.
+  const char* object(const uint32_t*& at) {
+    const uint32_t* opening = at++;
+    gap_ |= *at - *opening - 1;
+    if (char_at(at) == '}') return base_ + *at++;
+    for (size_t position = 0;; ++position) {
+      if (char_at(at) != '"') return nullptr;
+      const uint32_t* key = at++;
+      const uint32_t* colon = at++;
+      if (char_at(colon) != ':') return nullptr;
+      size_t source;
+      if (!read_key(base_ + *key + 1, base_ + *colon, position, source)) return nullptr;
+      gap_ |= *at - *colon - 1;
+      Token ignored;
+      if (!value(at, source < record.tokens.size() ? record.tokens[source] : ignored)) return nullptr;
+      const uint32_t* separator = at++;
+      if (char_at(separator) == '}') return base_ + *separator;
+      if (char_at(separator) != ',') return nullptr;
+      gap_ |= *at - *separator - 1;
+    }
+  }
+
+  // Which source the key at `text` is, sources.size() for none; false if it is broken. Producers write the keys of all
+  // records in one order, so the record before tells what to expect at a position.
+  bool read_key(const char* text, const char* colon, size_t position, size_t& source) {
+    if (position < expected_.size()) {
+      source = expected_[position];
+      if (source < plan_.sources.size() && starts_with_key(text, plan_.sources[source])) {
+        gap_ |= static_cast<uint32_t>(colon - text) - plan_.sources[source].key_bytes - 1;
+        return true;
+      }
+    }
+    Token key;
+    if (!string(text, colon, key)) return false;
+    Slice plain = key.text;
+    if (key.escaped) {
+      unescaped_.reserve(plain.size_bytes, 0);
+      unescape(key.text, unescaped_.data(), plain.size_bytes);
+      plain.data = unescaped_.data();
+    }
+    source = plan_.find_source({plain.data, plain.size_bytes});
+    if (position < most_expected) {
+      if (expected_.size() <= position) expected_.resize(position + 1, plan_.sources.size());
+      expected_[position] = source;
+    }
+    return true;
+  }
+
+  // An unescaped quote closes the key, so it is compared too and no length is needed.
+  static bool starts_with_key(const char* text, const Source& source) {
+    const char* key = source.key.data();
+    size_t left = source.key_bytes + 1;
+    for (; left >= 8; left -= 8, text += 8, key += 8) {
+      if (load64(text) != load64(key)) return false;
+    }
+    return left == 0 || (load64(text) ^ load64(key)) << (64 - 8 * left) == 0;
+  }
+
+  bool value(const uint32_t*& at, Token& token) {
+    char c = char_at(at);
+    if (c != '{' && c != '[') return scalar(at, token);
+    token.type = TokenType::container;
+    return skip_container(at, 2);
+  }
+
+  bool scalar(const uint32_t*& at, Token& token) {
+    const char* start = base_ + *at++;
+    const char* end = base_ + *at;  // of the token, once trailing space is taken off
+    if (*start == '"') return string(start + 1, end, token);
+    while (is_space(end[-1])) {
+      --end;
+      gap_ = 1;
+    }
+    token.text = {start, static_cast<size_t>(end - start)};
+    switch (*start) {
+      case 't': token.type = TokenType::boolean_true; return is(token.text, "true", 4);
+      case 'f': token.type = TokenType::boolean_false; return is(token.text, "false", 5);
+      case 'n': token.type = TokenType::null; return is(token.text, "null", 4);
+      default: {
+        NumberForm form = number_form(start, end);
+        token.type = TokenType::number;
+        token.integer = form.integer;
+        return form.valid;
+      }
+    }
+  }
+
+  // Only space can stand between the closing quote and the next start.
+  bool string(const char* start, const char* next, Token& token) {
+    const char* end = next - 1;
+    while (*end != '"') {
+      --end;
+      gap_ = 1;
+    }
+    token.type = TokenType::string;
+    token.text = {start, static_cast<size_t>(end - start)};
+    token.escaped = false;
+    if (!has_backslash(start, end)) return true;
+    token.escaped = true;
+    unescaped_.reserve(token.text.size_bytes, 0);
+    size_t ignored_bytes;
+    EscapeResult result = unescape(token.text, unescaped_.data(), ignored_bytes);
+    record.lone_surrogate |= result == EscapeResult::lone_surrogate;
+    return result != EscapeResult::broken;
+  }
+
+  // backslash_ is the first one at or behind some position that no later question precedes.
+  bool has_backslash(const char* start, const char* end) {
+    if (backslash_ >= end) return false;
+    if (backslash_ < start) seek_backslash(start);
+    return backslash_ < end;
+  }
+
+  void seek_backslash(const char* from) {
+    const char* found = find(from, limit_, '\\');
+    backslash_ = found == nullptr ? limit_ : found;
+  }
+
+  static bool is(Slice text, const char* word, size_t size_bytes) {
+    return text.size_bytes == size_bytes && std::memcmp(text.data, word, size_bytes) == 0;
+  }
+
+  // Validate the array or object at *at and move behind it; it would be the depth-th open bracket.
+  bool skip_container(const uint32_t*& at, unsigned depth) {
+    const unsigned outside = depth - 1;
+    uint64_t object_bits[max_depth / 64 + 1] = {};  // by depth: object or array
+    depth = outside;
+    gap_ = 1;
+    Token ignored;
+    for (;;) {
+      // A value starts at *at.
+      char c = char_at(at);
+      if (c == '{' || c == '[') {
+        if (++depth > max_depth) return false;
+        uint64_t bit = uint64_t{1} << (depth % 64);
+        uint64_t& bits = object_bits[depth / 64];
+        bits = c == '{' ? bits | bit : bits & ~bit;
+        ++at;
+        if (char_at(at) == (c == '{' ? '}' : ']')) {
+          ++at;
+          --depth;
+        } else {
+          if (c == '{' && !key(at)) return false;
+          continue;
+        }
+      } else if (!scalar(at, ignored)) {
+        return false;
+      }
+      // A value ended at *at: brackets close, or a comma leads to the next value.
+      for (;;) {
+        if (depth == outside) return true;
+        bool object = object_bits[depth / 64] >> (depth % 64) & 1;
+        c = char_at(at++);
+        if (c == ',') {
+          if (object && !key(at)) return false;
+          break;
+        }
+        if (c != (object ? '}' : ']')) return false;
+        --depth;
+      }
+    }
+  }
+
+  bool key(const uint32_t*& at) {
+    if (char_at(at) != '"') return false;
+    Token ignored;
+    if (!scalar(at, ignored)) return false;
+    return char_at(at++) == ':';
+  }
+
+  const Plan& plan_;
+  const char* base_ = nullptr;
+  const char* limit_ = nullptr;
+  const uint32_t* at_ = nullptr;
+  const uint32_t* starts_end_ = nullptr;
+  const char* backslash_ = nullptr;
+  uint32_t gap_ = 0;  // not zero: there is space between tokens, perhaps a newline
+  static constexpr size_t most_expected = 256;
+  std::vector<size_t> expected_;  // by position in the record: the source last seen there
+  Buffer unescaped_;
+};
+
+}  // namespace cfdns

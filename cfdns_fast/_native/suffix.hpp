@@ -1,0 +1,210 @@
+// Public-suffix look-up: a trie of labels in one hash table, walked from the right as tldextract walks its own.
+// The rules are Python's (suffixes.py); this only executes them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "escape.hpp"
+
+namespace cfdns {
+
+// Where the parts of a name begin. Everything is an offset into the name.
+struct NameParts {
+  static constexpr size_t none = SIZE_MAX;
+  size_t top_level_domain = none;   // to the end of the name
+  size_t registered_domain = none;  // to the end of the name
+  size_t subdomain_end = 0;         // from the start of the name; 0: no subdomain
+};
+
+class SuffixTable {
+ public:
+  enum NodeFlag : uint8_t { rule_ends = 1, has_wildcard = 2 };
+
+  // node_flags: one byte a node, node 0 is the root.
+  explicit SuffixTable(std::string node_flags) : flags_(std::move(node_flags)) {}
+
+  void add_edge(uint32_t parent, Slice label, uint32_t child) {
+    edges_.push_back({parent, child, static_cast<uint32_t>(labels_.size()), static_cast<uint32_t>(label.size_bytes)});
+    labels_.append(label.data, label.size_bytes);
+    if (label.size_bytes > longest_label_bytes_) longest_label_bytes_ = label.size_bytes;
+  }
+
+  // A code point whose lower case may stand in a rule.
+  void add_fold(uint32_t upper, uint32_t lower) { folds_.push_back({upper, lower}); }
+
+  // Call once, after the last add. Folds must have been added in ascending order.
+  void finish() {
+    labels_.append(padding_bytes, '\0');
+    size_t slots = 64;
+    while (slots < edges_.size() * 4) slots *= 2;
+    mask_ = slots - 1;
+    table_.assign(slots, 0);
+    for (size_t i = 0; i < edges_.size(); ++i) {
+      const Edge& edge = edges_[i];
+      size_t slot = hash(edge.parent, {labels_.data() + edge.label, edge.size_bytes}) & mask_;
+      while (table_[slot] != 0) slot = (slot + 1) & mask_;
+      table_[slot] = static_cast<uint32_t>(i + 1);
+    }
+  }
+
+  // name: not empty, no dot at either end, padded. `plain`: it holds no backslash.
+  NameParts split(Slice name, bool plain) const {
+    NameParts parts;
+    const char* start = name.data;
+    const char* label_end = name.end();
+    const char* label = label_end;
+    const char* suffix = nullptr;
+    const char* matched = label_end;
+    uint32_t node = 0;
+    for (;;) {
+      label = label_start(start, label_end, plain);
+      uint32_t child = lookup(node, {label, static_cast<size_t>(label_end - label)}, false);
+      if (child == 0) {
+        if (flags_[node] & has_wildcard) {
+          bool exception = lookup(node, {label, static_cast<size_t>(label_end - label)}, true) != 0;
+          suffix = exception ? matched : label;
+        }
+        break;
+      }
+      node = child;
+      matched = label;
+      if (flags_[node] & rule_ends) suffix = label;
+      if (label == start) break;
+      label_end = label - 1;
+    }
+    if (suffix == nullptr) {
+      const char* last = label_start(start, name.end(), plain);
+      if (last != start) parts.subdomain_end = static_cast<size_t>(last - 1 - start);
+      return parts;
+    }
+    parts.top_level_domain = static_cast<size_t>(suffix - start);
+    if (suffix == start) return parts;
+    const char* domain_end = suffix - 1;
+    const char* domain = label_start(start, domain_end, plain);
+    if (domain != domain_end) parts.registered_domain = static_cast<size_t>(domain - start);
+    if (domain != start) parts.subdomain_end = static_cast<size_t>(domain - 1 - start);
+    return parts;
+  }
+
+ private:
+  struct Edge {
+    uint32_t parent, child, label, size_bytes;
+  };
+  struct Fold {
+    uint32_t upper, lower;
+  };
+
+  // The start of the label that ends at label_end: behind the last dot that no backslash escapes.
+  static const char* label_start(const char* start, const char* label_end, bool plain) {
+    const char* at = label_end;
+    while (at > start) {
+      if (at[-1] == '.') {
+        if (plain) return at;
+        const char* escape = at - 1;
+        while (escape > start && escape[-1] == '\\') --escape;
+        if (((at - 1 - escape) & 1) == 0) return at;
+      }
+      --at;
+    }
+    return start;
+  }
+
+  // Letters of either case hash alike: bit 5 is set everywhere. Only the first and the last eight bytes count.
+  static uint64_t hash(uint32_t parent, Slice label) {
+    constexpr uint64_t case_bits = 0x2020202020202020u;
+    uint64_t first = load64(label.data) | case_bits;
+    uint64_t last = first;
+    if (label.size_bytes < 8) {
+      first = label.size_bytes == 0 ? 0 : first << (64 - 8 * label.size_bytes);
+      last = 0;
+    } else {
+      last = load64(label.end() - 8) | case_bits;
+    }
+    uint64_t mixed = (first ^ (uint64_t{parent} << 32 | label.size_bytes)) * 0x9E3779B97F4A7C15u;
+    mixed = (mixed ^ (mixed >> 29) ^ last) * 0xBF58476D1CE4E5B9u;
+    return mixed ^ (mixed >> 32);
+  }
+
+  static bool equal_ignoring_ascii_case(const char* lower, const char* text, size_t size_bytes) {
+    for (size_t i = 0; i < size_bytes; ++i) {
+      char c = text[i];
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
+      if (c != lower[i]) return false;
+    }
+    return true;
+  }
+
+  static bool is_ascii(Slice text) {
+    for (size_t i = 0; i < text.size_bytes; ++i) {
+      if (static_cast<unsigned char>(text.data[i]) >= 0x80) return false;
+    }
+    return true;
+  }
+
+  // The child of node by label, or with "!" before it; 0 if there is none (the root is nobody's child).
+  uint32_t lookup(uint32_t node, Slice label, bool exception) const {
+    // A folded label can be at most three times as short as the name writes it (three bytes of UTF-8 to one).
+    if (label.size_bytes > 3 * longest_label_bytes_) return 0;
+    if (!exception && is_ascii(label)) return find_edge(node, label);
+    std::string folded(exception ? "!" : "");
+    fold(label, folded);
+    size_t size_bytes = folded.size();
+    folded.append(padding_bytes, '\0');
+    return find_edge(node, {folded.data(), size_bytes});
+  }
+
+  uint32_t find_edge(uint32_t node, Slice label) const {
+    for (size_t slot = hash(node, label) & mask_; table_[slot] != 0; slot = (slot + 1) & mask_) {
+      const Edge& edge = edges_[table_[slot] - 1];
+      if (edge.parent == node && edge.size_bytes == label.size_bytes &&
+          equal_ignoring_ascii_case(labels_.data() + edge.label, label.data, label.size_bytes)) {
+        return edge.child;
+      }
+    }
+    return 0;
+  }
+
+  // Lower the code points that a rule could hold (Unicode simple lower case); the text is valid UTF-8.
+  void fold(Slice label, std::string& out) const {
+    const char* at = label.data;
+    while (at < label.end()) {
+      unsigned char lead = static_cast<unsigned char>(*at);
+      size_t size_bytes = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+      uint32_t lower = lead < 0x80 ? 0 : lower_of(at, size_bytes);
+      if (lower == 0) {
+        out.append(at, size_bytes);
+      } else {
+        append_utf8(lower, out);
+      }
+      at += size_bytes;
+    }
+  }
+
+  uint32_t lower_of(const char* at, size_t size_bytes) const {
+    uint32_t c = static_cast<unsigned char>(*at) & (0x7Fu >> size_bytes);
+    for (size_t i = 1; i < size_bytes; ++i) c = c << 6 | (static_cast<unsigned char>(at[i]) & 0x3F);
+    size_t low = 0, high = folds_.size();
+    while (low < high) {
+      size_t middle = (low + high) / 2;
+      if (folds_[middle].upper < c) low = middle + 1;
+      else high = middle;
+    }
+    return low < folds_.size() && folds_[low].upper == c ? folds_[low].lower : 0;
+  }
+
+  static void append_utf8(uint32_t c, std::string& out) {
+    char bytes[4];
+    out.append(bytes, static_cast<size_t>(detail::put_utf8(bytes, c) - bytes));
+  }
+
+  std::string flags_;
+  std::string labels_;
+  std::vector<Edge> edges_;
+  std::vector<Fold> folds_;
+  std::vector<uint32_t> table_;
+  size_t mask_ = 0;
+  size_t longest_label_bytes_ = 0;
+};
+
+}  // namespace cfdns

@@ -1,0 +1,191 @@
+// Timestamps: decimals of any unit and RFC 3339 text to microseconds, and back to text.
+#pragma once
+
+#include "number.hpp"
+
+namespace cfdns {
+
+enum class TimestampUnit : uint8_t { automatic, s, ms, us, ns };
+enum class TimeResult : uint8_t { ok, malformed, out_of_range };
+
+constexpr int64_t us_per_second = 1000000;
+constexpr int64_t seconds_per_day = 86400;
+constexpr int64_t first_us = -62135596800 * us_per_second;      // 0001-01-01T00:00:00Z
+constexpr int64_t last_us = 253402300800 * us_per_second - 1;   // 9999-12-31T23:59:59.999999Z
+
+namespace detail {
+
+// The decimal power that turns a unit into microseconds.
+inline int exponent_to_us(TimestampUnit unit, int64_t whole_digits) {
+  switch (unit) {
+    case TimestampUnit::s: return 6;
+    case TimestampUnit::ms: return 3;
+    case TimestampUnit::us: return 0;
+    case TimestampUnit::ns: return -3;
+    case TimestampUnit::automatic: break;
+  }
+  // Below 1e11 s, below 1e14 ms, below 1e17 us, else ns: a magnitude is a number of digits before the point.
+  return whole_digits <= 11 ? 6 : whole_digits <= 14 ? 3 : whole_digits <= 17 ? 0 : -3;
+}
+
+// Days since 1970-01-01 of a date in the proleptic Gregorian calendar, counted in 400-year eras from 1 March.
+inline int64_t days_from_date(int64_t year, int month, int day) {
+  year -= month <= 2;
+  int64_t era = (year >= 0 ? year : year - 399) / 400;
+  int64_t year_of_era = year - era * 400;
+  int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+  return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
+}
+
+inline void date_from_days(int64_t days, int& year, int& month, int& day) {
+  days += 719468;
+  int64_t era = (days >= 0 ? days : days - 146096) / 146097;
+  int64_t day_of_era = days - era * 146097;
+  int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+  int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  int64_t shifted_month = (5 * day_of_year + 2) / 153;
+  day = static_cast<int>(day_of_year - (153 * shifted_month + 2) / 5 + 1);
+  month = static_cast<int>(shifted_month + (shifted_month < 10 ? 3 : -9));
+  year = static_cast<int>(year_of_era + era * 400 + (month <= 2));
+}
+
+inline int month_days(int64_t year, int month) {
+  constexpr uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+  bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+  return month == 2 && leap ? 29 : days[month - 1];
+}
+
+inline char* put_digits(char* to, int value, int width) {
+  for (int i = width - 1; i >= 0; --i, value /= 10) to[i] = static_cast<char>('0' + value % 10);
+  return to + width;
+}
+
+inline int64_t floor_divide(int64_t value, int64_t by) { return value / by - (value % by < 0); }
+
+}  // namespace detail
+
+// A number, or a string that holds one, to microseconds since 1970: exact, floored.
+inline TimeResult us_from_decimal(Slice text, TimestampUnit unit, int64_t& us) {
+  Decimal value;
+  if (!parse_decimal(text, value)) return TimeResult::malformed;
+  us = 0;
+  if (value.zero()) return TimeResult::ok;
+  int64_t whole_digits = value.point + detail::exponent_to_us(unit, value.point);
+  if (whole_digits > 18) return TimeResult::out_of_range;
+  size_t whole = whole_digits > 0 ? static_cast<size_t>(whole_digits) : 0;
+  size_t present = whole < value.digit_count() ? whole : value.digit_count();
+  for (size_t i = 0; i < present; ++i) us = us * 10 + (value.digit(i) - '0');
+  for (size_t i = present; i < whole; ++i) us *= 10;
+  if (value.negative) {
+    us = -us;
+    for (size_t i = present; i < value.digit_count(); ++i) {
+      if (value.digit(i) != '0') {
+        --us;
+        break;
+      }
+    }
+  }
+  return us < first_us || us > last_us ? TimeResult::out_of_range : TimeResult::ok;
+}
+
+// RFC 3339 section 5.6 with a "T", "t" or space, "Z" or "z", and offsets with or without the colon.
+inline TimeResult us_from_rfc3339(Slice text, int64_t& us) {
+  const char* at = text.data;
+  const char* end = text.end();
+  if (end - at < 20) return TimeResult::malformed;
+  int parts[6];
+  constexpr char separators[] = "--T::";
+  for (int i = 0; i < 6; ++i) {
+    int value = 0;
+    for (int width = i == 0 ? 4 : 2; width > 0; --width, ++at) {
+      if (!is_digit(*at)) return TimeResult::malformed;
+      value = value * 10 + (*at - '0');
+    }
+    parts[i] = value;
+    if (i == 5) break;
+    bool separated = i == 2 ? (*at == 'T' || *at == 't' || *at == ' ') : *at == separators[i];
+    if (!separated) return TimeResult::malformed;
+    ++at;
+  }
+  int64_t fraction_us = 0;
+  if (*at == '.') {
+    const char* digits = ++at;
+    at = skip_digits(at, end);
+    if (at == digits) return TimeResult::malformed;
+    for (int i = 0; i < 6; ++i) fraction_us = fraction_us * 10 + (digits + i < at ? digits[i] - '0' : 0);
+  }
+  int offset_minutes = 0;
+  bool possible = true;
+  if (at == end) return TimeResult::malformed;
+  if (*at == 'Z' || *at == 'z') {
+    ++at;
+  } else {
+    char sign = *at++;
+    bool colon = end - at == 5 && at[2] == ':';
+    if ((sign != '+' && sign != '-') || (!colon && end - at != 4)) return TimeResult::malformed;
+    const char* minutes = at + (colon ? 3 : 2);
+    if (!is_digit(at[0]) || !is_digit(at[1]) || !is_digit(minutes[0]) || !is_digit(minutes[1])) {
+      return TimeResult::malformed;
+    }
+    int hour = (at[0] - '0') * 10 + (at[1] - '0');
+    int minute = (minutes[0] - '0') * 10 + (minutes[1] - '0');
+    possible = hour <= 23 && minute <= 59;
+    offset_minutes = (sign == '-' ? -1 : 1) * (hour * 60 + minute);
+    at = end;
+  }
+  if (at != end) return TimeResult::malformed;
+  int64_t year = parts[0];
+  int month = parts[1], day = parts[2], hour = parts[3], minute = parts[4], second = parts[5];
+  possible = possible && year >= 1 && month >= 1 && month <= 12 && hour <= 23 && minute <= 59 && second <= 59;
+  if (!possible || day < 1 || day > detail::month_days(year, month)) return TimeResult::out_of_range;
+  int64_t seconds = detail::days_from_date(year, month, day) * seconds_per_day + hour * 3600 + minute * 60 + second -
+                    static_cast<int64_t>(offset_minutes) * 60;
+  us = seconds * us_per_second + fraction_us;
+  return us < first_us || us > last_us ? TimeResult::out_of_range : TimeResult::ok;
+}
+
+// Writes YYYY-MM-DDTHH:MM:SS[.ffffff]Z and remembers the second: neighbouring records share it more often than not.
+class TimeFormatter {
+ public:
+  static constexpr size_t text_bytes = 32;  // room that put() may write to
+
+  size_t put(int64_t us, char* to) {
+    int64_t second = detail::floor_divide(us, us_per_second);
+    int fraction_us = static_cast<int>(us - second * us_per_second);
+    if (second != second_) set_second(second);
+    std::memcpy(to, text_, 24);
+    if (fraction_us == 0) {
+      to[19] = 'Z';
+      return 20;
+    }
+    to[19] = '.';
+    detail::put_digits(to + 20, fraction_us, 6);
+    to[26] = 'Z';
+    return 27;
+  }
+
+ private:
+  void set_second(int64_t second) {
+    using namespace detail;
+    int64_t day = floor_divide(second, seconds_per_day);
+    int of_day = static_cast<int>(second - day * seconds_per_day);
+    if (day != day_) {
+      int year, month, day_of_month;
+      date_from_days(day, year, month, day_of_month);
+      put_digits(text_, year, 4)[0] = '-';
+      put_digits(text_ + 5, month, 2)[0] = '-';
+      put_digits(text_ + 8, day_of_month, 2)[0] = 'T';
+      day_ = day;
+    }
+    put_digits(text_ + 11, of_day / 3600, 2)[0] = ':';
+    put_digits(text_ + 14, of_day / 60 % 60, 2)[0] = ':';
+    put_digits(text_ + 17, of_day % 60, 2);
+    second_ = second;
+  }
+
+  int64_t day_ = INT64_MIN;
+  int64_t second_ = INT64_MIN;
+  char text_[24] = {};
+};
+
+}  // namespace cfdns

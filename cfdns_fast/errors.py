@@ -1,0 +1,113 @@
+"""The exceptions and the table of stable codes.
+
+Codes are part of the API and may be searched for; the texts beside them may change. No message ever holds record
+content: query names and client addresses are personal data, so messages give positions instead.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Mapping
+
+__all__ = [
+    "PARSE_CODES",
+    "PROBLEM_CODES",
+    "REJECT_CODES",
+    "CfdnsError",
+    "EngineError",
+    "MappingError",
+    "RecordError",
+]
+
+#: Why bytes did not become an event, in the order in which they are tried (the first that applies is reported).
+#: The compiled core counts positions in this table, so the order is fixed.
+REJECT_CODES: Mapping[str, str] = MappingProxyType(
+    {
+        "record.too_large": "longer than max_record_bytes",
+        "json.utf8": "not valid UTF-8 (RFC 3629)",
+        "json.depth": "more than 256 brackets open at once",
+        "json.syntax": "not JSON (RFC 8259)",
+        "json.surrogate": "an unpaired surrogate escape (RFC 8259 section 8.2)",
+        "json.not_object": "valid JSON, but not an object",
+    }
+)
+
+#: Why a field was left out of an event. Order fixed for the same reason.
+PROBLEM_CODES: Mapping[str, str] = MappingProxyType(
+    {
+        "field.type": "a value of a type or form the field's kind does not take",
+        "field.range": "a value outside what the field's kind can hold",
+        "field.missing": "a required field is absent",
+    }
+)
+
+#: What only `parse()` can say, because it takes exactly one record.
+PARSE_CODES: Mapping[str, str] = MappingProxyType(
+    {
+        "record.empty": "no record: empty or blank input",
+        "record.multiple": "more than one record (one JSON object on one line is wanted)",
+    }
+)
+
+_MEANINGS = {**REJECT_CODES, **PARSE_CODES}
+
+
+class CfdnsError(Exception):
+    """Base of every exception this package defines."""
+
+
+class MappingError(CfdnsError, ValueError):
+    """A mapping file that cannot be used.
+
+    Attributes
+    ----------
+    file : str
+        The file or bundled name.
+    entry : str or None
+        Which entry, for example ``field 3 (dns.question.type)``; None when the file as a whole is at fault.
+    reason : str
+        What is wrong and what would be allowed.
+    """
+
+    def __init__(self, file: str, entry: str | None, reason: str) -> None:
+        self.file = file
+        self.entry = entry
+        self.reason = reason
+        super().__init__(": ".join(part for part in (file, entry, reason) if part))
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), (self.file, self.entry, self.reason)
+
+
+class RecordError(CfdnsError, ValueError):
+    """A record that did not become an event; the attributes are those of `Reject`.
+
+    Attributes
+    ----------
+    line : int
+        1-based line within the data of the call.
+    byte_offset, byte_length : int
+        The rejected bytes within the data of the call.
+    code : str
+        A key of `REJECT_CODES` or `PARSE_CODES`.
+    raw : bytes
+        The first 64 KiB of the rejected bytes. Not part of the message.
+    """
+
+    def __init__(self, line: int, byte_offset: int, byte_length: int, code: str, raw: bytes) -> None:
+        self.line = line
+        self.byte_offset = byte_offset
+        self.byte_length = byte_length
+        self.code = code
+        self.raw = raw
+        super().__init__(f"{code}: {_MEANINGS[code]} (line {line}, byte offset {byte_offset}, {byte_length} bytes)")
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), (self.line, self.byte_offset, self.byte_length, self.code, self.raw)
+
+
+class EngineError(CfdnsError, RuntimeError):
+    """The engine cannot work here (for example no SIMD kernel for this CPU); never the data's fault.
+
+    A failed allocation is MemoryError, as everywhere in Python.
+    """

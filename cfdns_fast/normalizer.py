@@ -1,0 +1,184 @@
+"""The public converter: options in, `Result` out."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from . import mapping
+from .plan import TIMESTAMP_UNITS, compile_plan
+from .results import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Buffer
+
+    from ._core import EventIterator
+
+__all__ = ["Normalizer", "parse"]
+
+_MOST_RECORD_BYTES = 2**30
+
+
+class Normalizer:
+    """Convert batches of Cloudflare DNS log records to ECS events.
+
+    Parameters
+    ----------
+    schema : str or os.PathLike
+        A bundled mapping (``"sekoia"``), or a mapping file: a PathLike, or text that holds a path separator or ends in
+        ``.toml``.
+    on_reject : {"collect", "raise"}
+        Collect rejects in the result, or raise `RecordError` at the first.
+    keep_message : bool
+        False drops every target that holds the raw record (``message``).
+    private_suffixes : bool
+        Split names by the private section of the Public Suffix List too.
+    timestamp_unit : {"auto", "s", "ms", "us", "ns"}
+        Unit of numeric timestamps; ``"auto"`` tells it by magnitude.
+    max_record_bytes : int
+        Longer records are rejects (``record.too_large``); 1 to 2**30.
+
+    Raises
+    ------
+    MappingError
+        The mapping cannot be used.
+    ValueError
+        An option has a value it does not take.
+
+    Notes
+    -----
+    Input is NDJSON in UTF-8: one or more objects a line, lines end at byte 0x0A only. Making one reads the mapping and,
+    once a process, the suffix rules; converting reads nothing. It is immutable, may be used from many threads at once, and
+    can be pickled.
+    """
+
+    __slots__ = ("_options", "_plan", "_raise_on_reject")
+
+    def __init__(
+        self,
+        schema: str | os.PathLike[str] = "sekoia",
+        *,
+        on_reject: str = "collect",
+        keep_message: bool = True,
+        private_suffixes: bool = False,
+        timestamp_unit: str = "auto",
+        max_record_bytes: int = 1048576,
+    ) -> None:
+        _one_of("on_reject", on_reject, ("collect", "raise"))
+        _one_of("keep_message", keep_message, (True, False))
+        _one_of("private_suffixes", private_suffixes, (True, False))
+        _one_of("timestamp_unit", timestamp_unit, TIMESTAMP_UNITS)
+        whole = isinstance(max_record_bytes, int) and not isinstance(max_record_bytes, bool)
+        if not whole or not 1 <= max_record_bytes <= _MOST_RECORD_BYTES:
+            raise ValueError(f"max_record_bytes must be a whole number from 1 to {_MOST_RECORD_BYTES}, not {max_record_bytes!r}")
+        loaded = mapping.load(schema)
+        plan = compile_plan(
+            loaded if keep_message else loaded.without_raw(),
+            private_suffixes=private_suffixes,
+            timestamp_unit=timestamp_unit,
+            max_record_bytes=max_record_bytes,
+        )
+        options = {
+            "schema": schema,
+            "on_reject": on_reject,
+            "keep_message": keep_message,
+            "private_suffixes": private_suffixes,
+            "timestamp_unit": timestamp_unit,
+            "max_record_bytes": max_record_bytes,
+        }
+        object.__setattr__(self, "_options", options)
+        object.__setattr__(self, "_plan", plan)
+        object.__setattr__(self, "_raise_on_reject", on_reject == "raise")
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a Normalizer is immutable; make a new one to change {name}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("a Normalizer is immutable")
+
+    def __repr__(self) -> str:
+        return f"Normalizer({', '.join(f'{name}={value!r}' for name, value in self._options.items())})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _remake, (self._options,)
+
+    def to_ndjson(self, data: Buffer) -> Result[bytes]:
+        """Convert a batch to NDJSON.
+
+        Parameters
+        ----------
+        data : bytes-like
+            NDJSON records. Copied piece by piece while it is read; the result does not refer to it.
+
+        Returns
+        -------
+        Result
+            Its output is bytes: one ECS event a line, in input order, each as ``json.dumps(event, ensure_ascii=False,
+            separators=(",", ":"))`` would write it, UTF-8, a newline after every line.
+
+        Raises
+        ------
+        RecordError
+            With ``on_reject="raise"``: the first reject; nothing is returned.
+        EngineError
+            No SIMD kernel works here.
+        """
+        return self._plan.to_ndjson(data, raise_on_reject=self._raise_on_reject)
+
+    def to_dicts(self, data: Buffer) -> Result[list[dict[str, Any]]]:
+        """Convert a batch to a list of dicts; otherwise like `to_ndjson`.
+
+        Every dict and list in it is fresh. The cyclic garbage collector is held off meanwhile. For many events at once
+        `iter_dicts` is several times faster, because they need not all live.
+        """
+        return self._plan.to_dicts(data, raise_on_reject=self._raise_on_reject)
+
+    def iter_dicts(self, data: Buffer) -> EventIterator:
+        """Convert a batch lazily: an iterator of dicts; otherwise like `to_dicts`.
+
+        It has ``events``, ``blank``, ``rejects`` and ``problems``, true for what was consumed so far and final at the end.
+        Input other than bytes is copied first. With ``on_reject="raise"`` RecordError comes at the record's turn, and
+        iterating may go on behind it. One iterator is for one thread at a time.
+        """
+        return self._plan.iter_dicts(data, raise_on_reject=self._raise_on_reject)
+
+
+def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if not any(value is choice or (isinstance(choice, str) and value == choice) for choice in allowed):
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
+
+
+def _remake(options: dict[str, Any]) -> Normalizer:
+    return Normalizer(**options)
+
+
+@lru_cache(maxsize=16)
+def _bundled(schema: str) -> Normalizer:
+    return Normalizer(schema)
+
+
+def parse(data: Buffer, schema: str | os.PathLike[str] = "sekoia") -> dict[str, Any]:
+    """Convert one record.
+
+    Parameters
+    ----------
+    data : bytes-like
+        One JSON object in UTF-8 on one line; space around it and a line end are allowed.
+    schema : str or os.PathLike
+        As for `Normalizer`. The bundled ones are kept after the first call; a file is read at each.
+
+    Returns
+    -------
+    dict
+        The event. Kind raw (``message``) holds exactly the bytes given. Field problems are not reported here: use a
+        `Normalizer`.
+
+    Raises
+    ------
+    RecordError
+        ``record.empty``, ``record.multiple``, or the code of the reject.
+    """
+    is_name = isinstance(schema, str) and not mapping.is_path(schema)
+    normalizer = _bundled(schema) if is_name else Normalizer(schema)
+    return normalizer._plan.parse(data)

@@ -1,0 +1,145 @@
+"""Turn a `Mapping` into the plan that the compiled core executes."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import Any
+
+from . import _core, suffixes
+from .mapping import NAME_PART_KINDS, Field, Mapping, Node
+
+__all__ = ["TIMESTAMP_UNITS", "compile_plan"]
+
+#: In the order of the core's TimestampUnit.
+TIMESTAMP_UNITS = ("auto", "s", "ms", "us", "ns")
+
+# In the order of the core's Kind and Step::What.
+_READING_KINDS = ("text", "integer", "boolean", "enum", "timestamp", "ip", "name")
+_LITERAL, _OPEN, _CLOSE, _RAW, _VALUE = range(5)
+
+_UNQUOTED_KINDS = frozenset({"integer", "boolean"})
+
+
+@lru_cache(maxsize=2)
+def _suffix_table(private_suffixes: bool) -> _core.SuffixTable:
+    edges, node_flags = suffixes.native_edges(private_suffixes)
+    return _core.SuffixTable(node_flags, edges, suffixes.fold_pairs(private_suffixes))
+
+
+def compile_plan(mapping: Mapping, *, private_suffixes: bool, timestamp_unit: str, max_record_bytes: int) -> _core.Plan:
+    """Compile a mapping. The plan is immutable and may be used by any number of threads."""
+    readings = _Readings(mapping)
+    return _core.Plan(
+        sources=readings.sources,
+        enumerations=readings.enumerations,
+        slot_count=readings.slot_count,
+        steps=_merge(_ndjson_steps(mapping.tree(), readings)),
+        dict_steps=_dict_steps(mapping.tree(), readings),
+        suffixes=_suffix_table(private_suffixes),
+        timestamp_unit=TIMESTAMP_UNITS.index(timestamp_unit),
+        max_record_bytes=max_record_bytes,
+    )
+
+
+class _Readings:
+    """Which source is read how into which slot: every reading once, however many targets it has."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        self.slot_count = 0
+        self.enumerations: list[tuple[tuple[int, str], ...]] = []
+        self._slots: dict[tuple[object, ...], int] = {}
+        fields = [field for field in mapping.fields if field.source is not None]
+        by_source: dict[str, list[Field]] = {}
+        for field in fields:
+            by_source.setdefault(field.source or "", []).append(field)
+        #: (key, required, [(kind, slot, enumeration, wants name parts), ...])
+        self.sources = [
+            (key, any(field.required for field in of_key), self._read(key, of_key)) for key, of_key in by_source.items()
+        ]
+
+    def _read(self, key: str, fields: list[Field]) -> list[tuple[int, int, int, bool]]:
+        parts = any(field.kind in NAME_PART_KINDS[1:] for field in fields)
+        readings = []
+        for field in fields:
+            kind = "name" if field.kind in NAME_PART_KINDS else field.kind
+            identity = (key, kind, field.names)
+            if identity in self._slots:
+                continue
+            self._slots[identity] = self.slot_count
+            readings.append((_READING_KINDS.index(kind), self.slot_count, self._enumeration(field), parts))
+            self.slot_count += len(NAME_PART_KINDS) if kind == "name" else 1
+        return readings
+
+    def _enumeration(self, field: Field) -> int:
+        if not field.names:
+            return 0
+        if field.names not in self.enumerations:
+            self.enumerations.append(field.names)
+        return self.enumerations.index(field.names)
+
+    def slot(self, field: Field) -> int:
+        if field.kind in NAME_PART_KINDS:
+            return self._slots[field.source, "name", ()] + NAME_PART_KINDS.index(field.kind)
+        return self._slots[field.source, field.kind, field.names]
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _constant_of(node: Field | tuple[Node, ...]) -> Any:
+    """The value of a node that no record changes (lists and dicts of it are templates), or None."""
+    if isinstance(node, Field):
+        return list(node.value) if isinstance(node.value, tuple) else node.value
+    children = {key: _constant_of(child) for key, child in node}
+    return None if None in children.values() else children
+
+
+def _ndjson_steps(nodes: tuple[Node, ...], readings: _Readings) -> list[tuple[int, int, bytes, bytes]]:
+    steps: list[tuple[int, int, bytes, bytes]] = []
+    for key, node in nodes:
+        name = _json(key) + b":"
+        constant = _constant_of(node)
+        if constant is not None:
+            steps.append((_LITERAL, 0, name + _json(constant) + b",", b""))
+        elif not isinstance(node, Field):
+            steps.append((_OPEN, 0, name + b"{", b""))
+            steps += _ndjson_steps(node, readings)
+            steps.append((_CLOSE, 0, b"", b""))
+        elif node.kind == "raw":
+            steps.append((_RAW, 0, name + b'"', b'",'))
+        else:
+            quote = b"" if node.kind in _UNQUOTED_KINDS else b'"'
+            before, after = (b"[", b"]") if node.array else (b"", b"")
+            steps.append((_VALUE, readings.slot(node), name + before + quote, quote + after + b","))
+    return steps
+
+
+def _merge(steps: list[tuple[int, int, bytes, bytes]]) -> list[tuple[int, int, bytes, bytes]]:
+    """Join neighbouring literals: one copy instead of several."""
+    merged: list[tuple[int, int, bytes, bytes]] = []
+    for step in steps:
+        if step[0] == _LITERAL and merged and merged[-1][0] == _LITERAL:
+            merged[-1] = (_LITERAL, 0, merged[-1][2] + step[2], b"")
+        else:
+            merged.append(step)
+    return merged
+
+
+def _dict_steps(nodes: tuple[Node, ...], readings: _Readings) -> list[tuple[int, int, str, Any, bool]]:
+    """(what, slot, key, constant, array), parallel in meaning to `_ndjson_steps`."""
+    steps: list[tuple[int, int, str, Any, bool]] = []
+    for key, node in nodes:
+        constant = _constant_of(node)
+        if constant is not None:
+            steps.append((_LITERAL, 0, key, constant, False))
+        elif not isinstance(node, Field):
+            steps.append((_OPEN, 0, key, None, False))
+            steps += _dict_steps(node, readings)
+            steps.append((_CLOSE, 0, key, None, False))
+        elif node.kind == "raw":
+            steps.append((_RAW, 0, key, None, False))
+        else:
+            steps.append((_VALUE, readings.slot(node), key, None, node.array))
+    return steps

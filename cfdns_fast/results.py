@@ -1,0 +1,61 @@
+"""What a conversion gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+__all__ = ["RAW_LIMIT_BYTES", "Reject", "Result"]
+
+Output = TypeVar("Output")
+
+#: How much of a reject's bytes `Reject.raw` keeps.
+RAW_LIMIT_BYTES = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Bytes that did not become an event.
+
+    Attributes
+    ----------
+    line : int
+        1-based; lines end at byte 0x0A only.
+    byte_offset, byte_length : int
+        Where the bytes stand within the data of the call, in bytes.
+    code : str
+        A key of `cfdns_fast.errors.REJECT_CODES`.
+    raw : bytes
+        The first 64 KiB of them, a copy.
+    """
+
+    line: int
+    byte_offset: int
+    byte_length: int
+    code: str
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Result(Generic[Output]):
+    """The outcome of one batch. Records == events + rejects.
+
+    Attributes
+    ----------
+    output : bytes or list[dict]
+        The events, in input order.
+    events : int
+        How many there are.
+    blank : int
+        Lines of only spaces, tabs and carriage returns.
+    rejects : tuple of Reject
+        In input order.
+    problems : dict[str, int]
+        Fields left out of events, by ``"code:SourceKey"``; codes from `cfdns_fast.errors.PROBLEM_CODES`.
+    """
+
+    output: Output
+    events: int
+    blank: int
+    rejects: tuple[Reject, ...]
+    problems: dict[str, int]

@@ -1,0 +1,67 @@
+"""Convert input that arrives in blocks, with the meaning of one call on the whole of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .normalizer import Normalizer
+from .results import Result
+
+__all__ = ["NdjsonStream"]
+
+
+class NdjsonStream:
+    """One input to NDJSON, block by block.
+
+    Blocks may be cut anywhere. What a block leaves unfinished is kept for the next one, so memory is bounded by the block
+    and the longest unfinished record, not by the line: complete objects of an unfinished line are converted at once.
+
+    Positions in rejects are of the whole input, and their ``raw`` is complete. ``on_reject`` of the normalizer is not
+    looked at. Not for several threads at once.
+    """
+
+    def __init__(self, normalizer: Normalizer) -> None:
+        self._plan = normalizer._plan
+        self._kept = bytearray()
+        self._retry_bytes = 0
+        self._offset = 0
+        self._newlines = 0
+        self._mid_line = False
+        self._unended = False
+
+    @property
+    def lines(self) -> int:
+        """Lines begun so far; exact after `finish`."""
+        return self._newlines + self._unended
+
+    def feed(self, block: bytes) -> Result[bytes]:
+        """Take the next block and convert what is complete."""
+        # A long unfinished record must not be read anew with every block: wait for its line to end or its size to double.
+        has_newline = b"\n" in block
+        self._kept += block
+        if self._kept:
+            self._unended = not self._kept.endswith(b"\n")
+        if not has_newline and len(self._kept) < self._retry_bytes:
+            return Result(b"", 0, 0, (), {})
+        return self._convert(final=False)
+
+    def finish(self) -> Result[bytes]:
+        """Convert the rest; the last line needs no newline."""
+        return self._convert(final=True)
+
+    def _convert(self, *, final: bool) -> Result[bytes]:
+        result, (consumed, newlines, mid_line) = self._plan.to_ndjson_part(
+            self._kept, final=final, mid_line=self._mid_line
+        )
+        del self._kept[:consumed]
+        self._retry_bytes = 2 * len(self._kept)
+        if result.rejects:
+            rejects = tuple(
+                replace(reject, line=reject.line + self._newlines, byte_offset=reject.byte_offset + self._offset)
+                for reject in result.rejects
+            )
+            result = replace(result, rejects=rejects)
+        self._offset += consumed
+        self._newlines += newlines
+        self._mid_line = mid_line
+        return result

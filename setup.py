@@ -1,0 +1,64 @@
+"""Builds the one extension module. Everything else is in pyproject.toml."""
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+NATIVE = "cfdns_fast/_native"
+
+
+def simdjson_directory() -> str:
+    """Where simdjson.h and simdjson.cpp are: in the pysimdjson wheel, which is located and never imported."""
+    override = os.environ.get("CFDNS_SIMDJSON_DIR")
+    spec = None if override else find_spec("simdjson")
+    candidates = [override] if override else list(spec.submodule_search_locations or ()) if spec else []
+    for directory in candidates:
+        if all(Path(directory, name).is_file() for name in ("simdjson.h", "simdjson.cpp")):
+            return directory
+    raise SystemExit(
+        "simdjson.h and simdjson.cpp not found: install pysimdjson==7.0.2 or set CFDNS_SIMDJSON_DIR to their directory"
+    )
+
+
+def flag(name: str) -> bool:
+    value = os.environ.get(name, "0")
+    if value not in ("0", "1"):
+        raise SystemExit(f"{name} must be 0 or 1, not {value!r}")
+    return value == "1"
+
+
+if sys.platform == "win32":
+    compile_args, link_args = ["/std:c++17", "/O2"], []
+else:
+    # -g0: debug information would make the module ten times as large. No -march: simdjson and the escaper choose their
+    # instructions at run time.
+    compile_args = ["-std=c++17", "-O3", "-g0", "-fvisibility=hidden", "-fvisibility-inlines-hidden"]
+    link_args = []
+    if flag("CFDNS_SANITIZE"):
+        sanitizers = "-fsanitize=address,undefined"
+        compile_args = ["-std=c++17", "-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=undefined", sanitizers]
+        link_args = [sanitizers]
+
+extension = Extension(
+    "cfdns_fast._core",
+    sources=[
+        "cfdns_fast/_core.pyx",
+        f"{NATIVE}/cursor.cpp",
+        f"{NATIVE}/indexer.cpp",
+        f"{NATIVE}/simdjson_unit.cpp",
+    ],
+    depends=[str(header) for header in Path(NATIVE).glob("*.hpp")],
+    include_dirs=[".", simdjson_directory()],
+    # simdjson asks for NDEBUG in release builds.
+    define_macros=[("NDEBUG", "1")],
+    extra_compile_args=compile_args,
+    extra_link_args=link_args,
+    language="c++",
+)
+
+# build_dir keeps the generated C++ out of the package and of the sdist.
+setup(ext_modules=cythonize([extension], build_dir="build/cython"))
