@@ -213,6 +213,7 @@ cdef class Plan:
                   SuffixTable suffixes, int timestamp_unit, size_t max_record_bytes):
         cdef CPlan* plan
         cdef DictStep dict_step
+        cdef bytes text
         self.engine = make_shared[Engine]()
         plan = &self.engine.get().plan
         plan.suffixes = <shared_ptr[const CSuffixTable]>suffixes.table
@@ -221,7 +222,8 @@ cdef class Plan:
         plan.unit = <TimestampUnit>timestamp_unit
         self.problem_keys = []
         for key, required, readings in sources:
-            plan.add_source(_view(key.encode()), required)
+            text = key.encode()
+            plan.add_source(_view(text), required)
             self.problem_keys += [f"{code}:{key}" for code in _PROBLEM_CODES]
             for kind, slot, table, parts in readings:
                 plan.add_reading(kind, slot, table, parts)
@@ -230,7 +232,8 @@ cdef class Plan:
             plan.add_enumeration()
             self.names.append([None] + [name for _, name in table_names])
             for number, name in table_names:
-                plan.add_name(number, _view(name.encode()))
+                text = name.encode()
+                plan.add_name(number, _view(text))
         for what, slot, before, after in steps:
             plan.add_step(what, slot, _view(before), _view(after))
         self.keys = []
@@ -339,7 +342,10 @@ cdef class Plan:
             failure = None
             event = None
             if turn == Turn.event:
-                event = self._dict(cursor.get().event, input)
+                try:
+                    event = self._dict(cursor.get().event, input)
+                except UnicodeDecodeError:
+                    pass  # the record is valid, so this is from what follows it, and that is a second one
             else:
                 failure = RecordError(*_reject_fields(cursor.get().reject))
             if cursor.get().next() != Turn.end:

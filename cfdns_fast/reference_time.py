@@ -1,0 +1,121 @@
+"""Timestamps in plain Python: what Logpush sends -> UTC text. Part of the specification that reference.py is."""
+
+from __future__ import annotations
+
+import decimal
+import re
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+__all__ = ["TIMESTAMP_UNITS", "epoch_text", "rfc3339_text"]
+
+#: What the option timestamp_unit takes.
+TIMESTAMP_UNITS = ("auto", "s", "ms", "us", "ns")
+
+_POWER_TO_US = {"s": 6, "ms": 3, "us": 0, "ns": -3}
+
+# 1e11 s is the year 5138, 1e11 ms is 1973: right for every number of tests/corpus/epoch_timestamps.jsonl.
+_AUTO_UNITS = ((Decimal("1e11"), "s"), (Decimal("1e14"), "ms"), (Decimal("1e17"), "us"))
+
+_NUMBER = re.compile(r"([+-]?[0-9]+(?:\.[0-9]+)?)(?:[eE]([+-]?)([0-9]+))?")
+
+# RFC 3339 section 5.6, whose notes allow lower case and a space. +HHMM is ISO 8601's basic form, which senders use too.
+_RFC3339 = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
+    r"(?:[Zz]|([+-])([0-9]{2}):?([0-9]{2}))"
+)
+
+# Exact: precision and exponents are the widest there are, so nothing rounds but the floor that is asked for.
+_EXACT = decimal.Context(
+    prec=decimal.MAX_PREC, Emin=decimal.MIN_EMIN, Emax=decimal.MAX_EMAX, rounding=decimal.ROUND_FLOOR
+)
+# No coefficient that fits into memory can bring an exponent of more digits back into the range of years.
+_EXPONENT_DIGITS = 12
+
+_EPOCH = datetime(1970, 1, 1)
+_MICROSECOND = timedelta(microseconds=1)
+_FIRST_US = (datetime.min - _EPOCH) // _MICROSECOND
+_LAST_US = (datetime.max - _EPOCH) // _MICROSECOND
+
+
+def epoch_text(number: str, unit: str) -> str | None:
+    """Return a number of seconds, or parts of a second, since 1970 as UTC text.
+
+    Parameters
+    ----------
+    number : str
+        ``[+-]?digits[.digits][e[+-]digits]`` in ASCII, leading zeros allowed; every JSON number is of that form.
+    unit : str
+        One of `TIMESTAMP_UNITS`; "auto" decides by the magnitude of the number.
+
+    Returns
+    -------
+    str or None
+        ``YYYY-MM-DDTHH:MM:SS[.ffffff]Z``, floored to microseconds; None outside the years 1 to 9999.
+
+    Raises
+    ------
+    ValueError
+        `number` is not of that form.
+    """
+    value = _exact(number)
+    if unit == "auto":
+        unit = next((name for limit, name in _AUTO_UNITS if value.copy_abs() < limit), "ns")
+    value_us = value.scaleb(_POWER_TO_US[unit], context=_EXACT)
+    if not value_us:
+        return _utc_text(0)
+    # Before any digit is written out: 1e999999999 is short, the integer is not.
+    if value_us.adjusted() > len(str(_LAST_US)):
+        return None
+    return _utc_text(int(value_us.to_integral_value(context=_EXACT)))
+
+
+def _exact(number: str) -> Decimal:
+    match = _NUMBER.fullmatch(number)
+    if match is None:
+        raise ValueError("not a decimal number")
+    coefficient, sign, digits = match.group(1), match.group(2) or "", (match.group(3) or "").lstrip("0")
+    exponent = int(digits or "0") if len(digits) <= _EXPONENT_DIGITS else 10**_EXPONENT_DIGITS
+    return _EXACT.create_decimal(f"{coefficient}E{sign}{exponent}")
+
+
+def rfc3339_text(text: str) -> str | None:
+    """Return an RFC 3339 date and time with an offset as UTC text.
+
+    Parameters
+    ----------
+    text : str
+        ``YYYY-MM-DD``, then ``T``, ``t`` or one space, ``HH:MM:SS``, a fraction of one or more digits or none, then
+        ``Z``, ``z``, ``+HH:MM`` or ``+HHMM``. Digits after the sixth of the fraction are cut.
+
+    Returns
+    -------
+    str or None
+        As `epoch_text`; None for a date or time that does not exist (leap seconds included: second 60 has no number of
+        seconds since 1970) and for a result outside the years 1 to 9999.
+
+    Raises
+    ------
+    ValueError
+        `text` is not of that form.
+    """
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        raise ValueError("not RFC 3339 with an offset")
+    *local, fraction, sign, offset_hours, offset_minutes = match.groups(default="")
+    offset = timedelta(hours=int(offset_hours or 0), minutes=int(offset_minutes or 0))
+    if int(offset_hours or 0) > 23 or int(offset_minutes or 0) > 59:
+        return None
+    try:
+        year, month, day, hour, minute, second = map(int, local)
+        moment = datetime(year, month, day, hour, minute, second, int(fraction[:6].ljust(6, "0")))
+        moment += offset if sign == "-" else -offset
+    except (ValueError, OverflowError):
+        return None
+    return moment.isoformat() + "Z"
+
+
+def _utc_text(value_us: int) -> str | None:
+    if not _FIRST_US <= value_us <= _LAST_US:
+        return None
+    return (_EPOCH + value_us * _MICROSECOND).isoformat() + "Z"

@@ -1,0 +1,95 @@
+"""Values from others' tests, through the whole conversion, in both implementations (tests/corpus/README.md)."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult
+
+import pytest
+import tldextract
+
+CORPUS = Path(__file__).parent / "corpus"
+PARTS = ("registered_domain", "subdomain", "top_level_domain")
+
+
+# The platform reads a name as a URL, so it strips blanks and a path. In a DNS name both are part of the last label.
+READ_AS_URL = {
+    "reflec.xxx.com ": (None, "reflec.xxx", None),
+    "sekoiaio.cloudflareaccess.com/cdn-cgi/access/sso/saml/" + 64 * "0": (None, "sekoiaio.cloudflareaccess", None),
+}
+
+
+def rows(file: str) -> list[Any]:
+    return [json.loads(line) for line in (CORPUS / file).read_text(encoding="utf-8").splitlines()]
+
+
+def convert(implementation: Any, records: list[str]) -> list[dict[str, Any]]:
+    result = implementation.to_dicts("\n".join(records).encode("utf-8"))
+    assert result.events == len(records)
+    assert not result.rejects
+    return result.output
+
+
+def questions(implementation: Any, names: list[str]) -> list[dict[str, str]]:
+    events = convert(implementation, [json.dumps({"QueryName": name}, ensure_ascii=False) for name in names])
+    return [event.get("dns", {}).get("question", {}) for event in events]
+
+
+def timestamps(implementation: Any, values: list[str]) -> list[str | None]:
+    events = convert(implementation, [f'{{"Timestamp":{value}}}' for value in values])
+    return [event.get("@timestamp") for event in events]
+
+
+def without_none(parts: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in parts.items() if value is not None}
+
+
+@pytest.mark.parametrize(("file", "count"), [("domain_splits.jsonl", 204), ("edge_names.jsonl", 48)])
+def test_name_split_when_others_expect_one_then_agrees(implementation: Any, file: str, count: int) -> None:
+    expected = rows(file)
+    assert len(expected) == count
+    found = questions(implementation, [name for name, *_ in expected])
+    for (name, *parts), question in zip(expected, found, strict=True):
+        parts = READ_AS_URL.get(name, parts)
+        assert question == without_none({"name": name.strip("."), **dict(zip(PARTS, parts, strict=True))})
+
+
+def test_name_split_when_others_do_not_split_then_is_tldextracts(implementation: Any) -> None:
+    names = rows("unsplit_names.jsonl")
+    extractor = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
+    for name, question in zip(names, questions(implementation, names), strict=True):
+        name = name.strip(".")
+        # As a host, not as text that may be a URL: some of these hold a slash.
+        parts = extractor.extract_urllib(SplitResult("", name, "", "", ""))
+        expected = (name, parts.top_domain_under_public_suffix, parts.subdomain, parts.suffix)
+        assert question == {key: value for key, value in zip(("name", *PARTS), expected, strict=True) if value}
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_timestamp_when_number_then_agrees_within_a_microsecond(implementation: Any, quote: str) -> None:
+    expected = rows("epoch_timestamps.jsonl")
+    assert len(expected) == 316
+    found = timestamps(implementation, [f"{quote}{number}{quote}" for number, _, _ in expected])
+    for (number, unit, text), timestamp in zip(expected, found, strict=True):
+        assert timestamp is not None, (number, unit)
+        difference = datetime.fromisoformat(timestamp) - datetime.fromisoformat(text)
+        assert abs(difference) <= timedelta(microseconds=1), (number, unit)
+
+
+def test_timestamp_when_rfc3339_then_is_equal(implementation: Any) -> None:
+    expected = rows("rfc3339_timestamps.jsonl")
+    assert len(expected) == 561
+    found = timestamps(implementation, [f'"{text}"' for text, _ in expected])
+    assert dict(zip((text for text, _ in expected), found, strict=True)) == dict(expected)
+
+
+@pytest.mark.parametrize("row", rows("dns_logs_events.jsonl"), ids=lambda row: row["test"])
+def test_parse_when_record_of_the_intakes_own_tests_then_event_is_equal(
+    implementation: Any, row: dict[str, Any]
+) -> None:
+    expected = row["expected"]
+    expected["event"]["kind"] = "event"
+    assert implementation.parse(row["message"].encode("utf-8")) == expected
