@@ -40,7 +40,14 @@ else:
     link_args = []
     if flag("CFDNS_SANITIZE"):
         sanitizers = "-fsanitize=address,undefined"
-        compile_args = ["-std=c++17", "-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=undefined", sanitizers]
+        compile_args = [
+            "-std=c++17",
+            "-O1",
+            "-g",
+            "-fno-omit-frame-pointer",
+            "-fno-sanitize-recover=undefined",
+            sanitizers,
+        ]
         link_args = [sanitizers]
 
 extension = Extension(

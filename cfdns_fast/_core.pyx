@@ -25,6 +25,7 @@ from .results import RAW_LIMIT_BYTES, Reject, Result
 cdef extern from *:
     """
     #include "cfdns_fast/_native/batch.hpp"
+    #include "cfdns_fast/_native/huge_pages.hpp"
 
     static PyObject* cfdns_engine_error = nullptr;
 
@@ -133,6 +134,8 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         size_t written_bytes
         size_t wanted_bytes
         vector[CReject] rejects
+
+    void ask_for_huge_pages(void*, size_t)
 
     cdef cppclass Engine:
         Engine() except +cfdns_raise
@@ -248,17 +251,18 @@ cdef class Plan:
 
     def to_ndjson(self, data, *, bint raise_on_reject=False):
         """Convert a batch; see Normalizer.to_ndjson."""
-        result, _ = self._convert(data, raise_on_reject, True, False, _RAW_LIMIT_BYTES)
+        result, _ = self._convert(data, raise_on_reject, True, False, _RAW_LIMIT_BYTES, 0, 0)
         return result
 
-    def to_ndjson_part(self, data, *, bint final, bint mid_line):
-        """Convert the next part of a stream: (Result, bytes consumed, newlines among them, whether it stops mid-line).
+    def to_ndjson_part(self, data, *, bint final, bint mid_line, uint64_t lines_before, uint64_t bytes_before):
+        """Convert the next part of a stream: (Result, (bytes consumed, newlines among them, whether it stops mid-line)).
 
-        Rejects carry their bytes whole.
+        Rejects carry their bytes whole, and positions count what came before.
         """
-        return self._convert(data, False, final, mid_line, <size_t>-1)
+        return self._convert(data, False, final, mid_line, <size_t>-1, lines_before, bytes_before)
 
-    cdef tuple _convert(self, data, bint raise_on_reject, bint final, bint mid_line, size_t raw_limit_bytes):
+    cdef tuple _convert(self, data, bint raise_on_reject, bint final, bint mid_line, size_t raw_limit_bytes,
+                        uint64_t lines_before, uint64_t bytes_before):
         cdef Py_buffer view
         cdef unique_ptr[Cursor] cursor
         cdef unique_ptr[Batch] batch
@@ -279,6 +283,7 @@ cdef class Plan:
             output = _new_bytes(capacity_bytes)
             while True:
                 memory = PyBytes_AS_STRING(<object>output)
+                ask_for_huge_pages(memory, capacity_bytes)
                 with nogil:
                     state = batch.get().run(self.engine.get().plan, memory, capacity_bytes, raise_on_reject)
                 if state != BatchState.full:
@@ -292,7 +297,9 @@ cdef class Plan:
                 <object>output,
                 cursor.get().events,
                 cursor.get().blank,
-                tuple([Reject(*_reject_fields(reject)) for reject in batch.get().rejects]),
+                tuple([
+                    Reject(*_reject_fields(reject, lines_before, bytes_before)) for reject in batch.get().rejects
+                ]),
                 self._problems(cursor.get().event.problems),
             )
             return result, (cursor.get().consumed_bytes(), cursor.get().newlines(), cursor.get().mid_line())
@@ -420,6 +427,7 @@ cdef class EventIterator:
     """
 
     cdef Plan plan
+    cdef shared_ptr[Engine] engine  # of the plan; the garbage collector may have cleared that before __dealloc__
     cdef object data
     cdef unique_ptr[Cursor] cursor
     cdef bint raise_on_reject
@@ -429,17 +437,18 @@ cdef class EventIterator:
     def __cinit__(self, Plan plan, data, bint raise_on_reject):
         cdef Slice input
         self.plan = plan
+        self.engine = plan.engine
         # Whatever is not bytes may change or vanish before the iterator is done.
         self.data = data if type(data) is bytes else _copy(data)
         self.raise_on_reject = raise_on_reject
         self.refused = []
-        self.cursor = plan.engine.get().borrow()
+        self.cursor = self.engine.get().borrow()
         input = _slice(self.data)
         self.cursor.get().start(input, True, False, _RAW_LIMIT_BYTES)
 
     def __dealloc__(self):
         if self.cursor.get() != NULL:
-            self.plan.engine.get().give_back(move(self.cursor))
+            self.engine.get().give_back(move(self.cursor))
 
     def __iter__(self):
         return self
@@ -512,8 +521,8 @@ cdef extern from *:
     void _release "Py_XDECREF"(PyObject*)
 
 
-cdef tuple _reject_fields(const CReject& reject):
-    return (reject.line, reject.byte_offset, reject.byte_length, _REJECT_CODES[<int>reject.code], <bytes>reject.raw)
+cdef tuple _reject_fields(const CReject& reject, uint64_t lines_before=0, uint64_t bytes_before=0):
+    return (lines_before + reject.line, bytes_before + reject.byte_offset, reject.byte_length, _REJECT_CODES[<int>reject.code], <bytes>reject.raw)
 
 
 cdef tuple _whole(Slice input, str code):

@@ -6,8 +6,8 @@ content: query names and client addresses are personal data, so messages give po
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Mapping
 
 __all__ = [
     "PARSE_CODES",

@@ -6,7 +6,7 @@ import math
 import os
 import tomllib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from importlib import resources
 from typing import Any, NoReturn, Union
 
@@ -14,7 +14,7 @@ from .errors import MappingError
 
 __all__ = ["KINDS", "NAME_PART_KINDS", "Field", "Mapping", "load"]
 
-Scalar = Union[str, int, float, bool]
+Scalar = str | int | float | bool
 #: A node of the output object: its key, and what stands there (a field or the nodes below it).
 Node = tuple[str, Union["Field", tuple["Node", ...]]]
 
@@ -146,14 +146,15 @@ def _load_path(path: str) -> Mapping:
         raise MappingError(ascii(path), None, "is not a usable path") from None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _load_bundled(name: str) -> Mapping:
     prefix, suffix = "dns_logs.", ".toml"
     entries = (entry.name for entry in _data().iterdir())
     names = sorted(e[len(prefix) : -len(suffix)] for e in entries if e.startswith(prefix) and e.endswith(suffix))
     if name not in names:
-        allowed = ", ".join(names)
-        raise MappingError(name, None, f"no such schema; bundled: {allowed}; a file needs a separator or .toml in its name")
+        bundled = ", ".join(names)
+        reason = f"no such schema; bundled: {bundled}; the name of a file holds a separator or ends in .toml"
+        raise MappingError(name, None, reason)
     file = f"{prefix}{name}{suffix}"
     return _parse((_data() / file).read_bytes(), file)
 
@@ -229,7 +230,7 @@ def _only_keys(table: dict[str, Any], allowed: tuple[str, ...], file: str, entry
 def _constant(value: Any, fail: Any) -> Scalar | tuple[Scalar, ...]:
     items = value if isinstance(value, list) else [value]
     for item in items:
-        if not isinstance(item, (str, int, float)) or isinstance(item, float) and not math.isfinite(item):
+        if not isinstance(item, (str, int, float)) or (isinstance(item, float) and not math.isfinite(item)):
             fail("value must be text, a finite number, true, false, or a list of these")
     return tuple(items) if isinstance(value, list) else value
 
@@ -242,17 +243,21 @@ def _check_targets(fields: tuple[Field, ...], file: str) -> None:
         if field.to in seen:
             raise MappingError(file, label, f"field {seen[field.to]} has the same target; every target may stand once")
         if field.to in parents:
-            raise MappingError(file, label, f"field {parents[field.to]} stands below it; a target is a value or a parent")
+            raise MappingError(
+                file, label, f"field {parents[field.to]} stands below it; a target is a value or a parent"
+            )
         seen[field.to] = number
         parent = field.to
         while "." in parent:
             parent = parent.rpartition(".")[0]
             if parent in seen:
-                raise MappingError(file, label, f"field {seen[parent]} is a value at {parent}; nothing can stand below it")
+                raise MappingError(
+                    file, label, f"field {seen[parent]} is a value at {parent}; nothing can stand below it"
+                )
             parents.setdefault(parent, number)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _codes() -> dict[str, Any]:
     return tomllib.loads((_data() / "dns_codes.toml").read_text(encoding="utf-8"))
 

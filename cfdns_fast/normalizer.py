@@ -11,9 +11,9 @@ from .plan import TIMESTAMP_UNITS, compile_plan
 from .results import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Buffer
+    from typing_extensions import Buffer  # collections.abc has it from Python 3.12 on
 
-    from ._core import EventIterator
+    from ._core import EventIterator, Plan
 
 __all__ = ["Normalizer", "parse"]
 
@@ -49,11 +49,14 @@ class Normalizer:
     Notes
     -----
     Input is NDJSON in UTF-8: one or more objects a line, lines end at byte 0x0A only. Making one reads the mapping and,
-    once a process, the suffix rules; converting reads nothing. It is immutable, may be used from many threads at once, and
-    can be pickled.
+    once a process, the suffix rules; converting reads nothing. It is immutable, may be used from many threads at once,
+    and can be pickled.
     """
 
     __slots__ = ("_options", "_plan", "_raise_on_reject")
+    _options: dict[str, Any]
+    _plan: Plan
+    _raise_on_reject: bool
 
     def __init__(
         self,
@@ -71,7 +74,8 @@ class Normalizer:
         _one_of("timestamp_unit", timestamp_unit, TIMESTAMP_UNITS)
         whole = isinstance(max_record_bytes, int) and not isinstance(max_record_bytes, bool)
         if not whole or not 1 <= max_record_bytes <= _MOST_RECORD_BYTES:
-            raise ValueError(f"max_record_bytes must be a whole number from 1 to {_MOST_RECORD_BYTES}, not {max_record_bytes!r}")
+            allowed = f"a whole number from 1 to {_MOST_RECORD_BYTES}"
+            raise ValueError(f"max_record_bytes must be {allowed}, not {max_record_bytes!r}")
         loaded = mapping.load(schema)
         plan = compile_plan(
             loaded if keep_message else loaded.without_raw(),
@@ -137,9 +141,9 @@ class Normalizer:
     def iter_dicts(self, data: Buffer) -> EventIterator:
         """Convert a batch lazily: an iterator of dicts; otherwise like `to_dicts`.
 
-        It has ``events``, ``blank``, ``rejects`` and ``problems``, true for what was consumed so far and final at the end.
-        Input other than bytes is copied first. With ``on_reject="raise"`` RecordError comes at the record's turn, and
-        iterating may go on behind it. One iterator is for one thread at a time.
+        It has ``events``, ``blank``, ``rejects`` and ``problems``, true for what was consumed so far and final at the
+        end. Input other than bytes is copied first. With ``on_reject="raise"`` RecordError comes at the record's turn,
+        and iterating may go on behind it. One iterator is for one thread at a time.
         """
         return self._plan.iter_dicts(data, raise_on_reject=self._raise_on_reject)
 
@@ -179,6 +183,6 @@ def parse(data: Buffer, schema: str | os.PathLike[str] = "sekoia") -> dict[str, 
     RecordError
         ``record.empty``, ``record.multiple``, or the code of the reject.
     """
-    is_name = isinstance(schema, str) and not mapping.is_path(schema)
-    normalizer = _bundled(schema) if is_name else Normalizer(schema)
-    return normalizer._plan.parse(data)
+    if isinstance(schema, str) and not mapping.is_path(schema):
+        return _bundled(schema)._plan.parse(data)
+    return Normalizer(schema)._plan.parse(data)

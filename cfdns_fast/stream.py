@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from .normalizer import Normalizer
 from .results import Result
 
@@ -13,8 +11,9 @@ __all__ = ["NdjsonStream"]
 class NdjsonStream:
     """One input to NDJSON, block by block.
 
-    Blocks may be cut anywhere. What a block leaves unfinished is kept for the next one, so memory is bounded by the block
-    and the longest unfinished record, not by the line: complete objects of an unfinished line are converted at once.
+    Blocks may be cut anywhere. What a block leaves unfinished is kept for the next one, so memory is bounded by the
+    block and the longest unfinished record, not by the line: complete objects of an unfinished line are converted at
+    once.
 
     Positions in rejects are of the whole input, and their ``raw`` is complete. ``on_reject`` of the normalizer is not
     looked at. Not for several threads at once.
@@ -36,7 +35,7 @@ class NdjsonStream:
 
     def feed(self, block: bytes) -> Result[bytes]:
         """Take the next block and convert what is complete."""
-        # A long unfinished record must not be read anew with every block: wait for its line to end or its size to double.
+        # A long unfinished record must not be read anew with every block: its line must end, or its size double.
         has_newline = b"\n" in block
         self._kept += block
         if self._kept:
@@ -51,16 +50,14 @@ class NdjsonStream:
 
     def _convert(self, *, final: bool) -> Result[bytes]:
         result, (consumed, newlines, mid_line) = self._plan.to_ndjson_part(
-            self._kept, final=final, mid_line=self._mid_line
+            self._kept,
+            final=final,
+            mid_line=self._mid_line,
+            lines_before=self._newlines,
+            bytes_before=self._offset,
         )
         del self._kept[:consumed]
         self._retry_bytes = 2 * len(self._kept)
-        if result.rejects:
-            rejects = tuple(
-                replace(reject, line=reject.line + self._newlines, byte_offset=reject.byte_offset + self._offset)
-                for reject in result.rejects
-            )
-            result = replace(result, rejects=rejects)
         self._offset += consumed
         self._newlines += newlines
         self._mid_line = mid_line

@@ -17,6 +17,24 @@ inline bool is_ipv4(const char* at, const char* end) {
   return at == end;
 }
 
+namespace detail {
+
+inline constexpr bool is_hex(char c) {
+  char lower = static_cast<char>(c | 0x20);
+  return (c >= '0' && c <= '9') || (lower >= 'a' && lower <= 'f');
+}
+
+struct HexTable {
+  bool hex[256] = {};
+  constexpr HexTable() {
+    for (int c = 0; c < 256; ++c) hex[c] = is_hex(static_cast<char>(c));
+  }
+};
+
+inline constexpr HexTable hex_table{};
+
+}  // namespace detail
+
 inline bool is_ipv6(const char* at, const char* end) {
   if (end - at < 2 || end - at > 45) return false;
   int groups = 0;
@@ -28,11 +46,8 @@ inline bool is_ipv6(const char* at, const char* end) {
   }
   while (at < end) {
     const char* group = at;
-    while (at < end && at - group < 4) {
-      char lower = static_cast<char>(*at | 0x20);
-      if (!is_digit(*at) && (lower < 'a' || lower > 'f')) break;
-      ++at;
-    }
+    const char* group_end = end - at < 4 ? end : at + 4;
+    while (at < group_end && detail::hex_table.hex[static_cast<unsigned char>(*at)]) ++at;
     if (at < end && *at == '.') {
       if (!is_ipv4(group, end)) return false;
       groups += 2;
@@ -54,7 +69,13 @@ inline bool is_ipv6(const char* at, const char* end) {
 }
 
 inline bool is_ip(Slice text) {
-  return is_ipv4(text.data, text.end()) || is_ipv6(text.data, text.end());
+  if (text.size_bytes < 2) return false;
+  // The first group ends in the character that tells which it can be.
+  const char* end = text.end();
+  const char* at = text.data;
+  const char* longest = text.size_bytes < 5 ? end : at + 5;
+  while (at < longest && *at != ':' && *at != '.') ++at;
+  return at < longest && (*at == ':' ? is_ipv6(text.data, end) : is_ipv4(text.data, end));
 }
 
 }  // namespace cfdns

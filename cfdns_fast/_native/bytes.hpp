@@ -35,6 +35,19 @@ inline bool is_digit(char c) { return static_cast<unsigned char>(c - '0') < 10; 
 // RFC 8259 section 2; the newline counts because windows hold several lines.
 inline bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
+// The first size_bytes (1 to 8) bytes of a word, the others zero.
+inline uint64_t first_bytes(uint64_t word, size_t size_bytes) { return word & (UINT64_MAX >> (64 - 8 * size_bytes)); }
+
+// ASCII A-Z in a word to lower case; bytes from 0x80 on stay.
+inline uint64_t ascii_lower(uint64_t word) {
+  constexpr uint64_t ones = 0x0101010101010101u;
+  uint64_t low7 = word & ones * 0x7F;
+  uint64_t from_a = low7 + ones * (0x80 - 'A');
+  uint64_t past_z = low7 + ones * (0x7F - 'Z');
+  uint64_t is_upper = ~word & (from_a ^ past_z) & ones * 0x80;
+  return word | is_upper >> 2;
+}
+
 inline const char* find(const char* from, const char* to, char wanted) {
   if (from >= to) return nullptr;
   return static_cast<const char*>(std::memchr(from, wanted, static_cast<size_t>(to - from)));

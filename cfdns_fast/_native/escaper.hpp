@@ -58,44 +58,41 @@ inline char* escape_plainly(char* to, Slice text) {
 
 namespace detail {
 
-// By the mask of the bytes that want a backslash: where each of up to 16 output bytes comes from (128: nowhere).
+// By the mask of the bytes that want a backslash: where each of up to 16 output bytes comes from. The input's upper half
+// is all backslashes, so index 8 is one.
 struct ShuffleTable {
   alignas(64) uint8_t control[256][16] = {};
-  alignas(64) uint8_t backslashes[256][16] = {};
   uint8_t size_bytes[256] = {};
 
   constexpr ShuffleTable() {
     for (int mask = 0; mask < 256; ++mask) {
       uint8_t size = 0;
       for (uint8_t i = 0; i < 8; ++i) {
-        if (mask >> i & 1) {
-          backslashes[mask][size] = '\\';
-          control[mask][size++] = 128;
-        }
+        if (mask >> i & 1) control[mask][size++] = 8;
         control[mask][size++] = i;
       }
       size_bytes[mask] = size;
-      while (size < 16) control[mask][size++] = 128;
     }
   }
 };
 
 inline constexpr ShuffleTable shuffle_table{};
 
+// Write the lower half of a shuffle's input, escaped; returns how many bytes of the 16 written count.
+CFDNS_TARGET_SSSE3 inline size_t put_half(char* to, __m128i half_and_backslashes, unsigned mask) {
+  __m128i control = _mm_load_si128(reinterpret_cast<const __m128i*>(shuffle_table.control[mask]));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_shuffle_epi8(half_and_backslashes, control));
+  return shuffle_table.size_bytes[mask];
+}
+
 }  // namespace detail
 
 CFDNS_TARGET_SSSE3 inline char* escape_ssse3(char* to, Slice text) {
   const char* at = text.data;
   const char* end = text.end();
-  const __m128i quote = _mm_set1_epi8('"');
-  const __m128i backslash = _mm_set1_epi8('\\');
+  const __m128i quotes = _mm_set1_epi8('"');
+  const __m128i backslashes = _mm_set1_epi8('\\');
   const __m128i last_control = _mm_set1_epi8(0x1F);
-  auto half = [&](__m128i bytes, unsigned mask) CFDNS_TARGET_SSSE3 {
-    __m128i control = _mm_load_si128(reinterpret_cast<const __m128i*>(detail::shuffle_table.control[mask]));
-    __m128i added = _mm_load_si128(reinterpret_cast<const __m128i*>(detail::shuffle_table.backslashes[mask]));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_or_si128(_mm_shuffle_epi8(bytes, control), added));
-    to += detail::shuffle_table.size_bytes[mask];
-  };
   for (; end - at >= 16; at += 16) {
     __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
     __m128i controls = _mm_cmpeq_epi8(_mm_max_epu8(bytes, last_control), last_control);
@@ -103,10 +100,10 @@ CFDNS_TARGET_SSSE3 inline char* escape_ssse3(char* to, Slice text) {
       to = escape_plainly(to, {at, 16});
       continue;
     }
-    __m128i marked = _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash));
+    __m128i marked = _mm_or_si128(_mm_cmpeq_epi8(bytes, quotes), _mm_cmpeq_epi8(bytes, backslashes));
     unsigned mask = static_cast<unsigned>(_mm_movemask_epi8(marked));
-    half(bytes, mask & 0xFF);
-    half(_mm_srli_si128(bytes, 8), mask >> 8);
+    to += detail::put_half(to, _mm_unpacklo_epi64(bytes, backslashes), mask & 0xFF);
+    to += detail::put_half(to, _mm_unpackhi_epi64(bytes, backslashes), mask >> 8);
   }
   return escape_plainly(to, {at, static_cast<size_t>(end - at)});
 }

@@ -34,9 +34,10 @@ class Event {
 
   void resolve(const Record& record) {
     unescaped_bytes_ = 0;
-    for (size_t i = 0; i < plan_.sources.size(); ++i) {
-      const Source& source = plan_.sources[i];
-      uint8_t found = read(source, record.tokens[i], record.raw.size_bytes);
+    const Source* sources = plan_.sources.data();
+    const Token* tokens = record.tokens.data();
+    for (size_t i = 0, count = plan_.sources.size(); i < count; ++i) {
+      uint8_t found = read(sources[i], tokens[i], record.raw.size_bytes);
       if (found != no_problem) {
         for (size_t code = 0; code < problem_codes; ++code) problems[i * problem_codes + code] += found >> code & 1;
       }
@@ -102,7 +103,7 @@ class Event {
 
   uint8_t read_number(const Reading& reading, const Token& token) {
     Value& value = values[reading.slot];
-    if (reading.kind == Kind::timestamp) return set_time(reading, token.text);
+    if (reading.kind == Kind::timestamp) return read_time_number(reading, token);
     int64_t number;
     if (!token.integer) return beyond_double(token.text) ? field_range : field_type;
     if (parse_integer(token.text, number) != IntegerResult::ok) return field_range;
@@ -176,6 +177,14 @@ class Event {
     int64_t us;
     TimeResult result = us_from_rfc3339(text, us);
     return result == TimeResult::malformed ? set_time(reading, text) : set_time(reading, result, us);
+  }
+
+  uint8_t read_time_number(const Reading& reading, const Token& token) {
+    const Slice& text = token.text;
+    if (!token.integer || text.size_bytes > 19 || *text.data == '-' || *text.data == '0') return set_time(reading, text);
+    int64_t us;
+    TimeResult result = us_from_digits(text, plan_.unit, us);
+    return set_time(reading, result, us);
   }
 
   uint8_t set_time(const Reading& reading, Slice number) {

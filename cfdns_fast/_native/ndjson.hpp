@@ -69,10 +69,10 @@ inline size_t write_event(const Plan& plan, const Event& event, Slice message, c
   *to++ = '{';
   for (const Step& step : plan.steps) {
     switch (step.what) {
-      case Step::What::literal: to = detail::put_slice(to, step.before.slice()); break;
+      case Step::What::literal: to = detail::put_slice(to, step.before); break;
       case Step::What::open:
         openings[depth++] = to;
-        to = detail::put_slice(to, step.before.slice());
+        to = detail::put_slice(to, step.before);
         break;
       case Step::What::close: {
         char* opening = openings[--depth];
@@ -85,7 +85,7 @@ inline size_t write_event(const Plan& plan, const Event& event, Slice message, c
         break;
       }
       case Step::What::raw:
-        to = detail::put_slice(to, step.before.slice());
+        to = detail::put_slice(to, step.before);
         to = escape(to, message);
         std::memcpy(to, step.after, sizeof step.after);
         to += step.after_bytes;
@@ -93,7 +93,7 @@ inline size_t write_event(const Plan& plan, const Event& event, Slice message, c
       case Step::What::value: {
         const Value& value = event.values[step.slot];
         if (value.type == ValueType::absent) break;
-        to = detail::put_slice(to, step.before.slice());
+        to = detail::put_slice(to, step.before);
         to = detail::put_value(to, value, plan);
         std::memcpy(to, step.after, sizeof step.after);
         to += step.after_bytes;

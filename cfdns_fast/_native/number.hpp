@@ -17,8 +17,54 @@ inline const char* skip_digits(const char* at, const char* end) {
   return at;
 }
 
+namespace detail {
+
+// Whether all eight bytes of a word are ASCII digits: 3 in the upper half, and still 3 with 6 added.
+inline bool all_digits(uint64_t word) {
+  constexpr uint64_t upper_halves = 0xF0F0F0F0F0F0F0F0u;
+  constexpr uint64_t sixes = 0x0606060606060606u;
+  return ((word & upper_halves) | (((word + sixes) & upper_halves) >> 4)) == 0x3333333333333333u;
+}
+
+// The value of eight ASCII digits: pairs, then fours, then all.
+inline uint64_t eight_digits(uint64_t word) {
+  word = (word & 0x0F0F0F0F0F0F0F0Fu) * 2561 >> 8;
+  word = (word & 0x00FF00FF00FF00FFu) * 6553601 >> 16;
+  return (word & 0x0000FFFF0000FFFFu) * 42949672960001u >> 32;
+}
+
+// The first size_bytes (1 to 8) bytes of a word behind leading zeros.
+inline uint64_t zero_filled(uint64_t word, size_t size_bytes) {
+  constexpr uint64_t zeros = 0x3030303030303030u;
+  if (size_bytes == 8) return word;
+  return word << (64 - 8 * size_bytes) | zeros >> (8 * size_bytes);
+}
+
+}  // namespace detail
+
+// Reads whole words: the text has padding behind it.
+inline bool is_all_digits(const char* at, size_t size_bytes) {
+  for (; size_bytes > 8; at += 8, size_bytes -= 8) {
+    if (!detail::all_digits(load64(at))) return false;
+  }
+  return size_bytes != 0 && detail::all_digits(detail::zero_filled(load64(at), size_bytes));
+}
+
+// The value of 1 to 19 digits.
+inline uint64_t digits_value(const char* at, size_t size_bytes) {
+  uint64_t value = 0;
+  size_t first = size_bytes % 8;
+  if (first != 0) value = detail::eight_digits(detail::zero_filled(load64(at), first));
+  for (size_t done = first; done < size_bytes; done += 8) {
+    value = value * 100000000 + detail::eight_digits(load64(at + done));
+  }
+  return value;
+}
+
 // RFC 8259 section 6; the token must be the number and nothing else.
 inline NumberForm number_form(const char* at, const char* end) {
+  // Nearly all are integers without a sign.
+  if (at < end && *at != '0' && is_all_digits(at, static_cast<size_t>(end - at))) return {true, true};
   if (at < end && *at == '-') ++at;
   const char* digits = at;
   at = skip_digits(at, end);
@@ -47,11 +93,10 @@ inline IntegerResult parse_integer(Slice text, int64_t& value) {
   const char* end = text.end();
   bool negative = at < end && *at == '-';
   if (negative) ++at;
-  if (at == end || skip_digits(at, end) != end) return IntegerResult::malformed;
+  if (at == end || !is_all_digits(at, static_cast<size_t>(end - at))) return IntegerResult::malformed;
   while (at < end - 1 && *at == '0') ++at;
   if (end - at > 19) return IntegerResult::out_of_range;
-  uint64_t magnitude = 0;  // 19 digits fit
-  for (; at < end; ++at) magnitude = magnitude * 10 + static_cast<uint64_t>(*at - '0');
+  uint64_t magnitude = digits_value(at, static_cast<size_t>(end - at));
   uint64_t limit = static_cast<uint64_t>(INT64_MAX) + (negative ? 1 : 0);
   if (magnitude > limit) return IntegerResult::out_of_range;
   value = static_cast<int64_t>(negative ? 0 - magnitude : magnitude);

@@ -1,6 +1,7 @@
 // Plan: what Python decided, once, about every record: which keys to read, how to read them, where they go. Immutable.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,6 +27,7 @@ struct Reading {
 struct Source {
   std::string key;         // then a quote, then padding
   uint32_t key_bytes = 0;  // without them
+  bool plain_key = true;   // JSON writes the key as it is: no quote, backslash or control character in it
   uint16_t first_reading = 0;
   uint16_t last_reading = 0;
   bool required = false;
@@ -51,18 +53,23 @@ struct Enumeration {
   std::vector<PaddedText> names = std::vector<PaddedText>(1);  // as JSON text without the quotes
 };
 
-// One step of the NDJSON writer. `before` carries the key, and the opening quote and bracket if there are any.
+// One step of the NDJSON writer. What stands before a value is its key, and the opening bracket and quote if it has them;
+// behind it come the closing ones and a comma.
 struct Step {
   enum class What : uint8_t { literal, open, close, raw, value };
-  What what;
+  Slice before;  // in the plan's fragments, padded
+  char after[8] = {};
   uint16_t slot = 0;
-  PaddedText before;
-  char after[8] = {};       // closing quote and bracket, then a comma
+  What what = What::literal;
   uint8_t after_bytes = 0;
 };
 
 class Plan {
  public:
+  Plan() = default;
+  Plan(const Plan&) = delete;
+  Plan& operator=(const Plan&) = delete;
+
   std::vector<Source> sources;
   std::vector<Reading> readings;  // grouped by source
   std::vector<Enumeration> enumerations;
@@ -77,6 +84,7 @@ class Plan {
     Source source;
     source.key.assign(key);
     source.key_bytes = static_cast<uint32_t>(key.size());
+    for (char c : key) source.plain_key &= c != '"' && c != '\\' && static_cast<unsigned char>(c) >= 0x20;
     source.key += '"';
     source.key.append(padding_bytes, '\0');
     source.first_reading = source.last_reading = static_cast<uint16_t>(readings.size());
@@ -104,13 +112,14 @@ class Plan {
     Step step;
     step.what = static_cast<Step::What>(what);
     step.slot = static_cast<uint16_t>(slot);
-    step.before = PaddedText(before);
+    fragments_.emplace_back(before);
+    step.before = fragments_.back().slice();
     std::memcpy(step.after, after.data(), after.size());
     step.after_bytes = static_cast<uint8_t>(after.size());
     fixed_bytes_ += before.size() + sizeof step.after;
     if (step.what == Step::What::value) fixed_bytes_ += TimeFormatter::text_bytes + padding_bytes;
     if (step.what == Step::What::value || step.what == Step::What::raw) ++variable_steps_;
-    steps.push_back(std::move(step));
+    steps.push_back(step);
   }
 
   // The most that an event takes besides the bytes of its text and raw values.
@@ -126,6 +135,7 @@ class Plan {
   }
 
  private:
+  std::deque<PaddedText> fragments_;  // its elements never move
   size_t fixed_bytes_ = 2;
   size_t variable_steps_ = 0;
   size_t name_bytes_ = 0;

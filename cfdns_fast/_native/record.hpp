@@ -30,7 +30,12 @@ struct Record {
 
 class Decoder {
  public:
-  explicit Decoder(const Plan& plan) : plan_(plan) { record.tokens.resize(plan.sources.size()); }
+  explicit Decoder(const Plan& plan)
+      : plan_(plan), sources_(plan.sources.data()), source_count_(plan.sources.size()) {
+    // One more, for the values of keys that nobody asked for.
+    record.tokens.resize(source_count_ + 1);
+    for (uint16_t& source : expected_) source = static_cast<uint16_t>(source_count_);
+  }
 
   // Read what `indexer` found in the text at base; `limit` is the end of that text.
   void attach(const Indexer& indexer, const char* base, const char* limit) {
@@ -86,6 +91,7 @@ class Decoder {
   // Every member of the object whose "{" *at names; moves `at` behind its "}" and returns that, or null if broken.
   // Behind the last start comes the size of the text, where no JSON operator stands: a newline, a CR or padding.
   const char* object(const uint32_t*& at) {
+    Token* tokens = record.tokens.data();
     const uint32_t* opening = at++;
     gap_ |= *at - *opening - 1;
     if (char_at(at) == '}') return base_ + *at++;
@@ -97,8 +103,7 @@ class Decoder {
       size_t source;
       if (!read_key(base_ + *key + 1, base_ + *colon, position, source)) return nullptr;
       gap_ |= *at - *colon - 1;
-      Token ignored;
-      if (!value(at, source < record.tokens.size() ? record.tokens[source] : ignored)) return nullptr;
+      if (!value(at, tokens[source])) return nullptr;
       const uint32_t* separator = at++;
       if (char_at(separator) == '}') return base_ + *separator;
       if (char_at(separator) != ',') return nullptr;
@@ -106,13 +111,13 @@ class Decoder {
     }
   }
 
-  // Which source the key at `text` is, sources.size() for none; false if it is broken. Producers write the keys of all
+  // Which source the key at `text` is, source_count_ for none; false if it is broken. Producers write the keys of all
   // records in one order, so the record before tells what to expect at a position.
   bool read_key(const char* text, const char* colon, size_t position, size_t& source) {
-    if (position < expected_.size()) {
+    if (position < most_expected) {
       source = expected_[position];
-      if (source < plan_.sources.size() && starts_with_key(text, plan_.sources[source])) {
-        gap_ |= static_cast<uint32_t>(colon - text) - plan_.sources[source].key_bytes - 1;
+      if (source < source_count_ && starts_with_key(text, sources_[source])) {
+        gap_ |= static_cast<uint32_t>(colon - text) - sources_[source].key_bytes - 1;
         return true;
       }
     }
@@ -120,14 +125,12 @@ class Decoder {
     if (!string(text, colon, key)) return false;
     Slice plain = key.text;
     if (key.escaped) {
-      unescaped_.reserve(plain.size_bytes, 0);
       unescape(key.text, unescaped_.data(), plain.size_bytes);
       plain.data = unescaped_.data();
     }
     source = plan_.find_source({plain.data, plain.size_bytes});
-    if (position < most_expected) {
-      if (expected_.size() <= position) expected_.resize(position + 1, plan_.sources.size());
-      expected_[position] = source;
+    if (position < most_expected && (source == source_count_ || sources_[source].plain_key)) {
+      expected_[position] = static_cast<uint16_t>(source);
     }
     return true;
   }
@@ -255,14 +258,16 @@ class Decoder {
   }
 
   const Plan& plan_;
+  const Source* sources_;
+  size_t source_count_;
   const char* base_ = nullptr;
   const char* limit_ = nullptr;
   const uint32_t* at_ = nullptr;
   const uint32_t* starts_end_ = nullptr;
   const char* backslash_ = nullptr;
   uint32_t gap_ = 0;  // not zero: there is space between tokens, perhaps a newline
-  static constexpr size_t most_expected = 256;
-  std::vector<size_t> expected_;  // by position in the record: the source last seen there
+  static constexpr size_t most_expected = 128;
+  uint16_t expected_[most_expected];  // by position in the record: the source last seen there, if its key is plain
   Buffer unescaped_;
 };
 

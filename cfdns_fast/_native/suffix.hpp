@@ -127,19 +127,20 @@ class SuffixTable {
   }
 
   static bool equal_ignoring_ascii_case(const char* lower, const char* text, size_t size_bytes) {
-    for (size_t i = 0; i < size_bytes; ++i) {
-      char c = text[i];
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
-      if (c != lower[i]) return false;
+    for (; size_bytes > 8; lower += 8, text += 8, size_bytes -= 8) {
+      if (ascii_lower(load64(text)) != load64(lower)) return false;
     }
-    return true;
+    return size_bytes == 0 || first_bytes(ascii_lower(load64(text)) ^ load64(lower), size_bytes) == 0;
   }
 
   static bool is_ascii(Slice text) {
-    for (size_t i = 0; i < text.size_bytes; ++i) {
-      if (static_cast<unsigned char>(text.data[i]) >= 0x80) return false;
+    constexpr uint64_t upper_bits = 0x8080808080808080u;
+    const char* at = text.data;
+    size_t left = text.size_bytes;
+    for (; left > 8; at += 8, left -= 8) {
+      if (load64(at) & upper_bits) return false;
     }
-    return true;
+    return left == 0 || first_bytes(load64(at) & upper_bits, left) == 0;
   }
 
   // The child of node by label, or with "!" before it; 0 if there is none (the root is nobody's child).

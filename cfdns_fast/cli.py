@@ -1,0 +1,284 @@
+"""The command line: options in, exit code out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from .errors import CfdnsError, MappingError
+from .files import STANDARD_STREAM, InputFault, Output, OutputFault, PathError, check_outputs, read_blocks, total_bytes
+from .normalizer import Normalizer
+from .report import Progress, Tally, reject_line, say
+from .results import Result
+from .stream import NdjsonStream
+
+__all__ = ["main"]
+
+_PROGRAM = "cfdns-fast"
+_EXIT_DONE = 0
+_EXIT_FAILED = 1
+_EXIT_USAGE = 2
+_EXIT_SIGNAL = 128
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit; ``cfdns-fast convert --help`` lists the exit codes."""
+    with _signals_raised():
+        try:
+            code = _cli.main(arguments, prog_name=_PROGRAM, standalone_mode=False)
+        except SystemExit:
+            raise
+        except BaseException as error:
+            if os.environ.get("CFDNS_DEBUG") == "1":
+                traceback.print_exc()
+            code = _explain(error)
+    sys.exit(code)
+
+
+def _explain(error: BaseException) -> int:
+    """Say in one line what ended the run, and return the exit code."""
+    match error:
+        case click.UsageError():
+            command = error.ctx.command_path if error.ctx else _PROGRAM
+            say(f"{error.format_message().rstrip('.')} (see {command} --help)")
+            return _EXIT_USAGE
+        case MappingError() | PathError():
+            say(str(error))
+            return _EXIT_USAGE
+        case _Signalled():
+            say("interrupted" if error.number == signal.SIGINT else f"ended by {signal.Signals(error.number).name}")
+            return _EXIT_SIGNAL + error.number
+        case KeyboardInterrupt() | click.Abort():
+            say("interrupted")
+            return _EXIT_SIGNAL + signal.SIGINT
+        case CfdnsError():
+            say(str(error))
+        case MemoryError():
+            say("out of memory")
+        case OSError():
+            # --help or --version could not be written. What is left of it would be tried again at exit.
+            sys.stdout = None
+            say(error.strerror or type(error).__name__)
+        case _:
+            # The text of an unforeseen error may hold record content.
+            say(f"internal error, {type(error).__name__} (CFDNS_DEBUG=1 shows where)")
+    return _EXIT_FAILED
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
+@click.version_option(package_name="cfdns-fast", message="%(prog)s %(version)s")
+@click.pass_context
+def _cli(context: click.Context) -> None:
+    """Turn Cloudflare DNS query logs (Logpush dns_logs) into Elastic Common Schema events."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(_EXIT_USAGE)
+
+
+@_cli.command("convert")
+@click.argument("inputs", metavar="[INPUT]...", nargs=-1, type=click.Path())
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    default=STANDARD_STREAM,
+    type=click.Path(),
+    help="Write events here instead of standard output; compressed if the name ends in .gz.",
+)
+@click.option(
+    "--schema",
+    metavar="NAME_OR_PATH",
+    default="sekoia",
+    show_default=True,
+    help="The form of the events: a bundled name, or the path of a mapping file (with a / in it, or ending in .toml).",
+)
+@click.option(
+    "--rejects",
+    metavar="FILE",
+    type=click.Path(),
+    help="Write what did not become an event here, one JSON object a reject: input, line, byte_offset, byte_length, "
+    "code and all its bytes as raw, or as raw_base64 if they are not UTF-8.",
+)
+@click.option("--strict", is_flag=True, help="Exit with 1 if there are rejects. The output is written all the same.")
+@click.option("--no-message", is_flag=True, help="Leave the original record out of the events.")
+@click.option(
+    "--private-suffixes",
+    is_flag=True,
+    help="Split names by the private section of the Public Suffix List too (github.io, for example).",
+)
+@click.option(
+    "--timestamp-unit",
+    type=click.Choice(["auto", "s", "ms", "us", "ns"]),
+    default="auto",
+    show_default=True,
+    help="The unit of numeric timestamps; auto tells it by their size.",
+)
+@click.option(
+    "--max-record-bytes",
+    metavar="BYTES",
+    type=click.IntRange(1, 1 << 30),
+    default=1 << 20,
+    show_default=True,
+    help="A longer record is a reject.",
+)
+@click.option("--no-progress", is_flag=True, help="Show no progress, on a terminal neither.")
+@click.option("-q", "--quiet", is_flag=True, help="Show neither progress nor the summary; errors are still shown.")
+def _convert(
+    inputs: tuple[str, ...],
+    output: str,
+    schema: str,
+    rejects: str | None,
+    strict: bool,
+    no_message: bool,
+    private_suffixes: bool,
+    timestamp_unit: str,
+    max_record_bytes: int,
+    no_progress: bool,
+    quiet: bool,
+) -> int:
+    """Convert files of newline-delimited JSON, one event a line, in the order of the inputs.
+
+    INPUT is a file, or - for standard input, which is also read if there is none. Gzip is recognised by its content.
+    Each input is read for itself: its last line needs no newline.
+
+    An output file appears when it is complete, or not at all. A summary on standard error counts lines, events, blank
+    lines, problems (fields left out of events) and rejects (bytes that did not become an event), each by its code.
+
+    \b
+    Exit codes:
+      0    done; also if the reader of the events stops reading (--rejects FILE is then not written)
+      1    an input could not be read to its end (what was read before is converted),
+           there are rejects with --strict, or the output could not be written
+      2    wrong usage
+      130  interrupted (143 by SIGTERM, 129 by SIGHUP); output files are as they were before
+    """
+    inputs = inputs or (STANDARD_STREAM,)
+    check_outputs(inputs, [output] if rejects is None else [output, rejects])
+
+    normalizer = Normalizer(
+        schema,
+        keep_message=not no_message,
+        private_suffixes=private_suffixes,
+        timestamp_unit=timestamp_unit,
+        max_record_bytes=max_record_bytes,
+    )
+    to_terminal = output == STANDARD_STREAM and _is_terminal(sys.stdout)
+    progress = Progress(
+        total_bytes(inputs), shown=_is_terminal(sys.stderr) and not (quiet or no_progress or to_terminal)
+    )
+    conversion = _Conversion(normalizer, Output(output), None if rejects is None else Output(rejects), progress)
+    started_s = time.perf_counter()
+    complete = conversion.run(inputs)
+    if complete and not quiet:
+        say(conversion.tally.summary(time.perf_counter() - started_s, positions=rejects is None))
+    refused = conversion.tally.rejects.total() if strict else 0
+    if refused and complete and quiet:
+        say(f"{refused} rejects (--strict allows none)")
+    return _EXIT_FAILED if refused or conversion.faults else _EXIT_DONE
+
+
+class _Conversion:
+    """Inputs to outputs, through one normalizer."""
+
+    def __init__(self, normalizer: Normalizer, events: Output, rejects: Output | None, progress: Progress) -> None:
+        self._normalizer = normalizer
+        self._events = events
+        self._rejects = rejects
+        self._progress = progress
+        self.tally = Tally()
+        self.faults = 0
+
+    def run(self, inputs: Sequence[str]) -> bool:
+        """Convert all inputs and publish the outputs; False if the reader of the events has gone before the end."""
+        outputs = [self._events] if self._rejects is None else [self._events, self._rejects]
+        with ExitStack() as cleanup:
+            for output in outputs:
+                cleanup.callback(output.discard)
+            cleanup.callback(self._progress.close)
+            cleanup.callback(_ignore_signals)
+            try:
+                for output in outputs:
+                    output.open()
+                for name in inputs:
+                    self._convert(name)
+                for output in outputs:
+                    output.seal()
+            except OutputFault as fault:
+                if fault.broken_pipe and fault.name == self._events.name:
+                    return False
+                raise
+            # From here on all outputs are complete: better both than one.
+            _ignore_signals()
+            for output in outputs:
+                output.publish()
+        return True
+
+    def _convert(self, name: str) -> None:
+        stream = NdjsonStream(self._normalizer)
+        fault = None
+        try:
+            for block in read_blocks(name, self._progress.update):
+                self._take(name, stream.feed(block))
+        except InputFault as error:
+            fault = error
+        self._take(name, stream.finish())
+        self.tally.lines += stream.lines
+        if fault is not None:
+            self.faults += 1
+            self._progress.say(f"{'stdin' if name == STANDARD_STREAM else name}: {fault}")
+
+    def _take(self, name: str, result: Result[bytes]) -> None:
+        self._events.write(result.output)
+        if self._rejects is not None:
+            self._rejects.write(b"".join(reject_line(name, reject) for reject in result.rejects))
+        self.tally.add(name, result)
+
+
+def _is_terminal(stream: object) -> bool:
+    return stream is not None and stream.isatty()  # type: ignore[attr-defined]
+
+
+class _Signalled(BaseException):
+    """A signal that ends the run, as an exception so that what was begun is cleaned up."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(number)
+
+
+@contextmanager
+def _signals_raised() -> Iterator[None]:
+    """Make the signals that would end the process raise `_Signalled`; those set otherwise (nohup) stay as they are."""
+    previous = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in _SIGNALS:
+            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                previous[number] = signal.signal(number, _raise_signalled)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _raise_signalled(number: int, _frame: FrameType | None) -> NoReturn:
+    _ignore_signals()
+    raise _Signalled(number)
+
+
+def _ignore_signals() -> None:
+    """Let nothing interrupt what follows: a second Ctrl-C would leave a temporary file."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) is _raise_signalled:
+            signal.signal(number, signal.SIG_IGN)
