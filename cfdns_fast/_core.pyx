@@ -1,4 +1,4 @@
-# cython: language_level=3, binding=True, embedsignature=True, boundscheck=False, wraparound=False
+# cython: language_level=3, binding=True, embedsignature=True, boundscheck=False
 # distutils: language = c++
 """The boundary between Python and the compiled core: buffer in, result out.
 
@@ -8,15 +8,19 @@ built here, from the same steps and values as NDJSON.
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from cpython.dict cimport PyDict_Copy, PyDict_SetItem, PyDict_Size
+from cpython.dict cimport PyDict_Copy, PyDict_DelItem, PyDict_SetItem, PyDict_Size
+from cpython.list cimport PyList_GetSlice
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memset
 from libcpp cimport bool as cbool
 from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
 from libcpp.string cimport string
 from libcpp.utility cimport move
 from libcpp.vector cimport vector
+
+import json
 
 from .errors import PROBLEM_CODES, REJECT_CODES, EngineError, RecordError
 from .results import RAW_LIMIT_BYTES, Reject, Result
@@ -82,9 +86,9 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
     cdef enum class ValueType(uint8_t):
         absent
         text
+        name
         integer
         boolean
-        name
 
     cdef cppclass Value:
         ValueType type
@@ -192,6 +196,14 @@ cdef struct DictStep:
     int what
     size_t slot
     cbool array
+    PyObject* key       # borrowed from Plan.keys
+    PyObject* constant  # borrowed from Plan.constants
+
+
+# The deepest mapping.py allows, and how many slots may share their objects between targets (more just do not).
+cdef enum:
+    DEEPEST = 32
+    MOST_SHARED_SLOTS = 64
 
 
 cdef enum:
@@ -207,10 +219,11 @@ cdef class Plan:
 
     cdef shared_ptr[Engine] engine
     cdef vector[DictStep] dict_steps
-    cdef list keys        # by dict step
-    cdef list constants   # by dict step: what _fresh() takes
-    cdef list names       # by enumeration and index: str
+    cdef list keys          # by dict step
+    cdef list constants     # by dict step: what _fresh() takes
+    cdef list names         # by enumeration and index: str
     cdef list problem_keys  # as Event.problems counts them
+    cdef dict blank_event   # the top-level keys: a copy of it needs not grow as they come
 
     def __cinit__(self, *, list sources, list enumerations, size_t slot_count, list steps, list dict_steps,
                   SuffixTable suffixes, int timestamp_unit, size_t max_record_bytes):
@@ -235,19 +248,30 @@ cdef class Plan:
             plan.add_enumeration()
             self.names.append([None] + [name for _, name in table_names])
             for number, name in table_names:
-                text = name.encode()
+                text = json.dumps(name, ensure_ascii=False)[1:-1].encode()
                 plan.add_name(number, _view(text))
         for what, slot, before, after in steps:
             plan.add_step(what, slot, _view(before), _view(after))
         self.keys = []
         self.constants = []
+        self.blank_event = {}
+        depth = 0
         for what, slot, key, constant, array in dict_steps:
             dict_step.what = what
             dict_step.slot = slot
             dict_step.array = array
-            self.dict_steps.push_back(dict_step)
+            if what == CLOSE:
+                depth -= 1
+            elif depth == 0:
+                self.blank_event[key] = None
+            if what == OPEN:
+                depth += 1
+            template = _template(constant)
             self.keys.append(key)
-            self.constants.append(_template(constant))
+            self.constants.append(template)
+            dict_step.key = <PyObject*>key
+            dict_step.constant = <PyObject*>template
+            self.dict_steps.push_back(dict_step)
 
     def to_ndjson(self, data, *, bint raise_on_reject=False):
         """Convert a batch; see Normalizer.to_ndjson."""
@@ -374,41 +398,59 @@ cdef class Plan:
         return problems
 
     cdef dict _dict(self, const Event& event, Slice message):
-        cdef dict top = {}
-        cdef dict current = top
-        cdef list parents = []
-        cdef size_t i
-        cdef const DictStep* step
+        # Borrowed: the event owns all of them by the time they are used again, and self.keys owns the keys.
+        cdef PyObject* made[MOST_SHARED_SLOTS]
+        cdef PyObject* parents[DEEPEST]
+        cdef size_t depth = 0
+        cdef dict top = PyDict_Copy(self.blank_event)
+        cdef PyObject* current = <PyObject*>top
+        cdef const DictStep* step = self.dict_steps.data()
+        cdef const DictStep* end = step + self.dict_steps.size()
         cdef const Value* value
-        for i in range(self.dict_steps.size()):
-            step = &self.dict_steps[i]
+        cdef bint share = event.values.size() <= MOST_SHARED_SLOTS
+        if share:
+            memset(made, 0, event.values.size() * sizeof(PyObject*))
+        while step != end:
             if step.what == VALUE:
                 value = &event.values[step.slot]
-                if value.type != ValueType.absent:
-                    item = self._object(value)
-                    PyDict_SetItem(current, self.keys[i], [item] if step.array else item)
+                if value.type == ValueType.absent:
+                    if depth == 0:
+                        PyDict_DelItem(top, <object>step.key)
+                    step += 1
+                    continue
+                if share and made[step.slot] != NULL:
+                    item = <object>made[step.slot]
+                else:
+                    if value.type == ValueType.text:
+                        item = PyUnicode_DecodeUTF8(value.text.data, value.text.size_bytes, NULL)
+                    elif value.type == ValueType.name:
+                        item = (<list>self.names[value.integer])[value.name]
+                    elif value.type == ValueType.boolean:
+                        item = value.integer != 0
+                    else:
+                        item = value.integer
+                    if share:
+                        made[step.slot] = <PyObject*>item
+                PyDict_SetItem(<object>current, <object>step.key, [item] if step.array else item)
             elif step.what == LITERAL:
-                PyDict_SetItem(current, self.keys[i], _fresh(self.constants[i]))
+                PyDict_SetItem(<object>current, <object>step.key, _fresh(<object>step.constant))
             elif step.what == RAW:
-                PyDict_SetItem(current, self.keys[i], PyUnicode_DecodeUTF8(message.data, message.size_bytes, NULL))
+                item = PyUnicode_DecodeUTF8(message.data, message.size_bytes, NULL)
+                PyDict_SetItem(<object>current, <object>step.key, item)
             elif step.what == OPEN:
-                parents.append(current)
-                current = {}
+                # It goes into its parent at once, and out again if nothing goes into it.
+                child = {}
+                PyDict_SetItem(<object>current, <object>step.key, child)
+                parents[depth] = current
+                depth += 1
+                current = <PyObject*>child
             else:
-                child = current
-                current = parents.pop()
-                if PyDict_Size(child) != 0:
-                    PyDict_SetItem(current, self.keys[i], child)
+                depth -= 1
+                if PyDict_Size(<object>current) == 0:
+                    PyDict_DelItem(<object>parents[depth], <object>step.key)
+                current = parents[depth]
+            step += 1
         return top
-
-    cdef object _object(self, const Value* value):
-        if value.type == ValueType.text:
-            return PyUnicode_DecodeUTF8(value.text.data, value.text.size_bytes, NULL)
-        if value.type == ValueType.name:
-            return (<list>self.names[value.integer])[value.name]
-        if value.type == ValueType.boolean:
-            return value.integer != 0
-        return value.integer
 
 
 cdef class EventIterator:
@@ -529,21 +571,26 @@ cdef tuple _whole(Slice input, str code):
     return (1, 0, input.size_bytes, code, PyBytes_FromStringAndSize(input.data, min(input.size_bytes, _RAW_LIMIT_BYTES)))
 
 
-# A template is an immutable scalar, or (what to copy, its members that must be made anew as well).
+# A template is an immutable scalar, or (what to copy, key, template, key, template, ...) with the members that must be
+# made anew as well.
 cdef object _template(object constant):
     if isinstance(constant, dict):
-        inner = [(key, _template(child)) for key, child in constant.items() if isinstance(child, (dict, list))]
-        return constant, inner
-    return (constant, []) if isinstance(constant, list) else constant
+        parts = [constant]
+        for key, child in constant.items():
+            if isinstance(child, (dict, list)):
+                parts += [key, _template(child)]
+        return tuple(parts)
+    return (constant,) if isinstance(constant, list) else constant
 
 
 cdef object _fresh(object template):
+    cdef Py_ssize_t i
     if type(template) is not tuple:
         return template
-    original, inner = <tuple>template
+    original = (<tuple>template)[0]
     if type(original) is list:
-        return list(original)
+        return PyList_GetSlice(original, 0, len(<list>original))
     copy = PyDict_Copy(original)
-    for key, child in <list>inner:
-        PyDict_SetItem(copy, key, _fresh(child))
+    for i in range(1, len(<tuple>template), 2):
+        PyDict_SetItem(copy, (<tuple>template)[i], _fresh((<tuple>template)[i + 1]))
     return copy

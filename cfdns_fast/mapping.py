@@ -168,7 +168,8 @@ def _parse(content: bytes, file: str) -> Mapping:
         document = tomllib.loads(content.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise MappingError(file, None, f"not UTF-8 at byte {error.start}") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
+        # Besides TOMLDecodeError, a ValueError: an integer of more digits than Python converts.
         raise MappingError(file, None, f"not TOML: {error}") from None
     _only_keys(document, _FILE_KEYS, file, None)
     for key in ("schema", "dataset", "source"):
@@ -232,6 +233,8 @@ def _constant(value: Any, fail: Any) -> Scalar | tuple[Scalar, ...]:
     for item in items:
         if not isinstance(item, (str, int, float)) or (isinstance(item, float) and not math.isfinite(item)):
             fail("value must be text, a finite number, true, false, or a list of these")
+        if isinstance(item, int) and not -(2**63) <= item < 2**63:
+            fail("value must fit into a signed 64-bit integer")
     return tuple(items) if isinstance(value, list) else value
 
 

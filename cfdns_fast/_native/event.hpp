@@ -8,14 +8,14 @@
 
 namespace cfdns {
 
-enum class ValueType : uint8_t { absent, text, integer, boolean, name };
+enum class ValueType : uint8_t { absent, text, name, integer, boolean };
 
 struct Value {
   ValueType type = ValueType::absent;
-  bool plain = true;   // of text: nothing in it needs an escape in JSON
-  Slice text;          // padded
-  int64_t integer = 0; // of names: the table; of booleans 0 or 1
-  uint16_t name = 0;   // of names: the index in the table
+  bool plain = true;    // of text and names: nothing in it needs an escape in JSON
+  uint16_t name = 0;    // of names: the index in the table
+  Slice text;           // of text and names, padded
+  int64_t integer = 0;  // of names: the table; of booleans 0 or 1
 };
 
 // Bit i stands for entry i of errors.PROBLEM_CODES.
@@ -152,10 +152,12 @@ class Event {
       return no_problem;
     }
     if (number < 0 || number > 65535) return field_range;
-    uint16_t name = plan_.enumerations[reading.table].index[static_cast<size_t>(number)];
+    const Enumeration& table = plan_.enumerations[reading.table];
+    uint16_t name = table.index[static_cast<size_t>(number)];
     if (name == 0) return no_problem;
     set(value, ValueType::name, reading.table);
     value.name = name;
+    value.text = table.names[name].slice();
     return no_problem;
   }
 

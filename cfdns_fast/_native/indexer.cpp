@@ -23,7 +23,12 @@ void check(simdjson::error_code error) {
 
 }  // namespace
 
-Indexer::Indexer() : engine_(new Engine) {}
+Indexer::Indexer() : engine_(new Engine) {
+  // SIMDJSON_FORCE_IMPLEMENTATION takes any kernel that was compiled in, and the CPU would stop at its first instruction.
+  if (!simdjson::get_active_implementation()->supported_by_runtime_system()) {
+    throw EngineFailure("simdjson kernel '" + active_kernel() + "' cannot run on this CPU");
+  }
+}
 Indexer::~Indexer() = default;
 
 bool Indexer::index(const char* text, size_t size_bytes) {

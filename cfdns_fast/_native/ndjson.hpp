@@ -24,19 +24,12 @@ inline char* put_integer(char* to, int64_t value) {
 
 inline char* put_slice(char* to, Slice text) { return copy_loosely(to, text.data, text.size_bytes); }
 
-inline char* put_value(char* to, const Value& value, const Plan& plan) {
-  switch (value.type) {
-    case ValueType::text: return value.plain ? put_slice(to, value.text) : escape(to, value.text);
-    case ValueType::integer: return put_integer(to, value.integer);
-    case ValueType::boolean: {
-      bool yes = value.integer != 0;
-      std::memcpy(to, yes ? "true\0" : "false", 5);
-      return to + (yes ? 4 : 5);
-    }
-    case ValueType::name: return put_slice(to, plan.enumerations[static_cast<size_t>(value.integer)].names[value.name].slice());
-    case ValueType::absent: break;
-  }
-  return to;
+inline char* put_value(char* to, const Value& value) {
+  if (value.type <= ValueType::name) return value.plain ? put_slice(to, value.text) : escape(to, value.text);
+  if (value.type == ValueType::integer) return put_integer(to, value.integer);
+  bool yes = value.integer != 0;
+  std::memcpy(to, yes ? "true\0" : "false", 5);
+  return to + (yes ? 4 : 5);
 }
 
 }  // namespace detail
@@ -94,7 +87,7 @@ inline size_t write_event(const Plan& plan, const Event& event, Slice message, c
         const Value& value = event.values[step.slot];
         if (value.type == ValueType::absent) break;
         to = detail::put_slice(to, step.before);
-        to = detail::put_value(to, value, plan);
+        to = detail::put_value(to, value);
         std::memcpy(to, step.after, sizeof step.after);
         to += step.after_bytes;
         break;

@@ -19,12 +19,13 @@ struct NameParts {
 
 class SuffixTable {
  public:
-  enum NodeFlag : uint8_t { rule_ends = 1, has_wildcard = 2 };
+  enum NodeFlag : uint8_t { rule_ends = 1, has_wildcard = 2, has_children = 4 };
 
-  // node_flags: one byte a node, node 0 is the root.
+  // node_flags: one byte a node, node 0 is the root; has_children is set here.
   explicit SuffixTable(std::string node_flags) : flags_(std::move(node_flags)) {}
 
   void add_edge(uint32_t parent, Slice label, uint32_t child) {
+    flags_[parent] = static_cast<char>(flags_[parent] | has_children);
     edges_.push_back({parent, child, static_cast<uint32_t>(labels_.size()), static_cast<uint32_t>(label.size_bytes)});
     labels_.append(label.data, label.size_bytes);
     if (label.size_bytes > longest_label_bytes_) longest_label_bytes_ = label.size_bytes;
@@ -37,7 +38,7 @@ class SuffixTable {
   void finish() {
     labels_.append(padding_bytes, '\0');
     size_t slots = 64;
-    while (slots < edges_.size() * 4) slots *= 2;
+    while (slots < edges_.size() * 3) slots *= 2;
     mask_ = slots - 1;
     table_.assign(slots, 0);
     for (size_t i = 0; i < edges_.size(); ++i) {
@@ -70,7 +71,8 @@ class SuffixTable {
       node = child;
       matched = label;
       if (flags_[node] & rule_ends) suffix = label;
-      if (label == start) break;
+      // Most names end here: nothing stands below com, and the table need not be asked.
+      if (label == start || !(flags_[node] & has_children)) break;
       label_end = label - 1;
     }
     if (suffix == nullptr) {

@@ -1,0 +1,223 @@
+"""Who takes part in a run: libraries, tasks and corpora put together."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
+
+from . import corpus, floor, peers
+from .answers import TOLERATED_SHARE, Expected, differing_events, differing_rows, expected
+from .timing import Contender
+
+NDJSON = "NDJSON to NDJSON"
+NDJSON_WITHOUT_MESSAGE = "NDJSON to NDJSON, without message"
+NDJSON_BATCHES = "NDJSON to NDJSON, 1,000-record batches"
+DICTS_ONE_BY_ONE = "NDJSON to dicts, one by one"
+DICTS_LIST = "NDJSON to dicts, lists of 1,000"
+READ_ONLY = "read nine fields (the floor)"
+LINES_ONLY = "find the line ends"
+
+BATCH_RECORDS = 1000
+#: Lists of dicts are slow for everybody, and all batches are alike: a part of the corpus is enough.
+LIST_BATCHES = 20
+
+NEEDED_PEERS = ("orjson_dict", "msgspec_tuned", "clickhouse_chdb")
+
+
+def batches(data: bytes, records: int) -> list[bytes]:
+    """Cut NDJSON into pieces of so many lines."""
+    lines = data.splitlines(keepends=True)
+    return [b"".join(lines[i : i + records]) for i in range(0, len(lines), records)]
+
+
+def consume(events: Iterator[object]) -> None:
+    """Take events one at a time and keep none."""
+    for _ in events:
+        pass
+
+
+class Lineup:
+    """The contenders of one run, made as they are asked for; `absent` says who cannot take part and why."""
+
+    def __init__(self, records: int, log: Callable[[str], None]) -> None:
+        self.contenders: dict[str, Contender] = {}
+        self.absent: dict[str, str] = {}
+        self.records = records
+        self._log = log
+        self._data: dict[str, bytes] = {}
+        self._expected: dict[str, Expected] = {}
+
+    def data(self, variant: str) -> bytes:
+        """Return a corpus."""
+        if variant not in self._data:
+            self._data[variant] = corpus.make(variant, self.records)
+        return self._data[variant]
+
+    def right(self, variant: str) -> Expected:
+        """Return the right answers for a corpus."""
+        if variant not in self._expected:
+            self._log(f"  right answers for {variant}")
+            self._expected[variant] = expected(self.data(variant))
+        return self._expected[variant]
+
+    def in_order(self) -> list[Contender]:
+        """Return all contenders, those side by side that are compared: a machine's moods last for seconds."""
+
+        def place(contender: Contender) -> tuple[bool, int, bool]:
+            to_dicts = (DICTS_ONE_BY_ONE, DICTS_LIST)
+            kind = to_dicts.index(contender.task) if contender.task in to_dicts else -1
+            return contender.variant != "typical", kind, contender.task not in (LINES_ONLY, READ_ONLY)
+
+        return sorted(self.contenders.values(), key=place)
+
+    @property
+    def answers_from(self) -> str:
+        """Say whose answers count as right."""
+        return next((right.source for right in self._expected.values()), "nobody")
+
+    def _add(
+        self,
+        who: ModuleType,
+        short: str,
+        task: str,
+        variant: str,
+        run: Callable[[], object],
+        check: Callable[[], int],
+        *,
+        pieces: Sequence[bytes] = (),
+        tolerated: int = 0,
+    ) -> None:
+        records, size = self.records, len(self.data(variant))
+        if pieces:
+            records, size = sum(piece.count(b"\n") for piece in pieces), sum(map(len, pieces))
+        self.contenders[short] = Contender(
+            short, who.NAME, who.LIBRARY, who.VERSION, task, variant, records, size, run, check, tolerated
+        )
+
+    def ndjson(self, who: ModuleType, short: str, variant: str = "typical") -> None:
+        """Add a conversion from bytes to bytes, all at once."""
+        data = self.data(variant)
+        if hasattr(who, "prepare"):
+            path = who.prepare(data)
+            tolerated = int(self.records * TOLERATED_SHARE)
+
+            def check() -> int:
+                return differing_rows(self.right(variant), who.to_ndjson(data), drop_nulls=True)
+
+            self._add(who, short, NDJSON, variant, lambda: who.convert(path), check, tolerated=tolerated)
+        else:
+            self._add(
+                who,
+                short,
+                NDJSON,
+                variant,
+                lambda: who.to_ndjson(data),
+                lambda: differing_rows(self.right(variant), who.to_ndjson(data)),
+            )
+
+    def iter_dicts(self, who: ModuleType, short: str) -> None:
+        """Add a conversion to dicts that are consumed one by one."""
+        data = self.data("typical")
+        self._add(
+            who,
+            short,
+            DICTS_ONE_BY_ONE,
+            "typical",
+            lambda: consume(who.iter_dicts(data)),
+            lambda: differing_events(self.right("typical"), who.iter_dicts(data)),
+        )
+
+    def list_dicts(self, who: ModuleType, short: str) -> None:
+        """Add a conversion to lists of dicts, a batch at a time."""
+        pieces = batches(self.data("typical"), BATCH_RECORDS)[:LIST_BATCHES]
+
+        def run() -> None:
+            for piece in pieces:
+                who.to_dicts(piece)
+
+        def check() -> int:
+            right = self.right("typical").first(sum(piece.count(b"\n") for piece in pieces))
+            return differing_events(right, (event for piece in pieces for event in who.to_dicts(piece)))
+
+        self._add(who, short, DICTS_LIST, "typical", run, check, pieces=pieces)
+
+    def ours(self) -> None:
+        """Add everything cfdns_fast does.
+
+        Raises
+        ------
+        ImportError
+            It is not built.
+        """
+        from . import ours
+
+        data = self.data("typical")
+        pieces = batches(data, BATCH_RECORDS)
+
+        def run_batches() -> None:
+            for piece in pieces:
+                ours.to_ndjson(piece)
+
+        module: ModuleType = ours
+        self.ndjson(module, "ours.ndjson")
+        self.ndjson(module, "ours.ndjson_distinct", "distinct")
+        self._add(
+            module,
+            "ours.ndjson_without_message",
+            NDJSON_WITHOUT_MESSAGE,
+            "typical",
+            lambda: ours.to_ndjson_without_message(data),
+            lambda: differing_rows(self.right("typical").without_message(), ours.to_ndjson_without_message(data)),
+        )
+        self._add(
+            module,
+            "ours.ndjson_batches",
+            NDJSON_BATCHES,
+            "typical",
+            run_batches,
+            lambda: differing_rows(self.right("typical"), b"".join(map(ours.to_ndjson, pieces))),
+            pieces=pieces,
+        )
+        self.iter_dicts(module, "ours.iter_dicts")
+        self.list_dicts(module, "ours.list_dicts")
+
+    def peers(self, *, everybody: bool) -> None:
+        """Add the peers the targets need, or all."""
+        found, absent = peers.load(peers.PEERS if everybody else NEEDED_PEERS)
+        self.absent.update(absent)
+        for name, peer in found.items():
+            self.ndjson(peer, f"{name}.ndjson")
+            if everybody:
+                self.ndjson(peer, f"{name}.ndjson_distinct", "distinct")
+            if hasattr(peer, "iter_dicts") and (everybody or name == "orjson_dict"):
+                self.iter_dicts(peer, f"{name}.iter_dicts")
+                self.list_dicts(peer, f"{name}.list_dicts")
+
+    def floors(self) -> None:
+        """Add the floor over both corpora, where it can be built."""
+        try:
+            for variant in floor.VARIANTS:
+                self._floor(floor.Floor(self.data(variant)), variant)
+        except floor.FloorUnavailable as error:
+            self.absent["floor"] = str(error)
+
+    def _floor(self, built: floor.Floor, variant: str) -> None:
+        data = self.data(variant)
+        jobs = (
+            (READ_ONLY, f"floor.{variant}", "simdjson On-Demand", "simdjson", floor.version(), built.run),
+            (LINES_ONLY, f"newlines.{variant}", "memchr", "libc", platform.libc_ver()[1], built.newlines),
+        )
+        for task, short, name, library, version, run in jobs:
+            self.contenders[short] = Contender(
+                short,
+                name,
+                library,
+                version,
+                task,
+                variant,
+                self.records,
+                len(data),
+                run,
+                lambda: 0 if built.is_correct(data) else self.records,
+            )

@@ -1,0 +1,93 @@
+"""Facts about the machine and the software of a run: figures mean nothing without them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = ("cfdns-fast", "orjson", "msgspec", "pysimdjson", "chdb", "duckdb", "polars", "tldextract", "pyarrow")
+
+
+def _cpuinfo(key: str) -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+    for line in text.splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == key:
+            return value.strip()
+    return ""
+
+
+def has_vbmi2() -> bool:
+    """Return whether the CPU has AVX-512 VBMI2 (False where the system does not say)."""
+    return "avx512_vbmi2" in _cpuinfo("flags").split()
+
+
+def pin(cpu: str) -> str:
+    """Keep this process, and every thread it will start, on one CPU; return which, or why not.
+
+    Engines told to use one thread start others all the same; on one CPU, one thread's worth of work is measured.
+    """
+    if cpu == "none":
+        return "not pinned"
+    if not hasattr(os, "sched_setaffinity"):
+        return "not pinned (not possible on this system)"
+    allowed = os.sched_getaffinity(0)
+    chosen = max(allowed) if cpu == "auto" else int(cpu)
+    if chosen not in allowed:
+        raise ValueError(f"CPU {chosen} is not among those this process may use: {sorted(allowed)}")
+    os.sched_setaffinity(0, {chosen})
+    return f"CPU {chosen}"
+
+
+def _commit() -> str:
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return done.stdout.strip() if done.returncode == 0 else "unknown"
+
+
+def _version(library: str) -> str | None:
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _kernel() -> str | None:
+    try:
+        from cfdns_fast import _core
+    except ImportError:
+        return None
+    name = getattr(_core, "active_kernel", lambda: None)()
+    return name.decode() if isinstance(name, bytes) else name
+
+
+def load_average() -> list[float] | None:
+    """Return the system's load, where it says."""
+    return [round(value, 2) for value in os.getloadavg()] if hasattr(os, "getloadavg") else None
+
+
+def facts() -> dict[str, Any]:
+    """Return what a reader needs to judge a result."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "cpu": _cpuinfo("model name") or platform.processor() or platform.machine(),
+        "cpus": os.cpu_count(),
+        "avx512_vbmi2": has_vbmi2(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}, {platform.python_compiler()}",
+        "kernel": _kernel(),
+        "versions": {library: _version(library) for library in LIBRARIES},
+        "load_before": load_average(),
+    }

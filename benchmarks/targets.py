@@ -1,0 +1,96 @@
+"""The speed targets: every one a ratio of two contenders of the same interleaved run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .machine import has_vbmi2
+from .timing import Contender, ratio
+
+DIGITS = 3
+
+
+@dataclass(frozen=True)
+class Target:
+    """`over` may take at most, or must take at least, `required` times as long a record as `under`.
+
+    `stage` is "now" for what this version must reach, "later" for what the project aims at: that is reported and fails
+    nothing.
+    """
+
+    name: str
+    over: str
+    under: str
+    required: float
+    at_most: bool
+    stage: str
+
+
+def _faster(name: str, peer: str, ours: str, required: float, stage: str) -> Target:
+    return Target(name, peer, ours, required, False, stage)
+
+
+def _within(name: str, ours: str, bound: str, required: float) -> Target:
+    return Target(name, ours, bound, required, True, "later")
+
+
+def targets() -> tuple[Target, ...]:
+    """Return all targets; one depends on the CPU, because escaping the message does."""
+    with_message = 2.0 if has_vbmi2() else 2.2
+    orjson, msgspec, chdb = "orjson_dict.ndjson", "msgspec_tuned.ndjson", "clickhouse_chdb.ndjson"
+    return (
+        _faster("to_ndjson_over_orjson", orjson, "ours.ndjson", 8, "now"),
+        _faster("to_ndjson_over_chdb", chdb, "ours.ndjson", 4, "now"),
+        _faster("iter_dicts_over_orjson", "orjson_dict.iter_dicts", "ours.iter_dicts", 2.5, "now"),
+        _within("to_ndjson_of_floor", "ours.ndjson", "floor.typical", with_message),
+        _within("to_ndjson_without_message_of_floor", "ours.ndjson_without_message", "floor.typical", 1.8),
+        _within("to_ndjson_distinct_of_floor", "ours.ndjson_distinct", "floor.distinct", 2.1),
+        _within("to_ndjson_batches_of_bulk", "ours.ndjson_batches", "ours.ndjson", 1.1),
+        _faster("to_ndjson_over_orjson_later", orjson, "ours.ndjson", 20, "later"),
+        _faster("to_ndjson_over_msgspec_tuned_later", msgspec, "ours.ndjson", 14, "later"),
+        _faster("to_ndjson_over_chdb_later", chdb, "ours.ndjson", 9, "later"),
+        _faster("iter_dicts_over_orjson_later", "orjson_dict.iter_dicts", "ours.iter_dicts", 3.5, "later"),
+        _faster("to_dicts_1000_over_orjson_later", "orjson_dict.list_dicts", "ours.list_dicts", 2.5, "later"),
+    )
+
+
+def _why_missing(key: str, contenders: Mapping[str, Contender], absent: Mapping[str, str]) -> str:
+    if key in contenders:
+        return contenders[key].skipped
+    return absent.get(key.partition(".")[0], f"{key} did not take part")
+
+
+def judge(target: Target, contenders: Mapping[str, Contender], absent: Mapping[str, str]) -> dict[str, Any]:
+    """Return a target's outcome as a JSON object.
+
+    `value` and `pass` are null where a peer cannot run here; `pass` is false where somebody's answers were wrong.
+    """
+    outcome: dict[str, Any] = {
+        "name": target.name,
+        "value": None,
+        "required": target.required,
+        "pass": None,
+        "direction": "at most" if target.at_most else "at least",
+        "stage": target.stage,
+        "over": target.over,
+        "under": target.under,
+    }
+    for key in (target.over, target.under):
+        reason = _why_missing(key, contenders, absent) if key not in contenders or contenders[key].skipped else ""
+        if reason:
+            outcome["reason"] = reason
+            # Here but wrong is a failure, not here is not.
+            outcome["pass"] = False if key in contenders else outcome["pass"]
+    if "reason" in outcome:
+        return outcome
+    over, under = contenders[target.over], contenders[target.under]
+    found = ratio(over, under)
+    outcome["value"] = round(found.value, DIGITS)
+    outcome["pass"] = found.value <= target.required if target.at_most else found.value >= target.required
+    outcome["low"], outcome["high"] = round(found.low, DIGITS), round(found.high, DIGITS)
+    outcome["minima_value"], outcome["cpu_time_value"] = round(found.minima, DIGITS), round(found.cpu, DIGITS)
+    outcome["rounds"] = len(over.wall_seconds)
+    outcome["ns_per_record"] = [round(over.ns_per_record(), 1), round(under.ns_per_record(), 1)]
+    return outcome

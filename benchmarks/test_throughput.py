@@ -1,0 +1,154 @@
+"""pytest-benchmark suites: the jobs of the targets and more, one group a task, for looking and for comparing.
+
+    python -m pytest benchmarks --benchmark-only                                  about a minute
+    CFDNS_BENCH_RECORDS=100000 python -m pytest benchmarks --benchmark-only       the targets' size
+
+Contenders do not alternate here: on a machine that is not quiet, figures may differ by its mood alone, so claims come
+from `python -m benchmarks --targets`. Peers that are not installed are left out.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+pytest.importorskip("pytest_benchmark")
+
+from . import corpus, floor, peers
+from .answers import TOLERATED_SHARE, Expected, differing_events, differing_rows, expected
+from .contenders import BATCH_RECORDS, consume
+
+RECORDS = int(os.environ.get("CFDNS_BENCH_RECORDS", "3000"))
+SETTINGS = pytest.mark.benchmark(disable_gc=True, min_rounds=5, max_time=0.4, warmup=True, warmup_iterations=1)
+
+NAMES = ("ours", *peers.PEERS)
+ROWS = ("ours", *(name for name in peers.ROW_PEERS if name != "msgspec_tuned"))  # that one makes no dicts
+
+
+@cache
+def _load(name: str) -> ModuleType:
+    if name in peers.PEERS:
+        found, absent = peers.load([name])
+        if name in absent:
+            pytest.skip(absent[name])
+        return found[name]
+    try:
+        return importlib.import_module(f"..{'ours' if name == 'ours' else 'plain'}", peers.__name__)
+    except ImportError as error:
+        pytest.skip(f"cfdns_fast is not built: {error}")
+
+
+@cache
+def _data(variant: str, records: int) -> bytes:
+    return corpus.make(variant, records)
+
+
+@cache
+def _right(variant: str, records: int) -> Expected:
+    return expected(_data(variant, records))
+
+
+def _time(
+    benchmark: Any, who: ModuleType, group: str, data: bytes, records: int, wrong: int, job: Callable[[], object]
+) -> None:
+    tolerated = int(records * TOLERATED_SHARE) if hasattr(who, "prepare") else 0
+    if wrong > tolerated:
+        pytest.fail(f"{who.NAME}: wrong answers, {wrong} of {records} rows differ; not timed")
+    benchmark.group = group
+    benchmark.extra_info.update(
+        library=who.LIBRARY,
+        version=who.VERSION,
+        correct=wrong == 0,
+        differing_rows=wrong,
+        records=records,
+        input_bytes=len(data),
+    )
+    benchmark(job)
+    if benchmark.stats is not None:
+        benchmark.extra_info["events_per_second"] = round(records / benchmark.stats.stats.median)
+
+
+def _time_ndjson(benchmark: Any, name: str, variant: str, records: int, group: str) -> None:
+    who = _load(name)
+    if variant not in who.VARIANTS:
+        pytest.skip(f"{who.NAME} does not read {variant}")
+    data, right = _data(variant, records), _right(variant, records)
+    if variant == "bad1" and not right.rejects:
+        pytest.skip("without cfdns_fast.reference nobody knows the right answers")
+    engine = hasattr(who, "prepare")
+    wrong = differing_rows(right, who.to_ndjson(data), drop_nulls=engine)
+    if hasattr(who, "rejects"):
+        wrong += abs(who.rejects(data) - right.rejects)
+    if engine:
+        path = who.prepare(data)
+        _time(benchmark, who, group, data, records, wrong, lambda: who.convert(path))
+    else:
+        _time(benchmark, who, group, data, records, wrong, lambda: who.to_ndjson(data))
+
+
+@SETTINGS
+@pytest.mark.parametrize("variant", corpus.VARIANTS)
+@pytest.mark.parametrize("name", NAMES)
+def test_ndjson_to_ndjson_in_bulk(benchmark: Any, name: str, variant: str) -> None:
+    _time_ndjson(benchmark, name, variant, RECORDS, f"NDJSON to NDJSON, bulk, {variant}")
+
+
+@SETTINGS
+@pytest.mark.parametrize("name", (*NAMES, "reference"))
+def test_ndjson_to_ndjson_by_batch(benchmark: Any, name: str) -> None:
+    _time_ndjson(benchmark, name, "typical", BATCH_RECORDS, "NDJSON to NDJSON, one batch of 1,000 records")
+
+
+@SETTINGS
+@pytest.mark.parametrize("name", ROWS)
+def test_ndjson_to_dicts_one_by_one(benchmark: Any, name: str) -> None:
+    who, data = _load(name), _data("typical", RECORDS)
+    wrong = differing_events(_right("typical", RECORDS), who.iter_dicts(data))
+    group = "NDJSON to dicts, consumed one by one"
+    _time(benchmark, who, group, data, RECORDS, wrong, lambda: consume(who.iter_dicts(data)))
+
+
+@SETTINGS
+@pytest.mark.parametrize("name", (*ROWS, "reference"))
+def test_ndjson_to_dicts_in_a_list(benchmark: Any, name: str) -> None:
+    who, data = _load(name), _data("typical", BATCH_RECORDS)
+    wrong = differing_events(_right("typical", BATCH_RECORDS), who.to_dicts(data))
+    group = "NDJSON to dicts, a list of 1,000"
+    _time(benchmark, who, group, data, BATCH_RECORDS, wrong, lambda: who.to_dicts(data))
+
+
+@SETTINGS
+@pytest.mark.parametrize("name", (*ROWS, "reference"))
+def test_one_record_to_a_dict(benchmark: Any, name: str) -> None:
+    who, line = _load(name), _data("typical", 1).rstrip(b"\n")
+    wrong = differing_events(_right("typical", 1), [who.event(line)])
+    _time(benchmark, who, "one record to a dict", line, 1, wrong, lambda: who.event(line))
+
+
+@SETTINGS
+@pytest.mark.parametrize("variant", floor.VARIANTS)
+def test_the_floor(benchmark: Any, variant: str) -> None:
+    data = _data(variant, RECORDS)
+    try:
+        built = floor.Floor(data)
+    except floor.FloorUnavailable as error:
+        pytest.skip(str(error))
+    assert built.is_correct(data)
+    benchmark.group = f"NDJSON to NDJSON, bulk, {variant}"
+    benchmark.extra_info.update(
+        library="simdjson",
+        version=floor.version(),
+        correct=True,
+        records=RECORDS,
+        input_bytes=len(data),
+        reads_only=True,
+    )
+    benchmark(built.run)
+    if benchmark.stats is not None:
+        benchmark.extra_info["events_per_second"] = round(RECORDS / benchmark.stats.stats.median)

@@ -1,0 +1,100 @@
+"""What the test modules share: the two implementations behind one interface, and hypothesis' profiles."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# For `golden` and `strategies`, which are no test modules: pytest's importlib mode adds no folder to the path.
+sys.path.insert(0, str(Path(__file__).parent))
+
+try:
+    from hypothesis import HealthCheck, settings
+except ImportError:  # the modules that need it skip themselves
+    pass
+else:
+    _common: dict[str, Any] = {
+        "deadline": None,
+        "print_blob": True,
+        "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
+    }
+    settings.register_profile("default", max_examples=50, derandomize=bool(os.environ.get("CI")), **_common)
+    settings.register_profile("long", max_examples=20_000, **_common)
+    settings.load_profile(os.environ.get("CFDNS_HYPOTHESIS", "default"))
+
+
+class Native:
+    """The compiled core, through the public API."""
+
+    name = "native"
+
+    def __init__(self) -> None:
+        self._normalizers: dict[Any, Any] = {}
+
+    def normalizer(self, schema: Any = "sekoia", **options: Any) -> Any:
+        """Return a normalizer, the same one for the same bundled schema and options."""
+        from cfdns_fast import Normalizer
+
+        if schema != "sekoia":
+            return Normalizer(schema, **options)
+        key = tuple(sorted(options.items()))
+        if key not in self._normalizers:
+            self._normalizers[key] = Normalizer(schema, **options)
+        return self._normalizers[key]
+
+    def to_dicts(self, data: Any, schema: Any = "sekoia", **options: Any) -> Any:
+        return self.normalizer(schema, **options).to_dicts(data)
+
+    def to_ndjson(self, data: Any, schema: Any = "sekoia", **options: Any) -> Any:
+        return self.normalizer(schema, **options).to_ndjson(data)
+
+    def parse(self, data: Any, schema: Any = "sekoia") -> Any:
+        from cfdns_fast import parse
+
+        return parse(data, schema)
+
+
+class Reference:
+    """The same conversion in plain Python."""
+
+    name = "reference"
+
+    def to_dicts(self, data: Any, schema: Any = "sekoia", **options: Any) -> Any:
+        from cfdns_fast import reference
+
+        return reference.to_dicts(data, schema, **options)
+
+    def to_ndjson(self, data: Any, schema: Any = "sekoia", **options: Any) -> Any:
+        from cfdns_fast import reference
+
+        return reference.to_ndjson(data, schema, **options)
+
+    def parse(self, data: Any, schema: Any = "sekoia") -> Any:
+        from cfdns_fast import reference
+
+        return reference.parse(data, schema)
+
+
+_IMPLEMENTATIONS = {each.name: each for each in (Native(), Reference())}
+
+
+@pytest.fixture(scope="session")
+def native() -> Native:
+    """Return the compiled core."""
+    return _IMPLEMENTATIONS["native"]
+
+
+@pytest.fixture(scope="session")
+def reference() -> Reference:
+    """Return the plain Python."""
+    return _IMPLEMENTATIONS["reference"]
+
+
+@pytest.fixture(scope="session", params=list(_IMPLEMENTATIONS))
+def implementation(request: pytest.FixtureRequest) -> Any:
+    """Return each of the two in turn."""
+    return _IMPLEMENTATIONS[request.param]

@@ -1,0 +1,182 @@
+"""hypothesis strategies for whole batches: near-valid records, broken bytes, changed golden inputs, odd mappings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from golden import INPUTS
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+from support import field
+from value_strategies import FIELDS, broken_tokens, deep, free_text, json_text, nested, scalars, tokens_by_field
+
+# Records and lines
+
+white = st.sampled_from([""] * 12 + [" ", "\t", "\r", "  \t\r "])
+odd_white = st.sampled_from([""] * 30 + ["\v", "\f", "\xa0", "\x00", "\ufeff"])
+NEAR_KEYS = ["", "x", "queryname", "QueryNam", "QueryNames", "Timestamp\x00", "\x00", "Time\x00stamp"]
+other_keys = st.one_of(st.sampled_from(NEAR_KEYS), free_text)
+
+
+@st.composite
+def members(draw: Any) -> str:
+    name = draw(st.sampled_from(FIELDS))
+    if draw(st.integers(0, 9)) < 7:
+        token = draw(tokens_by_field[name])
+    else:
+        token = draw(st.one_of(nested, nested, scalars, broken_tokens, deep))
+    key = name if draw(st.integers(0, 9)) else draw(other_keys)
+    return draw(json_text(key)) + draw(white) + ":" + draw(white) + token
+
+
+records = st.builds(
+    lambda items, before, after, comma: "{" + before + f"{after},{before}".join(items) + comma + after + "}",
+    st.lists(members(), max_size=7),
+    white,
+    white,
+    st.sampled_from([""] * 20 + [",", "}"]),
+)
+ENDS = ["x", "[1]", "{", "}", '"', ",", "\\", "null", '["\\ud800"]', '{"a":"\\udfff"}', "[" * 257]
+lines = st.one_of(
+    st.builds(
+        "{}{}{}{}{}".format,
+        st.sampled_from([""] * 9 + ["\ufeff", "\ufeff\ufeff", " \ufeff"]),
+        white,
+        st.lists(st.builds("{}{}".format, records, st.one_of(white, odd_white)), min_size=1, max_size=3).map("".join),
+        st.sampled_from([""] * 8 + ENDS),
+        white,
+    ),
+    st.sampled_from(["", " ", "\t\r", "\ufeff", "x", "[1,2]", '"a"', "1", "null"]),
+)
+line_ends = st.sampled_from(["\n"] * 6 + ["\r\n", "\r\r\n", "\n\n", "\r"])
+batches: SearchStrategy[bytes] = st.builds(
+    lambda pieces, cut: "".join(line + end for line, end in pieces)[: -1 if cut else None].encode(),
+    st.lists(st.tuples(lines, line_ends), max_size=6),
+    st.sampled_from([False, False, True]),
+)
+
+# Bytes
+
+PIECE_TEXT = (
+    '{ } [ ] : , " \\ \\" \\\\ \\u \\ud83d \\ude00 \\u0000 null true 0 -1 1e400 . \ufeff é 😀 "Timestamp" "QueryName"'
+)
+PIECES = [
+    *map(str.encode, PIECE_TEXT.split()),
+    *(b"\n", b"\r", b"\t", b" ", b"\x00", b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xe2\x82"),
+    *(b'{"QueryType":1}', b"[" * 256, b"]" * 256),
+]
+soups = st.lists(st.sampled_from(PIECES), max_size=30).map(b"".join)
+golden = st.sampled_from([data for data in INPUTS if len(data) < 2000])
+splices = st.builds(
+    lambda first, end, second, start: first[: end % (len(first) + 1)] + second[start % (len(second) + 1) :],
+    golden,
+    st.integers(0, 2000),
+    golden,
+    st.integers(0, 2000),
+)
+
+changes = st.lists(
+    st.tuples(
+        st.sampled_from(["flip", "put", "insert", "delete", "truncate", "repeat", "move"]),
+        st.integers(0, 10**6),
+        st.integers(1, 12),
+        st.one_of(st.sampled_from(PIECES), st.binary(min_size=1, max_size=3)),
+    ),
+    max_size=4,
+)
+
+
+def changed(data: bytes, how: list[tuple[str, int, int, bytes]]) -> bytes:
+    """Apply byte changes: (what, where, how much, with which bytes)."""
+    for what, where, length, piece in how:
+        at = where % (len(data) + 1)
+        if what == "flip" and at < len(data):
+            data = data[:at] + bytes([data[at] ^ (1 << (length % 8))]) + data[at + 1 :]
+        elif what == "put":
+            data = data[:at] + piece + data[at + len(piece) :]
+        elif what == "insert":
+            data = data[:at] + piece + data[at:]
+        elif what == "delete":
+            data = data[:at] + data[at + length :]
+        elif what == "truncate":
+            data = data[:at]
+        elif what == "repeat":
+            data = data[: at + length] + data[at:]
+        elif what == "move":
+            data = data[at:] + data[:at]
+    return data
+
+
+mutated: SearchStrategy[bytes] = st.builds(changed, st.one_of(golden, splices, batches), changes)
+joined = st.lists(st.one_of(golden, batches), max_size=4).map(b"\n".join)
+any_batch: SearchStrategy[bytes] = st.one_of(batches, mutated, soups, joined)
+
+options: SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "keep_message": st.booleans(),
+        "private_suffixes": st.booleans(),
+        "timestamp_unit": st.sampled_from(["auto", "s", "ms", "us", "ns"]),
+        "max_record_bytes": st.sampled_from([1, 2, 12, 40, 200, 1048576]),
+    },
+)
+
+# Mappings
+
+SOURCES = (*FIELDS, "Q", "Qu\x00", 'a"b', "é😀", "x" * 70)
+SOURCED_KINDS = [
+    "text",
+    "integer",
+    "boolean",
+    "timestamp",
+    "ip",
+    "name",
+    "registered_domain",
+    "subdomain",
+    "top_level_domain",
+]
+TARGETS = [
+    f"{a}{b}{c}" for a in ("a", "b", 'q"uote', "é", "@t") for b in ("", ".x", ".y\n", ".z") for c in ("", ".p", ".q")
+]
+constants = st.one_of(
+    st.booleans(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(allow_nan=False, allow_infinity=False),
+    free_text,
+    st.lists(st.one_of(st.booleans(), st.integers(-5, 5), free_text), max_size=3),
+)
+
+
+def _within(one: str, other: str) -> bool:
+    return f"{one}.".startswith(f"{other}.")
+
+
+@st.composite
+def mappings(draw: Any) -> str:
+    """Draw the text of a mapping file that is right."""
+    taken: list[str] = []
+    entries = []
+    for target in draw(st.lists(st.sampled_from(TARGETS), min_size=1, max_size=14, unique=True)):
+        if any(_within(target, other) or _within(other, target) for other in taken):
+            continue
+        taken.append(target)
+        kind = draw(st.sampled_from(["raw", "constant", "enum", "enum", *SOURCED_KINDS]))
+        entry: dict[str, Any] = {"to": target, "kind": kind}
+        if kind == "constant":
+            entry["value"] = draw(constants)
+        elif kind != "raw":
+            entry["from"] = draw(st.sampled_from(SOURCES))
+            entry["array"] = draw(st.booleans())
+            entry["required"] = draw(st.sampled_from([False, False, True]))
+        if kind == "enum":
+            entry["table"] = draw(st.sampled_from(["rr_type", "rcode"]))
+            entry["naming"] = draw(st.sampled_from(["iana", "standard"]))
+        entries.append(field(**entry))
+    return "\n".join(entries)
+
+
+mapped_members = st.tuples(st.sampled_from(SOURCES).flatmap(json_text), st.one_of(scalars, scalars, nested)).map(
+    ":".join
+)
+mapped_records = st.lists(mapped_members, max_size=6).map(lambda items: f"{{{','.join(items)}}}")
+mapped_batches = st.lists(mapped_records, max_size=6).map(lambda records: "\n".join(records).encode())

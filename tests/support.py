@@ -1,0 +1,76 @@
+"""What several test modules need."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cfdns_fast
+from cfdns_fast import Normalizer, Result
+
+GOOD = b'{"QueryName":"www.example.com.","QueryType":1,"SourceIP":"192.0.2.7","Timestamp":1657233726}\n'
+#: Good, bad, blank and troubled lines in turn; the last line has no newline.
+MIXED = GOOD + b"oops\n" + b'{"QueryType":-1}\n' + b" \r\n" + b'{"ColoCode":"AMS"}{"ColoCode":"CDG"}[1]\n' + GOOD + b"{"
+
+
+def consume(iterator: Any) -> Result[list[dict[str, Any]]]:
+    """Return what an iterator of `iter_dicts` gives, as the Result that `to_dicts` would give."""
+    output = list(iterator)
+    return Result(output, iterator.events, iterator.blank, tuple(iterator.rejects), dict(iterator.problems))
+
+
+WRITERS: dict[str, Callable[[Normalizer, Any], Any]] = {
+    "to_ndjson": lambda normalizer, data: normalizer.to_ndjson(data),
+    "to_dicts": lambda normalizer, data: normalizer.to_dicts(data),
+    "iter_dicts": lambda normalizer, data: consume(normalizer.iter_dicts(data)),
+}
+
+every_writer = pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+
+
+def containers(value: Any) -> Iterator[Any]:
+    """Give every dict and list within a value, itself included."""
+    if isinstance(value, (dict, list)):
+        yield value
+        for child in value.values() if isinstance(value, dict) else value:
+            yield from containers(child)
+
+
+def memory_mapped(data: bytes, folder: Path) -> mmap.mmap:
+    """Write data to a file and map it."""
+    (folder / "input").write_bytes(data)
+    with open(folder / "input", "rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def run_python(code: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
+    """Run code in a Python of its own that finds this package and these modules; None unsets a variable."""
+    folders = [str(Path(cfdns_fast.__file__).parents[1]), str(Path(__file__).parent), *filter(None, sys.path)]
+    wanted = {**os.environ, "PYTHONPATH": os.pathsep.join(folders), **environment}
+    env = {name: value for name, value in wanted.items() if value is not None}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=300)
+
+
+def write_mapping(folder: Path, text: str, name: str = "my.toml") -> Path:
+    """Write a mapping file."""
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def field(**entry: Any) -> str:
+    """Return a [[field]] entry."""
+    return "[[field]]\n" + "".join(f"{toml(key)} = {toml(value)}\n" for key, value in entry.items())
+
+
+def toml(value: Any) -> str:
+    """Return JSON text of a scalar or list, which is TOML too but for surrogates and a raw DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,81 @@
+"""The golden cases, on both implementations and through every writer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+from golden import CASES, CONSTANTS, INTAKE_SAMPLES, SPLITS, Case, Split, flatten
+
+from cfdns_fast.errors import PROBLEM_CODES, REJECT_CODES
+
+RAW_LIMIT = 65536
+NAME_PARTS = ("top_level_domain", "registered_domain", "subdomain")
+
+
+def as_text(events: Iterable[dict[str, Any]]) -> list[str]:
+    """Return events in a form in which true is not 1 and the order of keys does not count."""
+    return [json.dumps(event, sort_keys=True) for event in events]
+
+
+def dumps(event: dict[str, Any]) -> bytes:
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_conversion_of_a_golden_case_gives_exactly_what_it_says(case: Case, implementation: Any) -> None:
+    result = implementation.to_dicts(case.data, **case.options)
+    rejects = [(r.line, r.byte_offset, r.byte_length, r.code) for r in result.rejects]
+    assert rejects == [(r.line, r.offset, r.length, r.code) for r in case.rejects], case.rule
+    for reject in result.rejects:
+        raw = case.data[reject.byte_offset : reject.byte_offset + reject.byte_length]
+        assert reject.raw == raw[:RAW_LIMIT]
+    assert as_text(map(flatten, result.output)) == as_text(_expected(case, result.output)), case.rule
+    assert result.events == len(case.events)
+    assert result.blank == case.blank, case.rule
+    assert result.problems == case.problems, case.rule
+
+    written = implementation.to_ndjson(case.data, **case.options)
+    assert written.output == b"".join(map(dumps, result.output))
+    if case.ndjson is not None:
+        assert written.output == case.ndjson, case.rule
+    assert written.events == result.events
+    assert (written.blank, written.rejects, written.problems) == (result.blank, result.rejects, result.problems)
+
+
+def _expected(case: Case, output: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for number, fields in enumerate(case.events):
+        event = {**CONSTANTS, **fields}
+        if case.options.get("keep_message", True):
+            given = output[number]["message"] if number < len(output) else ""
+            event["message"] = case.messages[number] if case.messages is not None else given
+        yield event
+
+
+@pytest.mark.parametrize("sample", INTAKE_SAMPLES, ids=lambda sample: str(sample["dns"]["question"].get("type")))
+def test_parse_of_an_intake_page_sample_gives_the_event_of_the_page(
+    sample: dict[str, Any], implementation: Any
+) -> None:
+    event = implementation.parse(sample["message"].encode())
+    assert event == sample
+    assert dumps(event) == dumps(sample), "the keys stand in another order than on the page"
+
+
+@pytest.mark.parametrize("split", SPLITS, ids=lambda split: split.id)
+def test_split_domain_of_a_golden_name_gives_the_parts_of_the_event(split: Split) -> None:
+    from cfdns_fast import split_domain
+
+    parts = split_domain(split.name, private_suffixes=split.private_suffixes)
+    assert {part: getattr(parts, part) for part in NAME_PARTS} == {part: getattr(split, part) for part in NAME_PARTS}, (
+        split.rule
+    )
+
+
+def test_golden_cases_when_taken_together_show_every_reject_code() -> None:
+    assert {reject.code for case in CASES for reject in case.rejects} == set(REJECT_CODES)
+
+
+def test_golden_cases_when_taken_together_show_every_problem_code() -> None:
+    assert {key.partition(":")[0] for case in CASES for key in case.problems} == set(PROBLEM_CODES)
