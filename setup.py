@@ -37,7 +37,13 @@ else:
     # -g0: debug information would make the module ten times as large. No -march: simdjson and the escaper choose their
     # instructions at run time.
     compile_args = ["-std=c++17", "-O3", "-g0", "-fvisibility=hidden", "-fvisibility-inlines-hidden"]
-    link_args = []
+    # One exported name, so that another simdjson in the process never meets ours: the flags above leave libstdc++'s
+    # templates visible.
+    link_args = (
+        ["-Wl,-exported_symbol,_PyInit__core"]
+        if sys.platform == "darwin"
+        else [f"-Wl,--version-script={NATIVE}/exports.map"]
+    )
     if flag("CFDNS_SANITIZE"):
         sanitizers = "-fsanitize=address,undefined"
         compile_args = [
@@ -48,7 +54,7 @@ else:
             "-fno-sanitize-recover=undefined",
             sanitizers,
         ]
-        link_args = [sanitizers]
+        link_args += [sanitizers]
 
 extension = Extension(
     "cfdns_fast._core",

@@ -226,7 +226,7 @@ cdef class Plan:
     cdef dict blank_event   # the top-level keys: a copy of it needs not grow as they come
 
     def __cinit__(self, *, list sources, list enumerations, size_t slot_count, list steps, list dict_steps,
-                  SuffixTable suffixes, int timestamp_unit, size_t max_record_bytes):
+                  SuffixTable suffixes not None, int timestamp_unit, size_t max_record_bytes):
         cdef CPlan* plan
         cdef DictStep dict_step
         cdef bytes text
@@ -278,12 +278,14 @@ cdef class Plan:
         result, _ = self._convert(data, raise_on_reject, True, False, _RAW_LIMIT_BYTES, 0, 0)
         return result
 
-    def to_ndjson_part(self, data, *, bint final, bint mid_line, uint64_t lines_before, uint64_t bytes_before):
+    def to_ndjson_part(self, data, *, bint final, bint mid_line, bint whole_rejects, uint64_t lines_before,
+                       uint64_t bytes_before):
         """Convert the next part of a stream: (Result, (bytes consumed, newlines among them, whether it stops mid-line)).
 
-        Rejects carry their bytes whole, and positions count what came before.
+        With whole_rejects, rejects carry all of their bytes. Positions count what came before.
         """
-        return self._convert(data, False, final, mid_line, <size_t>-1, lines_before, bytes_before)
+        cdef size_t raw_limit_bytes = <size_t>-1 if whole_rejects else _RAW_LIMIT_BYTES
+        return self._convert(data, False, final, mid_line, raw_limit_bytes, lines_before, bytes_before)
 
     cdef tuple _convert(self, data, bint raise_on_reject, bint final, bint mid_line, size_t raw_limit_bytes,
                         uint64_t lines_before, uint64_t bytes_before):
@@ -302,9 +304,14 @@ cdef class Plan:
             input.size_bytes = view.len
             cursor.get().start(input, final, mid_line, raw_limit_bytes)
             batch.reset(new Batch(cursor.get()[0]))
-            # Events are about 3.7 times their records with the message, and memory that is not touched costs nothing.
+            # Events are about 3.7 times their records with the message, and memory that is not touched costs nothing,
+            # unless there is a limit on it: then begin small.
             capacity_bytes = 4096 + <size_t>view.len * 4
-            output = _new_bytes(capacity_bytes)
+            try:
+                output = _new_bytes(capacity_bytes)
+            except MemoryError:
+                capacity_bytes = 4096 + <size_t>view.len
+                output = _new_bytes(capacity_bytes)
             while True:
                 memory = PyBytes_AS_STRING(<object>output)
                 ask_for_huge_pages(memory, capacity_bytes)
@@ -338,7 +345,8 @@ cdef class Plan:
         """Convert a batch; see Normalizer.to_dicts."""
         cdef EventIterator iterator = EventIterator.__new__(EventIterator, self, data, raise_on_reject)
         cdef list output = []
-        # Many live dicts make the cyclic collector run again and again, and none of them is part of a cycle.
+        # Many live dicts make the cyclic collector run again and again, and none of them is part of a cycle. The switch is
+        # the process's: a thread that turns it off meanwhile finds it on again.
         cdef int collecting = PyGC_Disable()
         try:
             while True:
@@ -476,7 +484,7 @@ cdef class EventIterator:
     cdef bint running
     cdef list refused
 
-    def __cinit__(self, Plan plan, data, bint raise_on_reject):
+    def __cinit__(self, Plan plan not None, data, bint raise_on_reject):
         cdef Slice input
         self.plan = plan
         self.engine = plan.engine
@@ -544,6 +552,8 @@ cdef int _get_buffer(object data, Py_buffer* view) except -1:
         return PyObject_GetBuffer(data, view, PyBUF_SIMPLE)
     except TypeError:
         raise TypeError(f"data must be bytes-like, not {type(data).__name__}") from None
+    except BufferError:
+        raise TypeError("data must be contiguous in memory") from None
 
 
 cdef bytes _copy(object data):
@@ -564,7 +574,8 @@ cdef extern from *:
 
 
 cdef tuple _reject_fields(const CReject& reject, uint64_t lines_before=0, uint64_t bytes_before=0):
-    return (lines_before + reject.line, bytes_before + reject.byte_offset, reject.byte_length, _REJECT_CODES[<int>reject.code], <bytes>reject.raw)
+    cdef str code = _REJECT_CODES[<int>reject.code]
+    return (lines_before + reject.line, bytes_before + reject.byte_offset, reject.byte_length, code, <bytes>reject.raw)
 
 
 cdef tuple _whole(Slice input, str code):

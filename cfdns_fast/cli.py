@@ -198,6 +198,7 @@ class _Conversion:
         self._progress = progress
         self.tally = Tally()
         self.faults = 0
+        self._opened = 0
 
     def run(self, inputs: Sequence[str]) -> bool:
         """Convert all inputs and publish the outputs; False if the reader of the events has gone before the end."""
@@ -212,6 +213,9 @@ class _Conversion:
                     output.open()
                 for name in inputs:
                     self._convert(name)
+                if not self._opened:
+                    # Nothing was read, so what the outputs held before is worth more.
+                    return True
                 for output in outputs:
                     output.seal()
             except OutputFault as fault:
@@ -225,13 +229,14 @@ class _Conversion:
         return True
 
     def _convert(self, name: str) -> None:
-        stream = NdjsonStream(self._normalizer)
+        stream = NdjsonStream(self._normalizer, whole_rejects=self._rejects is not None)
         fault = None
         try:
             for block in read_blocks(name, self._progress.update):
                 self._take(name, stream.feed(block))
         except InputFault as error:
             fault = error
+        self._opened += fault is None or fault.byte_offset is not None
         self._take(name, stream.finish())
         self.tally.lines += stream.lines
         if fault is not None:

@@ -345,11 +345,15 @@ def check_outputs(inputs: Sequence[str], outputs: Sequence[str]) -> None:
     for output in outputs:
         if output == STANDARD_STREAM or _descriptor(output) is not None:
             continue
+        if not output:
+            raise PathError("an output has an empty name")
         target = os.path.realpath(output)
         if os.path.isdir(target) or output.endswith((os.sep, os.altsep or os.sep)):
-            raise PathError(f"{output or repr(output)}: is a directory")
+            raise PathError(f"{output}: is a directory")
         if not os.path.isdir(os.path.dirname(target)):
             raise PathError(f"{output}: there is no directory {os.path.dirname(target)}")
+    if "" in inputs:
+        raise PathError("an input has an empty name")
     taken = {key: f"the input {name}" for name in inputs for key in _identities(name, 0)}
     for output in outputs:
         keys = _identities(output, 1)

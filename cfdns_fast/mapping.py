@@ -137,13 +137,12 @@ def _load_path(path: str) -> Mapping:
         raise TypeError("a schema path must be text, not bytes")
     try:
         with open(path, "rb") as file:
-            return _parse(file.read(), path)
+            content = file.read()
     except OSError as error:
         raise MappingError(path, None, f"cannot be read ({error.strerror or type(error).__name__})") from None
-    except ValueError as error:
-        if isinstance(error, MappingError):
-            raise
+    except ValueError:
         raise MappingError(ascii(path), None, "is not a usable path") from None
+    return _parse(content, path)
 
 
 @cache
@@ -160,12 +159,15 @@ def _load_bundled(name: str) -> Mapping:
 
 
 def _data() -> Any:
+    # Imported here, like tomllib: a third of what importing the package would cost, and parse() may never be called.
+
     return resources.files(__package__) / "data"
 
 
 def _parse(content: bytes, file: str) -> Mapping:
+
     try:
-        document = tomllib.loads(content.decode("utf-8"))
+        document = tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise MappingError(file, None, f"not UTF-8 at byte {error.start}") from None
     except (ValueError, RecursionError) as error:
@@ -262,6 +264,7 @@ def _check_targets(fields: tuple[Field, ...], file: str) -> None:
 
 @cache
 def _codes() -> dict[str, Any]:
+
     return tomllib.loads((_data() / "dns_codes.toml").read_text(encoding="utf-8"))
 
 

@@ -15,12 +15,13 @@ class NdjsonStream:
     block and the longest unfinished record, not by the line: complete objects of an unfinished line are converted at
     once.
 
-    Positions in rejects are of the whole input, and their ``raw`` is complete. ``on_reject`` of the normalizer is not
-    looked at. Not for several threads at once.
+    Positions in rejects are of the whole input. With `whole_rejects` their ``raw`` is complete, whatever its length.
+    ``on_reject`` of the normalizer is not looked at. Not for several threads at once.
     """
 
-    def __init__(self, normalizer: Normalizer) -> None:
+    def __init__(self, normalizer: Normalizer, *, whole_rejects: bool = True) -> None:
         self._plan = normalizer._plan
+        self._whole_rejects = whole_rejects
         self._kept = bytearray()
         self._retry_bytes = 0
         self._offset = 0
@@ -53,6 +54,7 @@ class NdjsonStream:
             self._kept,
             final=final,
             mid_line=self._mid_line,
+            whole_rejects=self._whole_rejects,
             lines_before=self._newlines,
             bytes_before=self._offset,
         )

@@ -138,13 +138,6 @@ def test_mapping_when_a_constant_is_added_then_every_event_has_it_and_its_type(
         assert list(event)[-1] == "labels"
 
 
-def test_mapping_when_a_constant_is_an_integer_beyond_64_bits_then_it_is_written_exactly(
-    tmp_path: Path, implementation: Any
-) -> None:
-    path = write_mapping(tmp_path, field(to="big", kind="constant", value=10**30))
-    assert event_of(implementation, b"{}", path) == {"big": 10**30}
-
-
 def test_mapping_when_a_constant_list_is_changed_in_an_event_then_the_next_event_has_its_own(
     tmp_path: Path, implementation: Any
 ) -> None:

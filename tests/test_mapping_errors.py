@@ -179,6 +179,7 @@ WRONG: dict[str, tuple[str, str | None, list[str]]] = {
         ["value", "finite"],
     ),
     "value is a nested list": (field(to="a", kind="constant", value=[[1]]), "field 1 (a)", ["value", "list"]),
+    "value is beyond 64 bits": (field(to="a", kind="constant", value=[1, 2**63]), "field 1 (a)", ["value", "64-bit"]),
     "same target twice": (field(**GOOD_TEXT) + field(to="a.b", kind="raw"), "field 2 (a.b)", ["field 1", "target"]),
     "value below a value": (field(to="a", kind="raw") + field(**GOOD_TEXT), "field 2 (a.b)", ["field 1", "a"]),
     "value above a value": (field(**GOOD_TEXT) + field(to="a", kind="raw"), "field 2 (a)", ["field 1", "parent"]),

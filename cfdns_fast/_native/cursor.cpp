@@ -1,5 +1,7 @@
 #include "cursor.hpp"
 
+#include "json_scanner.hpp"
+
 namespace cfdns {
 
 namespace {
@@ -110,9 +112,7 @@ Turn Cursor::next() {
         }
         at_ = record.raw.end() + 1;
         ++newlines_;
-        ++events;
-        event.resolve(record);
-        return Turn::event;
+        return resolve();
       }
       begin_line();
     }
@@ -173,7 +173,14 @@ bool Cursor::take_object() {
   if (*at_ != '{') return false;
   if (indexed_ != Indexed::record) return decoder_.next_start() == at_ && decoder_.take_object();
   const char* end;
-  if (!cut_object(end) || !line_index_.index(at_, static_cast<size_t>(end - at_))) return false;
+  if (!cut_object(end)) return false;
+  size_t size_bytes = static_cast<size_t>(end - at_);
+  if (size_bytes > plan_.max_record_bytes && size_bytes > most_indexed_bytes) {
+    // It will be refused for its size. All that matters is whether the line goes on behind it.
+    decoder_.record.raw = {at_, size_bytes};
+    return is_utf8(at_, size_bytes) && JsonScanner(at_, end).is_object();
+  }
+  if (!line_index_.index(at_, size_bytes)) return false;
   decoder_.attach(line_index_, at_, end);
   return decoder_.take_object() && decoder_.record.raw.end() == end;
 }
@@ -198,8 +205,12 @@ Turn Cursor::accept() {
   mid_line_ = true;
   if (record.raw.size_bytes > plan_.max_record_bytes) return refuse(record.raw.data, at_, RejectCode::too_large);
   if (record.lone_surrogate) return refuse(record.raw.data, at_, RejectCode::surrogate);
+  return resolve();
+}
+
+Turn Cursor::resolve() {
+  event.resolve(decoder_.record);
   ++events;
-  event.resolve(record);
   return Turn::event;
 }
 
@@ -225,6 +236,7 @@ RejectCode Cursor::judge(const char* from, const char* to) {
 }
 
 void Cursor::trim() {
+  data_ = {};
   constexpr size_t kept_bytes = 8 * window_bytes;
   if (buffer_.capacity_bytes() > kept_bytes) buffer_.release();
   window_index_.trim(kept_bytes);

@@ -57,7 +57,8 @@ class Cursor {
   enum class Indexed : uint8_t { window, line, record };
 
   static constexpr size_t window_bytes = 128 * 1024;
-  // An index takes four bytes for each byte of text, so longer texts are cut into records first.
+  // An index takes four bytes for each byte of text, so longer lines are cut into records first, and longer records that
+  // are too large anyway are only scanned.
   static constexpr size_t most_indexed_bytes = 4 * 1024 * 1024;
 
   bool next_window();
@@ -67,6 +68,7 @@ class Cursor {
   bool take_object();
   bool cut_object(const char*& end) const;
   Turn accept();
+  Turn resolve();
   Turn refuse(const char* from, const char* to, RejectCode code);
   RejectCode judge(const char* from, const char* to);
 

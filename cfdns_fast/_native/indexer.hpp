@@ -29,7 +29,7 @@ class Indexer {
   // List the token starts of text, which must have 64 readable bytes behind it. False if the text is not UTF-8, holds a
   // control character within a string, or leaves a string open. Throws EngineFailure or std::bad_alloc.
   //
-  // Behind the last start stand two more: the size of the text, then a value without meaning.
+  // Behind the last start the size of the text stands twice, for who reads one or two too far.
   bool index(const char* text, size_t size_bytes);
 
   const uint32_t* starts() const { return starts_; }

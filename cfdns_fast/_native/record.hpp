@@ -53,17 +53,16 @@ class Decoder {
     while (at_ != starts_end_ && base_ + *at_ < position) ++at_;
   }
 
-  // Take the object that starts at the next token start. True if it is complete and free of newlines; `record` then holds
-  // it and the next start is behind it. False leaves the next start where it was.
+  // Take the object that starts at the next token start. True if it is complete and on one line; `record` then holds it and
+  // the next start is behind it. False leaves the next start where it was; the walk never leaves the line.
   bool take_object() {
     const uint32_t* at = at_;
     const char* start = base_ + *at;
     for (Token& token : record.tokens) token.type = TokenType::absent;
     record.lone_surrogate = false;
-    gap_ = 0;
     const char* backslash_before = backslash_;
     const char* last = object(at);
-    if (last == nullptr || (gap_ != 0 && find(start, last, '\n') != nullptr)) {
+    if (last == nullptr) {
       backslash_ = backslash_before;
       return false;
     }
@@ -88,26 +87,34 @@ class Decoder {
  private:
   char char_at(const uint32_t* at) const { return base_[*at]; }
 
+  // Whether only space without a newline, mostly nothing at all, stands between two places.
+  static bool joined(const char* from, const char* to) { return from == to || find(from, to, '\n') == nullptr; }
+
+  // From a one-byte token (a bracket, comma or colon) to the next start; false if a newline lies between.
+  bool step(const uint32_t*& at) const {
+    const char* behind = base_ + *at + 1;
+    ++at;
+    return joined(behind, base_ + *at);
+  }
+
   // Every member of the object whose "{" *at names; moves `at` behind its "}" and returns that, or null if broken.
-  // Behind the last start comes the size of the text, where no JSON operator stands: a newline, a CR or padding.
+  //
+  // The walk stops in time at the end of the text, because what stands there is taken for a token and is none: behind a
+  // window or a line that is a newline, a CR or padding. Behind a record cut by its brackets it may be anything, but then
+  // the last start is the bracket that balances, and the walk ends there or before.
   const char* object(const uint32_t*& at) {
     Token* tokens = record.tokens.data();
-    const uint32_t* opening = at++;
-    gap_ |= *at - *opening - 1;
+    if (!step(at)) return nullptr;
     if (char_at(at) == '}') return base_ + *at++;
     for (size_t position = 0;; ++position) {
       if (char_at(at) != '"') return nullptr;
       const uint32_t* key = at++;
-      const uint32_t* colon = at++;
-      if (char_at(colon) != ':') return nullptr;
+      if (char_at(at) != ':') return nullptr;
       size_t source;
-      if (!read_key(base_ + *key + 1, base_ + *colon, position, source)) return nullptr;
-      gap_ |= *at - *colon - 1;
+      if (!read_key(base_ + *key + 1, base_ + *at, position, source) || !step(at)) return nullptr;
       if (!value(at, tokens[source])) return nullptr;
-      const uint32_t* separator = at++;
-      if (char_at(separator) == '}') return base_ + *separator;
-      if (char_at(separator) != ',') return nullptr;
-      gap_ |= *at - *separator - 1;
+      if (char_at(at) == '}') return base_ + *at++;
+      if (char_at(at) != ',' || !step(at)) return nullptr;
     }
   }
 
@@ -117,8 +124,7 @@ class Decoder {
     if (position < most_expected) {
       source = expected_[position];
       if (source < source_count_ && starts_with_key(text, sources_[source])) {
-        gap_ |= static_cast<uint32_t>(colon - text) - sources_[source].key_bytes - 1;
-        return true;
+        return joined(text + sources_[source].key_bytes + 1, colon);
       }
     }
     Token key;
@@ -149,16 +155,15 @@ class Decoder {
     char c = char_at(at);
     if (c != '{' && c != '[') return scalar(at, token);
     token.type = TokenType::container;
-    return skip_container(at, 2);
+    return skip_container(at, 2) && joined(base_ + at[-1] + 1, base_ + *at);
   }
 
   bool scalar(const uint32_t*& at, Token& token) {
     const char* start = base_ + *at++;
     const char* end = base_ + *at;  // of the token, once trailing space is taken off
     if (*start == '"') return string(start + 1, end, token);
-    while (is_space(end[-1])) {
-      --end;
-      gap_ = 1;
+    while (end > start && is_space(end[-1])) {
+      if (*--end == '\n') return false;
     }
     token.text = {start, static_cast<size_t>(end - start)};
     switch (*start) {
@@ -178,8 +183,7 @@ class Decoder {
   bool string(const char* start, const char* next, Token& token) {
     const char* end = next - 1;
     while (*end != '"') {
-      --end;
-      gap_ = 1;
+      if (*end-- == '\n') return false;
     }
     token.type = TokenType::string;
     token.text = {start, static_cast<size_t>(end - start)};
@@ -214,38 +218,37 @@ class Decoder {
     const unsigned outside = depth - 1;
     uint64_t object_bits[max_depth / 64 + 1] = {};  // by depth: object or array
     depth = outside;
-    gap_ = 1;
     Token ignored;
     for (;;) {
       // A value starts at *at.
       char c = char_at(at);
       if (c == '{' || c == '[') {
-        if (++depth > max_depth) return false;
+        if (++depth > max_depth || !step(at)) return false;
         uint64_t bit = uint64_t{1} << (depth % 64);
         uint64_t& bits = object_bits[depth / 64];
         bits = c == '{' ? bits | bit : bits & ~bit;
-        ++at;
-        if (char_at(at) == (c == '{' ? '}' : ']')) {
-          ++at;
-          --depth;
-        } else {
+        if (char_at(at) != (c == '{' ? '}' : ']')) {
           if (c == '{' && !key(at)) return false;
           continue;
         }
-      } else if (!scalar(at, ignored)) {
-        return false;
-      }
-      // A value ended at *at: brackets close, or a comma leads to the next value.
-      for (;;) {
+      } else {
+        if (!scalar(at, ignored)) return false;
         if (depth == outside) return true;
+      }
+      // A value ended, or an empty container is about to: brackets close, or a comma leads to the next value.
+      for (;;) {
         bool object = object_bits[depth / 64] >> (depth % 64) & 1;
-        c = char_at(at++);
+        c = char_at(at);
         if (c == ',') {
-          if (object && !key(at)) return false;
+          if (!step(at) || (object && !key(at))) return false;
           break;
         }
         if (c != (object ? '}' : ']')) return false;
-        --depth;
+        if (--depth == outside) {
+          ++at;
+          return true;
+        }
+        if (!step(at)) return false;
       }
     }
   }
@@ -253,8 +256,7 @@ class Decoder {
   bool key(const uint32_t*& at) {
     if (char_at(at) != '"') return false;
     Token ignored;
-    if (!scalar(at, ignored)) return false;
-    return char_at(at++) == ':';
+    return scalar(at, ignored) && char_at(at) == ':' && step(at);
   }
 
   const Plan& plan_;
@@ -265,7 +267,6 @@ class Decoder {
   const uint32_t* at_ = nullptr;
   const uint32_t* starts_end_ = nullptr;
   const char* backslash_ = nullptr;
-  uint32_t gap_ = 0;  // not zero: there is space between tokens, perhaps a newline
   static constexpr size_t most_expected = 128;
   uint16_t expected_[most_expected];  // by position in the record: the source last seen there, if its key is plain
   Buffer unescaped_;
