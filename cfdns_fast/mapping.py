@@ -208,13 +208,14 @@ def _field(entry: dict[str, Any], number: int, file: str) -> Field:
     for key in optional & entry.keys():
         if not isinstance(entry[key], bool):
             fail(f"{key} must be true or false, not {entry[key]!r}")
-    segments = to.split(".")
+    target: str = entry["to"]
+    segments = target.split(".")
     if not all(segments):
         fail("to must be keys with single dots between them")
     if len(segments) > _MAX_DEPTH:
         fail(f"to may be at most {_MAX_DEPTH} keys deep")
     return Field(
-        to=to,
+        to=target,
         kind=kind,
         source=entry.get("from"),
         array=entry.get("array", False),
