@@ -8,10 +8,7 @@ built here, from the same steps and values as NDJSON.
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from cpython.dict cimport PyDict_Copy, PyDict_DelItem, PyDict_SetItem, PyDict_Size
-from cpython.list cimport PyList_GetSlice
 from cpython.object cimport PyObject
-from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 from libcpp cimport bool as cbool
@@ -33,6 +30,66 @@ cdef extern from *:
 
     static PyObject* cfdns_engine_error = nullptr;
 
+    // target[key] = item, or [item]. Takes over the reference to item, also where it fails.
+    static int cfdns_set(PyObject* target, PyObject* key, PyObject* item, int array) {
+      if (array) {
+        PyObject* holder = PyList_New(1);
+        if (holder == nullptr) {
+          Py_DECREF(item);
+          return -1;
+        }
+        PyList_SetItem(holder, 0, item);
+        item = holder;
+      }
+      int result = PyDict_SetItem(target, key, item);
+      Py_DECREF(item);
+      return result;
+    }
+
+    // Padded, valid UTF-8 to str. Nearly all of it is ASCII, and then this is twice as fast as decoding, worth 6 % of an event;
+    // the Limited API has no such call.
+    static PyObject* cfdns_text(const char* data, size_t size_bytes) {
+    #ifndef Py_LIMITED_API
+      if (cfdns::is_ascii({data, size_bytes})) {
+        PyObject* text = PyUnicode_New(static_cast<Py_ssize_t>(size_bytes), 127);
+        if (text != nullptr) std::memcpy(PyUnicode_1BYTE_DATA(text), data, size_bytes);
+        return text;
+      }
+    #endif
+      return PyUnicode_DecodeUTF8(data, static_cast<Py_ssize_t>(size_bytes), nullptr);
+    }
+
+    // The str of texts of at most eight bytes, one object for all that are equal: colos, suffixes and many labels come again
+    // and again. One place by hash, the newest stays. Worth 4 % of an event; longer texts recur too seldom.
+    class ShortTexts {
+     public:
+      ~ShortTexts() {
+        for (Place& place : places_) Py_XDECREF(place.text);
+      }
+
+      // A new reference.
+      PyObject* find(const char* data, size_t size_bytes) {
+        uint64_t word = size_bytes == 0 ? 0 : cfdns::first_bytes(cfdns::load64(data), size_bytes);
+        Place& place = places_[(word + size_bytes) * 0x9E3779B97F4A7C15u >> 56];
+        if (place.text == nullptr || place.word != word || place.size_bytes != size_bytes) {
+          PyObject* text = cfdns_text(data, size_bytes);
+          if (text == nullptr) return nullptr;
+          Py_XDECREF(place.text);
+          place = {word, size_bytes, text};
+        }
+        Py_INCREF(place.text);
+        return place.text;
+      }
+
+     private:
+      struct Place {
+        uint64_t word = 0;
+        size_t size_bytes = 0;
+        PyObject* text = nullptr;
+      };
+      Place places_[256];
+    };
+
     // For `except +`: what C++ throws becomes EngineError or MemoryError.
     static void cfdns_raise() {
       try {
@@ -48,9 +105,21 @@ cdef extern from *:
     """
     PyObject* cfdns_engine_error
     void cfdns_raise()
+    int _set "cfdns_set"(PyObject*, PyObject*, PyObject*, bint) except -1
     int _PyBytes_Resize(PyObject**, Py_ssize_t) except -1
     int PyGC_Disable()
     int PyGC_Enable()
+    # The same functions as in Cython's own declarations, on counted-by-hand references.
+    void Py_INCREF(PyObject*)
+    PyObject* PyDict_New() except NULL
+    PyObject* PyDict_Copy(PyObject*) except NULL
+    int PyDict_DelItem(PyObject*, PyObject*) except -1
+    Py_ssize_t PyDict_Size(PyObject*) except -1
+    PyObject* PyList_GetSlice(PyObject*, Py_ssize_t, Py_ssize_t) except NULL
+    PyObject* PyUnicode_DecodeUTF8(const char*, Py_ssize_t, const char*) except NULL
+    PyObject* padded_text "cfdns_text"(const char*, size_t) except NULL
+    cdef cppclass ShortTexts:
+        PyObject* find(const char*, size_t) except NULL
 
 
 cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
@@ -223,7 +292,7 @@ cdef class Plan:
     cdef list constants     # by dict step: what _fresh() takes
     cdef list names         # by enumeration and index: str
     cdef list problem_keys  # as Event.problems counts them
-    cdef dict blank_event   # the top-level keys: a copy of it needs not grow as they come
+    cdef dict blank_event   # the top-level keys
 
     def __cinit__(self, *, list sources, list enumerations, size_t slot_count, list steps, list dict_steps,
                   SuffixTable suffixes not None, int timestamp_unit, size_t max_record_bytes):
@@ -254,6 +323,8 @@ cdef class Plan:
             plan.add_step(what, slot, _view(before), _view(after))
         self.keys = []
         self.constants = []
+        # An event begins as a copy of this, which need not grow as its eight keys come; keys without a value go again. For
+        # the smaller dicts within, inserting is cheaper than replacing.
         self.blank_event = {}
         depth = 0
         for what, slot, key, constant, array in dict_steps:
@@ -382,7 +453,7 @@ cdef class Plan:
             event = None
             if turn == Turn.event:
                 try:
-                    event = self._dict(cursor.get().event, input)
+                    event = self._dict(cursor.get().event, input, False, NULL)
                 except UnicodeDecodeError:
                     pass  # the record is valid, so this is from what follows it, and that is a second one
             else:
@@ -405,13 +476,15 @@ cdef class Plan:
                 problems[self.problem_keys[i]] = counts[i]
         return problems
 
-    cdef dict _dict(self, const Event& event, Slice message):
-        # Borrowed: the event owns all of them by the time they are used again, and self.keys owns the keys.
+    # References are counted by hand here: what Cython adds for safety cost a tenth of the whole event.
+    cdef dict _dict(self, const Event& event, Slice message, bint message_padded, ShortTexts* short_texts):
+        # Borrowed: the event owns all of them by the time they are used again.
         cdef PyObject* made[MOST_SHARED_SLOTS]
         cdef PyObject* parents[DEEPEST]
         cdef size_t depth = 0
-        cdef dict top = PyDict_Copy(self.blank_event)
+        cdef dict top = self.blank_event.copy()
         cdef PyObject* current = <PyObject*>top
+        cdef PyObject* item
         cdef const DictStep* step = self.dict_steps.data()
         cdef const DictStep* end = step + self.dict_steps.size()
         cdef const Value* value
@@ -423,42 +496,53 @@ cdef class Plan:
                 value = &event.values[step.slot]
                 if value.type == ValueType.absent:
                     if depth == 0:
-                        PyDict_DelItem(top, <object>step.key)
-                    step += 1
-                    continue
-                if share and made[step.slot] != NULL:
-                    item = <object>made[step.slot]
+                        PyDict_DelItem(current, step.key)
+                elif share and made[step.slot] != NULL:
+                    Py_INCREF(made[step.slot])
+                    _set(current, step.key, made[step.slot], step.array)
                 else:
-                    if value.type == ValueType.text:
-                        item = PyUnicode_DecodeUTF8(value.text.data, value.text.size_bytes, NULL)
-                    elif value.type == ValueType.name:
-                        item = (<list>self.names[value.integer])[value.name]
-                    elif value.type == ValueType.boolean:
-                        item = value.integer != 0
+                    if value.type != ValueType.text:
+                        item = self._object(value)
+                    elif value.text.size_bytes <= 8 and short_texts != NULL:
+                        item = short_texts.find(value.text.data, value.text.size_bytes)
                     else:
-                        item = value.integer
-                    if share:
-                        made[step.slot] = <PyObject*>item
-                PyDict_SetItem(<object>current, <object>step.key, [item] if step.array else item)
+                        item = padded_text(value.text.data, value.text.size_bytes)
+                    made[step.slot if share else 0] = item
+                    _set(current, step.key, item, step.array)
             elif step.what == LITERAL:
-                PyDict_SetItem(<object>current, <object>step.key, _fresh(<object>step.constant))
+                _set(current, step.key, _fresh(step.constant), False)
             elif step.what == RAW:
-                item = PyUnicode_DecodeUTF8(message.data, message.size_bytes, NULL)
-                PyDict_SetItem(<object>current, <object>step.key, item)
+                if message_padded:
+                    item = padded_text(message.data, message.size_bytes)
+                else:
+                    item = PyUnicode_DecodeUTF8(message.data, message.size_bytes, NULL)
+                _set(current, step.key, item, False)
             elif step.what == OPEN:
-                # It goes into its parent at once, and out again if nothing goes into it.
-                child = {}
-                PyDict_SetItem(<object>current, <object>step.key, child)
+                # It goes into its parent at once, and out again if nothing stays in it.
+                item = PyDict_New()
                 parents[depth] = current
                 depth += 1
-                current = <PyObject*>child
+                _set(current, step.key, item, False)
+                current = item
             else:
                 depth -= 1
-                if PyDict_Size(<object>current) == 0:
-                    PyDict_DelItem(<object>parents[depth], <object>step.key)
+                if PyDict_Size(current) == 0:
+                    PyDict_DelItem(parents[depth], step.key)
                 current = parents[depth]
             step += 1
         return top
+
+    # A new reference to what is no text.
+    cdef PyObject* _object(self, const Value* value) except NULL:
+        cdef object made
+        if value.type == ValueType.name:
+            made = (<list>self.names[value.integer])[value.name]
+        elif value.type == ValueType.boolean:
+            made = value.integer != 0
+        else:
+            made = value.integer
+        Py_INCREF(<PyObject*>made)
+        return <PyObject*>made
 
 
 cdef class EventIterator:
@@ -480,6 +564,7 @@ cdef class EventIterator:
     cdef shared_ptr[Engine] engine  # of the plan; the garbage collector may have cleared that before __dealloc__
     cdef object data
     cdef unique_ptr[Cursor] cursor
+    cdef ShortTexts short_texts
     cdef bint raise_on_reject
     cdef bint running
     cdef list refused
@@ -519,7 +604,7 @@ cdef class EventIterator:
             while True:
                 turn = cursor.next()
                 if turn == Turn.event:
-                    return self.plan._dict(cursor.event, cursor.message())
+                    return self.plan._dict(cursor.event, cursor.message(), True, &self.short_texts)
                 if turn == Turn.end:
                     return None
                 self.refused.append(Reject(*_reject_fields(cursor.reject)))
@@ -594,14 +679,19 @@ cdef object _template(object constant):
     return (constant,) if isinstance(constant, list) else constant
 
 
-cdef object _fresh(object template):
+# A new reference.
+cdef PyObject* _fresh(PyObject* template) except NULL:
     cdef Py_ssize_t i
-    if type(template) is not tuple:
+    cdef PyObject* copy
+    cdef tuple parts
+    if type(<object>template) is not tuple:
+        Py_INCREF(template)
         return template
-    original = (<tuple>template)[0]
+    parts = <tuple>template
+    original = parts[0]
     if type(original) is list:
-        return PyList_GetSlice(original, 0, len(<list>original))
-    copy = PyDict_Copy(original)
-    for i in range(1, len(<tuple>template), 2):
-        PyDict_SetItem(copy, (<tuple>template)[i], _fresh((<tuple>template)[i + 1]))
+        return PyList_GetSlice(<PyObject*>original, 0, len(<list>original))
+    copy = PyDict_Copy(<PyObject*>original)
+    for i in range(1, len(parts), 2):
+        _set(copy, <PyObject*>parts[i], _fresh(<PyObject*>parts[i + 1]), False)
     return copy

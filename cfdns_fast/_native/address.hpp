@@ -6,15 +6,23 @@
 
 namespace cfdns {
 
+// An octet of one to three digits without leading zeros; moves behind it.
+inline bool skip_octet(const char*& at, const char* end) {
+  if (at == end || !is_digit(*at)) return false;
+  int value = *at++ - '0';
+  if (at == end || !is_digit(*at)) return true;
+  if (value == 0) return false;
+  value = value * 10 + (*at++ - '0');
+  if (at == end || !is_digit(*at)) return true;
+  value = value * 10 + (*at++ - '0');
+  return value <= 255;
+}
+
 inline bool is_ipv4(const char* at, const char* end) {
-  for (int octet = 0; octet < 4; ++octet) {
-    if (octet != 0 && (at == end || *at++ != '.')) return false;
-    const char* digits = at;
-    int value = 0;
-    while (at < end && is_digit(*at) && at - digits < 3) value = value * 10 + (*at++ - '0');
-    if (at == digits || value > 255 || (*digits == '0' && at - digits > 1)) return false;
+  for (int octet = 0; octet < 3; ++octet) {
+    if (!skip_octet(at, end) || at == end || *at++ != '.') return false;
   }
-  return at == end;
+  return skip_octet(at, end) && at == end;
 }
 
 namespace detail {
@@ -70,6 +78,9 @@ inline bool is_ipv6(const char* at, const char* end) {
 
 inline bool is_ip(Slice text) {
   if (text.size_bytes < 2) return false;
+  // Most names end in a letter that no address ends in.
+  char last = text.end()[-1];
+  if (!detail::hex_table.hex[static_cast<unsigned char>(last)] && last != ':') return false;
   // The first group ends in the character that tells which it can be.
   const char* end = text.end();
   const char* at = text.data;

@@ -48,6 +48,17 @@ inline uint64_t ascii_lower(uint64_t word) {
   return word | is_upper >> 2;
 }
 
+// Of padded text.
+inline bool is_ascii(Slice text) {
+  constexpr uint64_t upper_bits = 0x8080808080808080u;
+  const char* at = text.data;
+  size_t left = text.size_bytes;
+  for (; left > 8; at += 8, left -= 8) {
+    if (load64(at) & upper_bits) return false;
+  }
+  return left == 0 || first_bytes(load64(at) & upper_bits, left) == 0;
+}
+
 inline const char* find(const char* from, const char* to, char wanted) {
   if (from >= to) return nullptr;
   return static_cast<const char*>(std::memchr(from, wanted, static_cast<size_t>(to - from)));

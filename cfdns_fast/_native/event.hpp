@@ -46,57 +46,55 @@ class Event {
 
  private:
   uint8_t read(const Source& source, const Token& token, size_t record_bytes) {
+    const Reading* reading = plan_.readings.data() + source.first_reading;
+    const Reading* last = plan_.readings.data() + source.last_reading;
     bool empty = token.type == TokenType::string && token.text.size_bytes == 0;
     if (empty || token.type == TokenType::absent || token.type == TokenType::null) {
-      for (size_t i = source.first_reading; i < source.last_reading; ++i) clear(plan_.readings[i]);
+      for (; reading != last; ++reading) clear(*reading);
       return source.required ? field_missing : no_problem;
     }
-    Value text;
-    if (token.type == TokenType::string) text = string_value(token, record_bytes);
     uint8_t found = no_problem;
-    for (size_t i = source.first_reading; i < source.last_reading; ++i) {
-      const Reading& reading = plan_.readings[i];
-      clear(reading);
-      found |= token.type == TokenType::string ? read_string(reading, text)
-               : token.type == TokenType::number ? read_number(reading, token)
-                                                 : read_other(reading, token);
+    if (token.type == TokenType::string) {
+      Slice text = token.escaped ? unescaped(token, record_bytes) : token.text;
+      for (; reading != last; ++reading) found |= read_string(*reading, text, !token.escaped);
+      return found;
+    }
+    for (; reading != last; ++reading) {
+      clear(*reading);
+      found |= token.type == TokenType::number ? read_number(*reading, token) : read_other(*reading, token);
     }
     return found;
   }
 
   void clear(const Reading& reading) {
-    size_t slots = reading.kind == Kind::name ? name_slots : 1;
-    for (size_t i = 0; i < slots; ++i) values[reading.slot + i].type = ValueType::absent;
+    values[reading.slot].type = ValueType::absent;
+    if (reading.kind != Kind::name) return;
+    for (size_t i = 1; i < name_slots; ++i) values[reading.slot + i].type = ValueType::absent;
   }
 
   // The strings of a record never need more room unescaped than the record takes, so the text stays where it is.
-  Value string_value(const Token& token, size_t record_bytes) {
-    Value value;
-    value.type = ValueType::text;
-    value.text = token.text;
-    if (!token.escaped) return value;
+  Slice unescaped(const Token& token, size_t record_bytes) {
     if (unescaped_bytes_ == 0) unescaped_.reserve(record_bytes, 0);
-    char* to = unescaped_.data() + unescaped_bytes_;
-    unescape(token.text, to, value.text.size_bytes);
-    value.text.data = to;
-    value.plain = false;
-    unescaped_bytes_ += value.text.size_bytes;
-    return value;
+    Slice text{unescaped_.data() + unescaped_bytes_, 0};
+    unescape(token.text, unescaped_.data() + unescaped_bytes_, text.size_bytes);
+    unescaped_bytes_ += text.size_bytes;
+    return text;
   }
 
-  uint8_t read_string(const Reading& reading, const Value& text) {
-    Value& value = values[reading.slot];
+  // Plain text needs no escape in JSON.
+  uint8_t read_string(const Reading& reading, Slice text, bool plain) {
+    clear(reading);
     switch (reading.kind) {
-      case Kind::text: value = text; return no_problem;
-      case Kind::name: return read_name(reading, text);
+      case Kind::text: set_text(reading.slot, text, plain); return no_problem;
+      case Kind::name: return read_name(reading, text, plain);
       case Kind::ip:
-        if (!is_ip(text.text)) return field_type;
-        value = text;
+        if (!is_ip(text)) return field_type;
+        set_text(reading.slot, text, plain);
         return no_problem;
-      case Kind::timestamp: return read_time_text(reading, text.text);
+      case Kind::timestamp: return read_time_text(reading, text);
       case Kind::integer:
-      case Kind::enumeration: return read_integer(reading, text.text);
-      case Kind::boolean: return read_boolean_text(value, text.text);
+      case Kind::enumeration: return read_integer(reading, text);
+      case Kind::boolean: return read_boolean_text(values[reading.slot], text);
     }
     return field_type;
   }
@@ -106,7 +104,11 @@ class Event {
     if (reading.kind == Kind::timestamp) return read_time_number(reading, token);
     int64_t number;
     if (!token.integer) return beyond_double(token.text) ? field_range : field_type;
-    if (parse_integer(token.text, number) != IntegerResult::ok) return field_range;
+    if (token.text.size_bytes <= 8 && *token.text.data != '-') {
+      number = static_cast<int64_t>(detail::eight_digits(detail::zero_filled(load64(token.text.data), token.text.size_bytes)));
+    } else if (parse_integer(token.text, number) != IntegerResult::ok) {
+      return field_range;
+    }
     switch (reading.kind) {
       case Kind::integer:
       case Kind::enumeration: return set_integer(reading, number);
@@ -114,11 +116,7 @@ class Event {
         if (number != 0 && number != 1) return field_type;
         set(value, ValueType::boolean, number);
         return no_problem;
-      case Kind::text:
-        value = Value();
-        value.type = ValueType::text;
-        value.text = token.text;
-        return no_problem;
+      case Kind::text: set_text(reading.slot, token.text, true); return no_problem;
       default: return field_type;
     }
   }
@@ -198,28 +196,24 @@ class Event {
   uint8_t set_time(const Reading& reading, TimeResult result, int64_t us) {
     if (result == TimeResult::malformed) return field_type;
     if (result == TimeResult::out_of_range) return field_range;
-    Value& value = values[reading.slot];
     char* to = times_.data() + reading.slot * TimeFormatter::text_bytes;
-    value = Value();
-    value.type = ValueType::text;
-    value.text = {to, formatter_.put(us, to)};
+    set_text(reading.slot, {to, formatter_.put(us, to)}, true);
     return no_problem;
   }
 
-  uint8_t read_name(const Reading& reading, const Value& text) {
-    Slice name = text.text;
+  uint8_t read_name(const Reading& reading, Slice name, bool plain) {
     while (name.size_bytes != 0 && *name.data == '.') ++name.data, --name.size_bytes;
     while (name.size_bytes != 0 && name.end()[-1] == '.') --name.size_bytes;
     if (name.size_bytes == 0) return no_problem;
-    set_text(reading.slot, name, text.plain);
+    set_text(reading.slot, name, plain);
     if (!reading.parts || is_ip(name)) return no_problem;
-    NameParts parts = plan_.suffixes->split(name, text.plain);
+    NameParts parts = plan_.suffixes->split(name, plain);
     if (parts.registered_domain != NameParts::none) {
-      set_text(reading.slot + 1u, from(name, parts.registered_domain), text.plain);
+      set_text(reading.slot + 1u, from(name, parts.registered_domain), plain);
     }
-    if (parts.subdomain_end != 0) set_text(reading.slot + 2u, {name.data, parts.subdomain_end}, text.plain);
+    if (parts.subdomain_end != 0) set_text(reading.slot + 2u, {name.data, parts.subdomain_end}, plain);
     if (parts.top_level_domain != NameParts::none) {
-      set_text(reading.slot + 3u, from(name, parts.top_level_domain), text.plain);
+      set_text(reading.slot + 3u, from(name, parts.top_level_domain), plain);
     }
     return no_problem;
   }

@@ -24,7 +24,14 @@ struct Reading {
   bool parts;       // of names: somebody wants the registered domain, subdomain or top-level domain
 };
 
+// The first 24 bytes of a key and its closing quote; the masks leave out what lies behind.
+struct KeyWords {
+  uint64_t words[3] = {};
+  uint64_t masks[3] = {};
+};
+
 struct Source {
+  KeyWords key_words;
   std::string key;         // then a quote, then padding
   uint32_t key_bytes = 0;  // without them
   bool plain_key = true;   // JSON writes the key as it is: no quote, backslash or control character in it
@@ -87,6 +94,11 @@ class Plan {
     for (char c : key) source.plain_key &= c != '"' && c != '\\' && static_cast<unsigned char>(c) >= 0x20;
     source.key += '"';
     source.key.append(padding_bytes, '\0');
+    for (size_t i = 0; i < 3; ++i) {
+      size_t left = key.size() + 1 > 8 * i ? key.size() + 1 - 8 * i : 0;
+      source.key_words.words[i] = load64(source.key.data() + 8 * i);
+      source.key_words.masks[i] = left == 0 ? 0 : UINT64_MAX >> (left < 8 ? 64 - 8 * left : 0);
+    }
     source.first_reading = source.last_reading = static_cast<uint16_t>(readings.size());
     source.required = required;
     sources.push_back(std::move(source));

@@ -143,12 +143,12 @@ class Decoder {
 
   // An unescaped quote closes the key, so it is compared too and no length is needed.
   static bool starts_with_key(const char* text, const Source& source) {
-    const char* key = source.key.data();
-    size_t left = source.key_bytes + 1;
-    for (; left >= 8; left -= 8, text += 8, key += 8) {
-      if (load64(text) != load64(key)) return false;
+    if (source.key_bytes < 24) {
+      const KeyWords& key = source.key_words;
+      return ((((load64(text) ^ key.words[0]) & key.masks[0]) | ((load64(text + 8) ^ key.words[1]) & key.masks[1])) |
+              ((load64(text + 16) ^ key.words[2]) & key.masks[2])) == 0;
     }
-    return left == 0 || (load64(text) ^ load64(key)) << (64 - 8 * left) == 0;
+    return std::memcmp(text, source.key.data(), source.key_bytes + 1) == 0;
   }
 
   bool value(const uint32_t*& at, Token& token) {

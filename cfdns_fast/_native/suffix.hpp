@@ -135,16 +135,6 @@ class SuffixTable {
     return size_bytes == 0 || first_bytes(ascii_lower(load64(text)) ^ load64(lower), size_bytes) == 0;
   }
 
-  static bool is_ascii(Slice text) {
-    constexpr uint64_t upper_bits = 0x8080808080808080u;
-    const char* at = text.data;
-    size_t left = text.size_bytes;
-    for (; left > 8; at += 8, left -= 8) {
-      if (load64(at) & upper_bits) return false;
-    }
-    return left == 0 || first_bytes(load64(at) & upper_bits, left) == 0;
-  }
-
   // The child of node by label, or with "!" before it; 0 if there is none (the root is nobody's child).
   uint32_t lookup(uint32_t node, Slice label, bool exception) const {
     // A folded label can be at most three times as short as the name writes it (three bytes of UTF-8 to one).
