@@ -196,6 +196,20 @@ def test_convert_when_an_input_is_missing_then_the_others_are_converted_and_exit
     assert query_names((cli.directory / "out").read_bytes()) == numbered(2)
 
 
+def test_convert_when_no_input_can_be_opened_then_an_existing_output_stays(cli):
+    cli.write("out", b"kept")
+    run = cli("convert", "typo", "-o", "out", "--rejects", "rejects")
+    assert (run.code, run.lines[0]) == (1, "cfdns-fast: typo: No such file or directory")
+    assert ((cli.directory / "out").read_bytes(), cli.names()) == (b"kept", ["out"])
+
+
+@pytest.mark.parametrize("arguments", [["", "-o", "out"], ["-o", ""], ["--rejects", ""]])
+def test_convert_when_a_name_is_empty_then_wrong_usage(cli, arguments):
+    run = cli("convert", *arguments)
+    assert (run.code, len(run.lines), cli.names()) == (2, 1, [])
+    assert "has an empty name" in run.lines[0]
+
+
 @needs_posix
 def test_convert_when_an_input_is_a_directory_then_one_line_and_exit_1(cli):
     (cli.directory / "folder").mkdir()
