@@ -56,7 +56,7 @@ def run_python(code: str, **environment: str | None) -> subprocess.CompletedProc
     folders = [str(Path(cfdns_fast.__file__).parents[1]), str(Path(__file__).parent), *filter(None, sys.path)]
     wanted = {**os.environ, "PYTHONPATH": os.pathsep.join(folders), **environment}
     env = {name: value for name, value in wanted.items() if value is not None}
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=300)
+    return subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, env=env, timeout=300)
 
 
 def write_mapping(folder: Path, text: str, name: str = "my.toml") -> Path:

@@ -382,4 +382,4 @@ class TestArguments:
 
     def test_import_when_reference_is_imported_then_tldextract_is_not(self) -> None:
         code = "import sys, cfdns_fast.reference; sys.exit('tldextract' in sys.modules)"
-        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+        assert subprocess.run([sys.executable, "-P", "-c", code], check=False).returncode == 0

@@ -299,4 +299,4 @@ def test_rules_when_lowered_in_context_then_need_no_more_than_single_code_points
 
 def test_import_when_package_is_imported_then_tldextract_is_not() -> None:
     code = "import sys, cfdns_fast.suffixes; sys.exit(bool({'tldextract', 'idna', 'requests'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-P", "-c", code], check=False).returncode == 0
