@@ -79,6 +79,12 @@ for call in (
     assert (done.returncode, done.stdout, done.stderr) == (0, "EngineError\n" * 4, "")
 
 
+def test_golden_inputs_when_the_plain_escaper_is_forced_then_give_the_same_bytes(usual: tuple[str, str]) -> None:
+    done = run_kernel(DIGEST, CFDNS_FORCE_PLAIN="1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split() == list(usual)
+
+
 def test_golden_inputs_when_python_checks_its_memory_then_give_the_same_bytes(usual: tuple[str, str]) -> None:
     done = run_kernel(DIGEST, PYTHONMALLOC="debug", PYTHONDEVMODE="1")
     assert (done.returncode, done.stderr) == (0, "")
