@@ -64,7 +64,7 @@ extension = Extension(
         f"{NATIVE}/indexer.cpp",
         f"{NATIVE}/simdjson_unit.cpp",
     ],
-    depends=[str(header) for header in Path(NATIVE).glob("*.hpp")],
+    depends=[str(header) for header in Path("cfdns_fast").rglob("*.hpp")],
     include_dirs=[".", simdjson_directory()],
     # simdjson asks for NDEBUG in release builds.
     define_macros=[("NDEBUG", "1")],

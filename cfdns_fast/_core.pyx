@@ -10,7 +10,6 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memset
 from libcpp cimport bool as cbool
 from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
 from libcpp.string cimport string
@@ -27,69 +26,9 @@ cdef extern from *:
     """
     #include "cfdns_fast/_native/batch.hpp"
     #include "cfdns_fast/_native/huge_pages.hpp"
+    #include "cfdns_fast/_dicts.hpp"
 
     static PyObject* cfdns_engine_error = nullptr;
-
-    // target[key] = item, or [item]. Takes over the reference to item, also where it fails.
-    static int cfdns_set(PyObject* target, PyObject* key, PyObject* item, int array) {
-      if (array) {
-        PyObject* holder = PyList_New(1);
-        if (holder == nullptr) {
-          Py_DECREF(item);
-          return -1;
-        }
-        PyList_SetItem(holder, 0, item);
-        item = holder;
-      }
-      int result = PyDict_SetItem(target, key, item);
-      Py_DECREF(item);
-      return result;
-    }
-
-    // Padded, valid UTF-8 to str. Nearly all of it is ASCII, and then this takes half of what decoding takes: 650 of 17,300
-    // instructions of an event, made and freed. The Limited API has no such call.
-    static PyObject* cfdns_text(const char* data, size_t size_bytes) {
-    #ifndef Py_LIMITED_API
-      if (cfdns::is_ascii({data, size_bytes})) {
-        PyObject* text = PyUnicode_New(static_cast<Py_ssize_t>(size_bytes), 127);
-        if (text != nullptr) std::memcpy(PyUnicode_1BYTE_DATA(text), data, size_bytes);
-        return text;
-      }
-    #endif
-      return PyUnicode_DecodeUTF8(data, static_cast<Py_ssize_t>(size_bytes), nullptr);
-    }
-
-    // The str of texts of at most eight bytes, one object for all that are equal: colos, suffixes and many labels come again
-    // and again. One place by hash, the newest stays. It spares 290 of 17,300 instructions of an event; with longer texts,
-    // which recur too seldom, it cost more than it spared.
-    class ShortTexts {
-     public:
-      ~ShortTexts() {
-        for (Place& place : places_) Py_XDECREF(place.text);
-      }
-
-      // A new reference.
-      PyObject* find(const char* data, size_t size_bytes) {
-        uint64_t word = size_bytes == 0 ? 0 : cfdns::first_bytes(cfdns::load64(data), size_bytes);
-        Place& place = places_[(word + size_bytes) * 0x9E3779B97F4A7C15u >> 56];
-        if (place.text == nullptr || place.word != word || place.size_bytes != size_bytes) {
-          PyObject* text = cfdns_text(data, size_bytes);
-          if (text == nullptr) return nullptr;
-          Py_XDECREF(place.text);
-          place = {word, size_bytes, text};
-        }
-        Py_INCREF(place.text);
-        return place.text;
-      }
-
-     private:
-      struct Place {
-        uint64_t word = 0;
-        size_t size_bytes = 0;
-        PyObject* text = nullptr;
-      };
-      Place places_[256];
-    };
 
     // For `except +`: what C++ throws becomes EngineError or MemoryError.
     static void cfdns_raise() {
@@ -106,21 +45,25 @@ cdef extern from *:
     """
     PyObject* cfdns_engine_error
     void cfdns_raise()
-    int _set "cfdns_set"(PyObject*, PyObject*, PyObject*, bint) except -1
     int _PyBytes_Resize(PyObject**, Py_ssize_t) except -1
     int PyGC_Disable()
     int PyGC_Enable()
-    # The same functions as in Cython's own declarations, on counted-by-hand references.
-    void Py_INCREF(PyObject*)
-    PyObject* PyDict_New() except NULL
-    PyObject* PyDict_Copy(PyObject*) except NULL
-    int PyDict_DelItem(PyObject*, PyObject*) except -1
-    Py_ssize_t PyDict_Size(PyObject*) except -1
-    PyObject* PyList_GetSlice(PyObject*, Py_ssize_t, Py_ssize_t) except NULL
-    PyObject* PyUnicode_DecodeUTF8(const char*, Py_ssize_t, const char*) except NULL
-    PyObject* padded_text "cfdns_text"(const char*, size_t) except NULL
+
+
+cdef extern from "cfdns_fast/_dicts.hpp" namespace "cfdns":
     cdef cppclass ShortTexts:
-        PyObject* find(const char*, size_t) except NULL
+        pass
+
+    cdef cppclass DictPlaces:
+        @staticmethod
+        cbool try_out()
+
+    cdef cppclass DictBuilder:
+        void set_pattern(PyObject*)
+        void add_step(int, size_t, size_t, PyObject*, PyObject*, cbool) except +cfdns_raise
+        void add_enumeration() except +cfdns_raise
+        void add_name(PyObject*) except +cfdns_raise
+        PyObject* build(const Event&, Slice, cbool, ShortTexts*) except NULL
 
 
 cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
@@ -153,21 +96,7 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         void add_name(uint32_t, string_view) except +cfdns_raise
         void add_step(int, size_t, string_view, string_view) except +cfdns_raise
 
-    cdef enum class ValueType(uint8_t):
-        absent
-        text
-        name
-        integer
-        boolean
-
-    cdef cppclass Value:
-        ValueType type
-        Slice text
-        int64_t integer
-        uint16_t name
-
     cdef cppclass Event:
-        vector[Value] values
         vector[uint64_t] problems
 
     cdef enum class RejectCode(uint8_t):
@@ -222,6 +151,7 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
 
 
 cfdns_engine_error = <PyObject*>EngineError
+DictPlaces.try_out()
 cdef tuple _REJECT_CODES = tuple(REJECT_CODES)
 cdef tuple _PROBLEM_CODES = tuple(PROBLEM_CODES)
 cdef size_t _RAW_LIMIT_BYTES = RAW_LIMIT_BYTES
@@ -262,43 +192,18 @@ cdef class SuffixTable:
         self.table.get().finish()
 
 
-cdef struct DictStep:
-    int what
-    size_t slot
-    cbool array
-    PyObject* key       # borrowed from Plan.keys
-    PyObject* constant  # borrowed from Plan.constants
-
-
-# The deepest mapping.py allows, and how many slots may share their objects between targets (more just do not).
-cdef enum:
-    DEEPEST = 32
-    MOST_SHARED_SLOTS = 64
-
-
-cdef enum:
-    LITERAL
-    OPEN
-    CLOSE
-    RAW
-    VALUE
-
-
 cdef class Plan:
     """What to do with every record, decided once by plan.py. Immutable; safe to use from many threads."""
 
     cdef shared_ptr[Engine] engine
-    cdef vector[DictStep] dict_steps
-    cdef list keys          # by dict step
-    cdef list constants     # by dict step: what _fresh() takes
-    cdef list names         # by enumeration and index: str
+    cdef DictBuilder dicts
+    cdef list borrowed      # what `dicts` borrows
     cdef list problem_keys  # as Event.problems counts them
-    cdef dict blank_event   # the top-level keys
 
-    def __cinit__(self, *, list sources, list enumerations, size_t slot_count, list steps, list dict_steps,
-                  SuffixTable suffixes not None, int timestamp_unit, size_t max_record_bytes):
+    def __cinit__(self, *, list sources, list enumerations, size_t slot_count, list steps, dict dict_pattern,
+                  list dict_steps, SuffixTable suffixes not None, int timestamp_unit,
+                  size_t max_record_bytes):
         cdef CPlan* plan
-        cdef DictStep dict_step
         cdef bytes text
         self.engine = make_shared[Engine]()
         plan = &self.engine.get().plan
@@ -313,37 +218,20 @@ cdef class Plan:
             self.problem_keys += [f"{code}:{key}" for code in _PROBLEM_CODES]
             for kind, slot, table, parts in readings:
                 plan.add_reading(kind, slot, table, parts)
-        self.names = []
+        self.borrowed = [enumerations, dict_pattern, dict_steps]
         for table_names in enumerations:
             plan.add_enumeration()
-            self.names.append([None] + [name for _, name in table_names])
+            self.dicts.add_enumeration()
+            self.dicts.add_name(<PyObject*>None)
             for number, name in table_names:
+                self.dicts.add_name(<PyObject*>name)
                 text = json.dumps(name, ensure_ascii=False)[1:-1].encode()
                 plan.add_name(number, _view(text))
         for what, slot, before, after in steps:
             plan.add_step(what, slot, _view(before), _view(after))
-        self.keys = []
-        self.constants = []
-        # An event begins as a copy of this, which need not grow as its eight keys come; keys without a value go again. For
-        # the smaller dicts within, inserting is cheaper than replacing.
-        self.blank_event = {}
-        depth = 0
-        for what, slot, key, constant, array in dict_steps:
-            dict_step.what = what
-            dict_step.slot = slot
-            dict_step.array = array
-            if what == CLOSE:
-                depth -= 1
-            elif depth == 0:
-                self.blank_event[key] = None
-            if what == OPEN:
-                depth += 1
-            template = _template(constant)
-            self.keys.append(key)
-            self.constants.append(template)
-            dict_step.key = <PyObject*>key
-            dict_step.constant = <PyObject*>template
-            self.dict_steps.push_back(dict_step)
+        self.dicts.set_pattern(<PyObject*>dict_pattern)
+        for what, slot, index, key, item, flag in dict_steps:
+            self.dicts.add_step(what, slot, index, <PyObject*>key, <PyObject*>item, flag)
 
     def to_ndjson(self, data, *, bint raise_on_reject=False):
         """Convert a batch; see Normalizer.to_ndjson."""
@@ -477,73 +365,11 @@ cdef class Plan:
                 problems[self.problem_keys[i]] = counts[i]
         return problems
 
-    # References are counted by hand here: what Cython adds for safety cost a tenth of the whole event.
-    cdef dict _dict(self, const Event& event, Slice message, bint message_padded, ShortTexts* short_texts):
-        # Borrowed: the event owns all of them by the time they are used again.
-        cdef PyObject* made[MOST_SHARED_SLOTS]
-        cdef PyObject* parents[DEEPEST]
-        cdef size_t depth = 0
-        cdef dict top = self.blank_event.copy()
-        cdef PyObject* current = <PyObject*>top
-        cdef PyObject* item
-        cdef const DictStep* step = self.dict_steps.data()
-        cdef const DictStep* end = step + self.dict_steps.size()
-        cdef const Value* value
-        cdef bint share = event.values.size() <= MOST_SHARED_SLOTS
-        if share:
-            memset(made, 0, event.values.size() * sizeof(PyObject*))
-        while step != end:
-            if step.what == VALUE:
-                value = &event.values[step.slot]
-                if value.type == ValueType.absent:
-                    if depth == 0:
-                        PyDict_DelItem(current, step.key)
-                elif share and made[step.slot] != NULL:
-                    Py_INCREF(made[step.slot])
-                    _set(current, step.key, made[step.slot], step.array)
-                else:
-                    if value.type != ValueType.text:
-                        item = self._object(value)
-                    elif value.text.size_bytes <= 8 and short_texts != NULL:
-                        item = short_texts.find(value.text.data, value.text.size_bytes)
-                    else:
-                        item = padded_text(value.text.data, value.text.size_bytes)
-                    made[step.slot if share else 0] = item
-                    _set(current, step.key, item, step.array)
-            elif step.what == LITERAL:
-                _set(current, step.key, _fresh(step.constant), False)
-            elif step.what == RAW:
-                if message_padded:
-                    item = padded_text(message.data, message.size_bytes)
-                else:
-                    item = PyUnicode_DecodeUTF8(message.data, message.size_bytes, NULL)
-                _set(current, step.key, item, False)
-            elif step.what == OPEN:
-                # It goes into its parent at once, and out again if nothing stays in it.
-                item = PyDict_New()
-                parents[depth] = current
-                depth += 1
-                _set(current, step.key, item, False)
-                current = item
-            else:
-                depth -= 1
-                if PyDict_Size(current) == 0:
-                    PyDict_DelItem(parents[depth], step.key)
-                current = parents[depth]
-            step += 1
-        return top
-
-    # A new reference to what is no text.
-    cdef PyObject* _object(self, const Value* value) except NULL:
-        cdef object made
-        if value.type == ValueType.name:
-            made = (<list>self.names[value.integer])[value.name]
-        elif value.type == ValueType.boolean:
-            made = value.integer != 0
-        else:
-            made = value.integer
-        Py_INCREF(<PyObject*>made)
-        return <PyObject*>made
+    cdef object _dict(self, const Event& event, Slice message, bint padded, ShortTexts* short_texts):
+        cdef PyObject* made = self.dicts.build(event, message, padded, short_texts)
+        result = <object>made
+        _release(made)
+        return result
 
 
 cdef class EventIterator:
@@ -666,33 +492,3 @@ cdef tuple _reject_fields(const CReject& reject, uint64_t lines_before=0, uint64
 
 cdef tuple _whole(Slice input, str code):
     return (1, 0, input.size_bytes, code, PyBytes_FromStringAndSize(input.data, min(input.size_bytes, _RAW_LIMIT_BYTES)))
-
-
-# A template is an immutable scalar, or (what to copy, key, template, key, template, ...) with the members that must be
-# made anew as well.
-cdef object _template(object constant):
-    if isinstance(constant, dict):
-        parts = [constant]
-        for key, child in constant.items():
-            if isinstance(child, (dict, list)):
-                parts += [key, _template(child)]
-        return tuple(parts)
-    return (constant,) if isinstance(constant, list) else constant
-
-
-# A new reference.
-cdef PyObject* _fresh(PyObject* template) except NULL:
-    cdef Py_ssize_t i
-    cdef PyObject* copy
-    cdef tuple parts
-    if type(<object>template) is not tuple:
-        Py_INCREF(template)
-        return template
-    parts = <tuple>template
-    original = parts[0]
-    if type(original) is list:
-        return PyList_GetSlice(<PyObject*>original, 0, len(<list>original))
-    copy = PyDict_Copy(<PyObject*>original)
-    for i in range(1, len(parts), 2):
-        _set(copy, <PyObject*>parts[i], _fresh(<PyObject*>parts[i + 1]), False)
-    return copy

@@ -17,6 +17,7 @@ TIMESTAMP_UNITS = ("auto", "s", "ms", "us", "ns")
 # In the order of the core's Kind and Step::What.
 _READING_KINDS = ("text", "integer", "boolean", "enum", "timestamp", "ip", "name")
 _LITERAL, _OPEN, _CLOSE, _RAW, _VALUE = range(5)
+_LIST = _LITERAL  # the core's DictBuilder::What has it in this place
 
 _UNQUOTED_KINDS = frozenset({"integer", "boolean"})
 
@@ -31,12 +32,14 @@ def _suffix_table(private_suffixes: bool) -> _core.SuffixTable:
 def compile_plan(mapping: Mapping, *, private_suffixes: bool, timestamp_unit: str, max_record_bytes: int) -> _core.Plan:
     """Compile a mapping. The plan is immutable and may be used by any number of threads."""
     readings = _Readings(mapping)
+    dict_pattern, dict_steps = _dict_steps(mapping.tree(), readings)
     return _core.Plan(
         sources=readings.sources,
         enumerations=readings.enumerations,
         slot_count=readings.slot_count,
         steps=_merge(_ndjson_steps(mapping.tree(), readings)),
-        dict_steps=_dict_steps(mapping.tree(), readings),
+        dict_pattern=dict_pattern,
+        dict_steps=dict_steps,
         suffixes=_suffix_table(private_suffixes) if readings.wants_name_parts else _core.SuffixTable(b"\0", [], []),
         timestamp_unit=TIMESTAMP_UNITS.index(timestamp_unit),
         max_record_bytes=max_record_bytes,
@@ -129,19 +132,35 @@ def _merge(steps: list[tuple[int, int, bytes, bytes]]) -> list[tuple[int, int, b
     return merged
 
 
-def _dict_steps(nodes: tuple[Node, ...], readings: _Readings) -> list[tuple[int, int, str, Any, bool]]:
-    """(what, slot, key, constant, array), parallel in meaning to `_ndjson_steps`."""
-    steps: list[tuple[int, int, str, Any, bool]] = []
-    for key, node in nodes:
+def _dict_steps(nodes: tuple[Node, ...], readings: _Readings) -> tuple[dict[str, Any], list[tuple[Any, ...]]]:
+    """Return the pattern of a dict and the steps that fill a copy of it, parallel in meaning to `_ndjson_steps`.
+
+    A step is (what, slot, index of the key, key, object, flag); _dicts.hpp says what they mean.
+    """
+    pattern: dict[str, Any] = {}
+    steps: list[tuple[Any, ...]] = []
+    for index, (key, node) in enumerate(nodes):
         constant = _constant_of(node)
-        if constant is not None:
-            steps.append((_LITERAL, 0, key, constant, False))
-        elif not isinstance(node, Field):
-            steps.append((_OPEN, 0, key, None, False))
-            steps += _dict_steps(node, readings)
-            steps.append((_CLOSE, 0, key, None, False))
+        if not isinstance(node, Field):
+            pattern[key] = {}
+            below, steps_below = _dict_steps(node, readings)
+            steps.append((_OPEN, 0, index, key, below, False))
+            steps += steps_below
+            steps.append((_CLOSE, 0, index, key, None, not _never_empty(node)))
+        elif constant is not None:
+            pattern[key] = constant
+            if isinstance(constant, list):
+                steps.append((_LIST, 0, index, key, constant, False))
         elif node.kind == "raw":
-            steps.append((_RAW, 0, key, None, False))
+            pattern[key] = None
+            steps.append((_RAW, 0, index, key, None, False))
         else:
-            steps.append((_VALUE, readings.slot(node), key, None, node.array))
-    return steps
+            pattern[key] = [] if node.array else None
+            steps.append((_VALUE, readings.slot(node), index, key, None, node.array))
+    return pattern, steps
+
+
+def _never_empty(nodes: tuple[Node, ...]) -> bool:
+    return any(
+        node.kind in ("raw", "constant") if isinstance(node, Field) else _never_empty(node) for _, node in nodes
+    )
