@@ -87,25 +87,31 @@ CFDNS_TARGET_SSSE3 inline size_t put_half(char* to, __m128i half_and_backslashes
 
 }  // namespace detail
 
+// Reads up to 15 bytes behind the text, which are padding.
 CFDNS_TARGET_SSSE3 inline char* escape_ssse3(char* to, Slice text) {
   const char* at = text.data;
   const char* end = text.end();
   const __m128i quotes = _mm_set1_epi8('"');
   const __m128i backslashes = _mm_set1_epi8('\\');
   const __m128i last_control = _mm_set1_epi8(0x1F);
-  for (; end - at >= 16; at += 16) {
+  while (at < end) {
+    size_t size_bytes = end - at < 16 ? static_cast<size_t>(end - at) : 16;
+    unsigned wanted = 0xFFFFu >> (16 - size_bytes);
     __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
     __m128i controls = _mm_cmpeq_epi8(_mm_max_epu8(bytes, last_control), last_control);
-    if (_mm_movemask_epi8(controls) != 0) {
-      to = escape_plainly(to, {at, 16});
-      continue;
-    }
     __m128i marked = _mm_or_si128(_mm_cmpeq_epi8(bytes, quotes), _mm_cmpeq_epi8(bytes, backslashes));
-    unsigned mask = static_cast<unsigned>(_mm_movemask_epi8(marked));
-    to += detail::put_half(to, _mm_unpacklo_epi64(bytes, backslashes), mask & 0xFF);
-    to += detail::put_half(to, _mm_unpackhi_epi64(bytes, backslashes), mask >> 8);
+    if ((static_cast<unsigned>(_mm_movemask_epi8(controls)) & wanted) != 0) {
+      to = escape_plainly(to, {at, size_bytes});
+    } else {
+      unsigned mask = static_cast<unsigned>(_mm_movemask_epi8(marked)) & wanted;
+      size_t lower_bytes = detail::put_half(to, _mm_unpacklo_epi64(bytes, backslashes), mask & 0xFF);
+      size_t upper_bytes = detail::put_half(to + lower_bytes, _mm_unpackhi_epi64(bytes, backslashes), mask >> 8);
+      // Bytes behind the text are unmarked: each of them is one byte of output too many.
+      to += lower_bytes + upper_bytes - (16 - size_bytes);
+    }
+    at += size_bytes;
   }
-  return escape_plainly(to, {at, static_cast<size_t>(end - at)});
+  return to;
 }
 
 inline bool has_ssse3() {
