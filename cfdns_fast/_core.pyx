@@ -140,9 +140,16 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
 
     void ask_for_huge_pages(void*, size_t)
 
+    cdef cppclass OutputRoom:
+        size_t capacity_bytes(size_t)
+        void learn(size_t, size_t)
+        @staticmethod
+        cbool is_full(size_t, size_t)
+
     cdef cppclass Engine:
         Engine() except +cfdns_raise
         CPlan plan
+        OutputRoom room
         unique_ptr[Cursor] borrow() except +cfdns_raise
         void give_back(unique_ptr[Cursor])
 
@@ -264,12 +271,11 @@ cdef class Plan:
             input.size_bytes = view.len
             cursor.get().start(input, final, mid_line, raw_limit_bytes)
             batch.reset(new Batch(cursor.get()[0]))
-            # Events are about 3.7 times their records with the message, and memory that is not touched costs nothing,
-            # unless there is a limit on it: then begin small.
-            capacity_bytes = 4096 + <size_t>view.len * 4
+            capacity_bytes = self.engine.get().room.capacity_bytes(view.len)
             try:
                 output = _new_bytes(capacity_bytes)
             except MemoryError:
+                # Untouched memory costs nothing, unless there is a limit on it: then begin small.
                 capacity_bytes = 4096 + <size_t>view.len
                 output = _new_bytes(capacity_bytes)
             while True:
@@ -283,7 +289,11 @@ cdef class Plan:
                 _PyBytes_Resize(&output, capacity_bytes)
             if state == BatchState.refused:
                 raise RecordError(*_reject_fields(batch.get().rejects.back()))
-            _PyBytes_Resize(&output, batch.get().written_bytes)
+            self.engine.get().room.learn(view.len, batch.get().written_bytes)
+            if OutputRoom.is_full(capacity_bytes, batch.get().written_bytes):
+                _set_size(output, batch.get().written_bytes)
+            else:
+                _PyBytes_Resize(&output, batch.get().written_bytes)
             result = Result(
                 <object>output,
                 cursor.get().events,
@@ -480,7 +490,14 @@ cdef bytes _copy(object data):
 cdef extern from *:
     """
     static PyObject* cfdns_new_bytes(Py_ssize_t size_bytes) { return PyBytes_FromStringAndSize(nullptr, size_bytes); }
+
+    // Make bytes of our own shorter, and leave their block as it is.
+    static void cfdns_set_size(PyObject* bytes, Py_ssize_t size_bytes) {
+      PyBytes_AS_STRING(bytes)[size_bytes] = 0;
+      Py_SET_SIZE(reinterpret_cast<PyVarObject*>(bytes), size_bytes);
+    }
     """
+    void _set_size "cfdns_set_size"(PyObject*, Py_ssize_t)
     PyObject* _new_bytes "cfdns_new_bytes"(Py_ssize_t) except NULL
     void _release "Py_XDECREF"(PyObject*)
 
