@@ -36,7 +36,7 @@ if sys.platform == "win32":
 else:
     # -g0: debug information would make the module ten times as large. No -march: simdjson and the escaper choose their
     # instructions at run time.
-    compile_args = ["-std=c++17", "-O3", "-g0", "-fvisibility=hidden", "-fvisibility-inlines-hidden"]
+    compile_args = ["-std=c++17", "-O3", "-g0", "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-pthread"]
     # One exported name, so that another simdjson in the process never meets ours: the flags above leave libstdc++'s
     # templates visible.
     link_args = (

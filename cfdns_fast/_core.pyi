@@ -22,12 +22,13 @@ class Plan:
         enumerations: list[tuple[tuple[int, str], ...]],
         slot_count: int,
         steps: list[tuple[int, int, bytes, bytes]],
-        dict_steps: list[tuple[int, int, str, Any, bool]],
+        dict_pattern: dict[str, Any],
+        dict_steps: list[tuple[Any, ...]],
         suffixes: SuffixTable,
         timestamp_unit: int,
         max_record_bytes: int,
     ) -> None: ...
-    def to_ndjson(self, data: Buffer, *, raise_on_reject: bool = False) -> Result[bytes]: ...
+    def to_ndjson(self, data: Buffer, *, raise_on_reject: bool = False, threads: int = 1) -> Result[bytes]: ...
     def to_ndjson_part(
         self,
         data: Buffer,
@@ -37,6 +38,7 @@ class Plan:
         whole_rejects: bool,
         lines_before: int,
         bytes_before: int,
+        threads: int = 1,
     ) -> tuple[Result[bytes], tuple[int, int, bool]]: ...
     def to_dicts(self, data: Buffer, *, raise_on_reject: bool = False) -> Result[list[dict[str, Any]]]: ...
     def iter_dicts(self, data: Buffer, *, raise_on_reject: bool = False) -> EventIterator: ...

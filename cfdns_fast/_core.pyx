@@ -26,6 +26,7 @@ cdef extern from *:
     """
     #include "cfdns_fast/_native/batch.hpp"
     #include "cfdns_fast/_native/huge_pages.hpp"
+    #include "cfdns_fast/_native/parallel.hpp"
     #include "cfdns_fast/_dicts.hpp"
 
     static PyObject* cfdns_engine_error = nullptr;
@@ -153,6 +154,21 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         unique_ptr[Cursor] borrow() except +cfdns_raise
         void give_back(unique_ptr[Cursor])
 
+    cdef cppclass ParallelBatch:
+        ParallelBatch(Engine&, Slice, cbool, cbool, size_t, cbool)
+        void run(size_t, char*, size_t) except +cfdns_raise
+        void finish(char*)
+        uint64_t written_bytes
+        uint64_t events
+        uint64_t blank
+        uint64_t newlines
+        uint64_t consumed_bytes
+        cbool mid_line
+        vector[CReject] rejects
+        vector[uint64_t] problems
+        @staticmethod
+        size_t most_threads(size_t)
+
     string c_active_kernel "cfdns::active_kernel"() except +cfdns_raise
     vector[string] c_available_kernels "cfdns::available_kernels"() except +cfdns_raise
 
@@ -240,44 +256,52 @@ cdef class Plan:
         for what, slot, index, key, item, flag in dict_steps:
             self.dicts.add_step(what, slot, index, <PyObject*>key, <PyObject*>item, flag)
 
-    def to_ndjson(self, data, *, bint raise_on_reject=False):
+    def to_ndjson(self, data, *, bint raise_on_reject=False, size_t threads=1):
         """Convert a batch; see Normalizer.to_ndjson."""
-        result, _ = self._convert(data, raise_on_reject, True, False, _RAW_LIMIT_BYTES, 0, 0)
+        result, _ = self._convert(data, raise_on_reject, True, False, _RAW_LIMIT_BYTES, 0, 0, threads)
         return result
 
     def to_ndjson_part(self, data, *, bint final, bint mid_line, bint whole_rejects, uint64_t lines_before,
-                       uint64_t bytes_before):
+                       uint64_t bytes_before, size_t threads=1):
         """Convert the next part of a stream: (Result, (bytes consumed, newlines among them, whether it stops mid-line)).
 
         With whole_rejects, rejects carry all of their bytes. Positions count what came before.
         """
         cdef size_t raw_limit_bytes = <size_t>-1 if whole_rejects else _RAW_LIMIT_BYTES
-        return self._convert(data, False, final, mid_line, raw_limit_bytes, lines_before, bytes_before)
+        return self._convert(data, False, final, mid_line, raw_limit_bytes, lines_before, bytes_before, threads)
 
     cdef tuple _convert(self, data, bint raise_on_reject, bint final, bint mid_line, size_t raw_limit_bytes,
-                        uint64_t lines_before, uint64_t bytes_before):
+                        uint64_t lines_before, uint64_t bytes_before, size_t threads):
         cdef Py_buffer view
+        cdef Slice input
+        _get_buffer(data, &view)
+        try:
+            input.data = <const char*>view.buf
+            input.size_bytes = view.len
+            threads = min(threads, ParallelBatch.most_threads(input.size_bytes))
+            if threads > 1:
+                return self._convert_parallel(
+                    input, raise_on_reject, final, mid_line, raw_limit_bytes, lines_before, bytes_before, threads
+                )
+            return self._convert_alone(
+                input, raise_on_reject, final, mid_line, raw_limit_bytes, lines_before, bytes_before
+            )
+        finally:
+            PyBuffer_Release(&view)
+
+    cdef tuple _convert_alone(self, Slice input, bint raise_on_reject, bint final, bint mid_line,
+                              size_t raw_limit_bytes, uint64_t lines_before, uint64_t bytes_before):
         cdef unique_ptr[Cursor] cursor
         cdef unique_ptr[Batch] batch
         cdef BatchState state
         cdef PyObject* output = NULL
         cdef char* memory
         cdef size_t capacity_bytes
-        cdef Slice input
-        _get_buffer(data, &view)
         try:
             cursor = self.engine.get().borrow()
-            input.data = <const char*>view.buf
-            input.size_bytes = view.len
             cursor.get().start(input, final, mid_line, raw_limit_bytes)
             batch.reset(new Batch(cursor.get()[0]))
-            capacity_bytes = self.engine.get().room.capacity_bytes(view.len)
-            try:
-                output = _new_bytes(capacity_bytes)
-            except MemoryError:
-                # Untouched memory costs nothing, unless there is a limit on it: then begin small.
-                capacity_bytes = 4096 + <size_t>view.len
-                output = _new_bytes(capacity_bytes)
+            output = self._new_output(input.size_bytes, &capacity_bytes)
             while True:
                 memory = PyBytes_AS_STRING(<object>output)
                 ask_for_huge_pages(memory, capacity_bytes)
@@ -289,27 +313,70 @@ cdef class Plan:
                 _PyBytes_Resize(&output, capacity_bytes)
             if state == BatchState.refused:
                 raise RecordError(*_reject_fields(batch.get().rejects.back()))
-            self.engine.get().room.learn(view.len, batch.get().written_bytes)
-            if OutputRoom.is_full(capacity_bytes, batch.get().written_bytes):
-                _set_size(output, batch.get().written_bytes)
-            else:
-                _PyBytes_Resize(&output, batch.get().written_bytes)
-            result = Result(
-                <object>output,
-                cursor.get().events,
-                cursor.get().blank,
-                tuple([
-                    Reject(*_reject_fields(reject, lines_before, bytes_before)) for reject in batch.get().rejects
-                ]),
-                self._problems(cursor.get().event.problems),
-            )
+            self._cut_output(&output, input.size_bytes, capacity_bytes, batch.get().written_bytes)
+            result = self._result(output, cursor.get().events, cursor.get().blank, batch.get().rejects,
+                                  cursor.get().event.problems, lines_before, bytes_before)
             return result, (cursor.get().consumed_bytes(), cursor.get().newlines(), cursor.get().mid_line())
         finally:
-            PyBuffer_Release(&view)
             _release(output)
             batch.reset()
             if cursor.get() != NULL:
                 self.engine.get().give_back(move(cursor))
+
+    cdef tuple _convert_parallel(self, Slice input, bint raise_on_reject, bint final, bint mid_line,
+                                 size_t raw_limit_bytes, uint64_t lines_before, uint64_t bytes_before, size_t threads):
+        cdef unique_ptr[ParallelBatch] batch
+        cdef PyObject* output = NULL
+        cdef char* memory
+        cdef size_t capacity_bytes
+        batch.reset(
+            new ParallelBatch(self.engine.get()[0], input, final, mid_line, raw_limit_bytes, raise_on_reject)
+        )
+        try:
+            output = self._new_output(input.size_bytes, &capacity_bytes)
+            memory = PyBytes_AS_STRING(<object>output)
+            ask_for_huge_pages(memory, capacity_bytes)
+            with nogil:
+                batch.get().run(threads, memory, capacity_bytes)
+            if raise_on_reject and batch.get().rejects.size() != 0:
+                raise RecordError(*_reject_fields(batch.get().rejects.front()))
+            if batch.get().written_bytes > capacity_bytes:
+                capacity_bytes = batch.get().written_bytes
+                _PyBytes_Resize(&output, capacity_bytes)
+                batch.get().finish(PyBytes_AS_STRING(<object>output))
+            self._cut_output(&output, input.size_bytes, capacity_bytes, batch.get().written_bytes)
+            result = self._result(output, batch.get().events, batch.get().blank, batch.get().rejects,
+                                  batch.get().problems, lines_before, bytes_before)
+            return result, (batch.get().consumed_bytes, batch.get().newlines, batch.get().mid_line)
+        finally:
+            _release(output)
+
+    # Bytes to write to, with room for what the input will probably become.
+    cdef PyObject* _new_output(self, size_t input_bytes, size_t* capacity_bytes) except NULL:
+        capacity_bytes[0] = self.engine.get().room.capacity_bytes(input_bytes)
+        try:
+            return _new_bytes(capacity_bytes[0])
+        except MemoryError:
+            # Untouched memory costs nothing, unless there is a limit on it: then begin small.
+            capacity_bytes[0] = 4096 + input_bytes
+            return _new_bytes(capacity_bytes[0])
+
+    cdef int _cut_output(self, PyObject** output, size_t input_bytes, size_t capacity_bytes, size_t used_bytes) except -1:
+        self.engine.get().room.learn(input_bytes, used_bytes)
+        if OutputRoom.is_full(capacity_bytes, used_bytes):
+            _set_size(output[0], used_bytes)
+            return 0
+        return _PyBytes_Resize(output, used_bytes)
+
+    cdef object _result(self, PyObject* output, uint64_t events, uint64_t blank, vector[CReject]& rejects,
+                        const vector[uint64_t]& problems, uint64_t lines_before, uint64_t bytes_before):
+        return Result(
+            <object>output,
+            events,
+            blank,
+            tuple([Reject(*_reject_fields(reject, lines_before, bytes_before)) for reject in rejects]),
+            self._problems(problems),
+        )
 
     def to_dicts(self, data, *, bint raise_on_reject=False):
         """Convert a batch; see Normalizer.to_dicts."""

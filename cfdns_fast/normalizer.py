@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Normalizer", "parse"]
 
 _MOST_RECORD_BYTES = 2**30
+_MOST_THREADS = 1024
 
 
 class Normalizer:
@@ -72,8 +73,7 @@ class Normalizer:
         _one_of("keep_message", keep_message, (True, False))
         _one_of("private_suffixes", private_suffixes, (True, False))
         _one_of("timestamp_unit", timestamp_unit, TIMESTAMP_UNITS)
-        whole = isinstance(max_record_bytes, int) and not isinstance(max_record_bytes, bool)
-        if not whole or not 1 <= max_record_bytes <= _MOST_RECORD_BYTES:
+        if not _is_whole(max_record_bytes) or not 1 <= max_record_bytes <= _MOST_RECORD_BYTES:
             allowed = f"a whole number from 1 to {_MOST_RECORD_BYTES}"
             raise ValueError(f"max_record_bytes must be {allowed}, not {max_record_bytes!r}")
         loaded = mapping.load(schema)
@@ -107,13 +107,15 @@ class Normalizer:
     def __reduce__(self) -> tuple[Any, ...]:
         return _remake, (self._options,)
 
-    def to_ndjson(self, data: Buffer) -> Result[bytes]:
+    def to_ndjson(self, data: Buffer, *, threads: int = 1) -> Result[bytes]:
         """Convert a batch to NDJSON.
 
         Parameters
         ----------
         data : bytes-like
             NDJSON records. Copied piece by piece while it is read; the result does not refer to it.
+        threads : int
+            At most so many, for each 128 KiB of data one; 1 to 1024. The result is the same for any number.
 
         Returns
         -------
@@ -128,7 +130,9 @@ class Normalizer:
         EngineError
             No SIMD kernel works here.
         """
-        return self._plan.to_ndjson(data, raise_on_reject=self._raise_on_reject)
+        if not _is_whole(threads) or not 1 <= threads <= _MOST_THREADS:
+            raise ValueError(f"threads must be a whole number from 1 to {_MOST_THREADS}, not {threads!r}")
+        return self._plan.to_ndjson(data, raise_on_reject=self._raise_on_reject, threads=threads)
 
     def to_dicts(self, data: Buffer) -> Result[list[dict[str, Any]]]:
         """Convert a batch to a list of dicts; otherwise like `to_ndjson`.
@@ -146,6 +150,10 @@ class Normalizer:
         and iterating may go on behind it. One iterator is for one thread at a time.
         """
         return self._plan.iter_dicts(data, raise_on_reject=self._raise_on_reject)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:

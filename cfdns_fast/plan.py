@@ -161,6 +161,4 @@ def _dict_steps(nodes: tuple[Node, ...], readings: _Readings) -> tuple[dict[str,
 
 
 def _never_empty(nodes: tuple[Node, ...]) -> bool:
-    return any(
-        node.kind in ("raw", "constant") if isinstance(node, Field) else _never_empty(node) for _, node in nodes
-    )
+    return any(node.kind in ("raw", "constant") if isinstance(node, Field) else _never_empty(node) for _, node in nodes)

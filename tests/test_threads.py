@@ -1,0 +1,98 @@
+"""Several threads give what one gives, to the byte and to the position."""
+
+from __future__ import annotations
+
+import random
+import threading
+from typing import Any
+
+import pytest
+from support import GOOD, MIXED
+
+from cfdns_fast import Normalizer, RecordError
+
+#: A thread takes this much at a time.
+PIECE_BYTES = 128 * 1024
+
+
+def shuffled_lines(size_bytes: int, seed: int) -> bytes:
+    """Good, bad, blank, doubled and long lines in any order; the last one has no newline."""
+    pick = random.Random(seed)
+    lines = [GOOD, GOOD, GOOD, MIXED + b"\n", b"\n", b"\xff\n", b'{"a":"' + b"x" * 3000 + b'"}\n', b" \t\r\n", b"[1]\n"]
+    made = bytearray()
+    while len(made) < size_bytes:
+        made += pick.choice(lines)
+    return bytes(made) + b"{"
+
+
+DATA = {
+    "mixed": shuffled_lines(2_000_000, 1),
+    "one line longer than several pieces": GOOD * 2000 + b'{"a":"' + b"x" * 700_000 + b'"}\n' + GOOD * 2000,
+    "no newline": b'{"QueryName":"a.example"}' * 40_000,
+    "lines that end where a piece does": (GOOD.rstrip() + b" " * (1024 - len(GOOD)) + b"\n") * 1024,
+    "blank lines": b"\n" * 1_000_000,
+    "output that outgrows its room": (b'{"\x01a":1,"ColoCode":"' + b"\\u0001" * 40 + b'"}\n') * 6000,
+    "nothing": b"",
+    "less than a piece": MIXED,
+}
+
+
+@pytest.mark.parametrize("keep_message", [True, False])
+@pytest.mark.parametrize("data", DATA.values(), ids=DATA)
+def test_threads_when_there_are_many_then_the_result_is_that_of_one(data: bytes, keep_message: bool) -> None:
+    normalizer = Normalizer(keep_message=keep_message)
+    expected = normalizer.to_ndjson(data)
+    for threads in (2, 3, 16):
+        assert normalizer.to_ndjson(data, threads=threads) == expected
+
+
+def test_threads_when_on_reject_raises_then_the_first_reject_is_raised() -> None:
+    data = GOOD * 5000 + b"first\n" + GOOD * 5000 + b"second\n" * 3000
+    with pytest.raises(RecordError) as caught:
+        Normalizer(on_reject="raise").to_ndjson(data, threads=4)
+    assert (caught.value.line, caught.value.raw) == (5001, b"first")
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1025, 1.5, True, "2", None])
+def test_threads_when_not_a_number_of_threads_then_value_error(threads: Any) -> None:
+    with pytest.raises(ValueError, match="threads must be a whole number from 1 to 1024"):
+        Normalizer().to_ndjson(GOOD, threads=threads)
+
+
+def test_threads_when_the_bytes_change_meanwhile_then_the_totals_still_add_up() -> None:
+    data = bytearray(DATA["mixed"])
+    stop = threading.Event()
+
+    def scribble() -> None:
+        pick = random.Random(7)
+        while not stop.is_set():
+            data[pick.randrange(len(data))] = pick.choice(b'{}"\\\n x')
+
+    scribbler = threading.Thread(target=scribble)
+    scribbler.start()
+    try:
+        for _ in range(10):
+            result = Normalizer().to_ndjson(data, threads=4)
+            assert result.output.count(b"\n") == result.events
+            assert all(reject.byte_length >= len(reject.raw) > 0 for reject in result.rejects)
+    finally:
+        stop.set()
+        scribbler.join()
+
+
+def test_threads_when_several_callers_use_them_at_once_then_each_gets_its_own_result() -> None:
+    normalizer = Normalizer()
+    inputs = [shuffled_lines(600_000, seed) for seed in range(4)]
+    expected = [normalizer.to_ndjson(data) for data in inputs]
+    got: list[Any] = [None] * len(inputs)
+
+    def convert(i: int) -> None:
+        got[i] = [normalizer.to_ndjson(inputs[i], threads=3) for _ in range(5)]
+
+    callers = [threading.Thread(target=convert, args=(i,)) for i in range(len(inputs))]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    for results, one in zip(got, expected, strict=True):
+        assert results == [one] * 5
