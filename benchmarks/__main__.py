@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import corpus, machine, table
+from . import chart, corpus, machine, table
 from .targets import judge, targets
 from .timing import NOISY_SHARE, check, measure, spread
 
@@ -29,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--targets", action="store_true", help="run, and print one JSON object a target")
     what.add_argument("--table", metavar="RESULT.json", help="print a result file as Markdown tables")
+    what.add_argument("--chart", metavar="RESULT.json", help="print a result file as an SVG picture")
     parser.add_argument("--records", type=int, default=100_000, help="per corpus (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=11, help="interleaved rounds (default %(default)s)")
     parser.add_argument("--peers", choices=("needed", "all"), default="needed", help="default: %(default)s")
@@ -86,11 +87,12 @@ def _run(options: argparse.Namespace, pinned: str) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.table:
+    if file := options.table or options.chart:
+        show = table.render if options.table else chart.render
         try:
-            print(table.render(json.loads(Path(options.table).read_text(encoding="utf-8"))))
+            print(show(json.loads(Path(file).read_text(encoding="utf-8"))))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            parser.error(f"{options.table} is not a readable result: {error!r}")
+            parser.error(f"{file} is not a readable result: {error!r}")
         return PASSED
     if options.records < 1 or options.rounds < 1:
         parser.error("--records and --rounds must be at least 1")
