@@ -9,10 +9,13 @@ import secrets
 import select
 import stat
 import sys
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+# Twice as fast as zlib (914 against 506 MB/s of plain text). isal is faster still (1,210), but its decoder cannot be
+# copied, and without that what stands before a fault is lost.
+from zlib_ng import zlib_ng as zlib
 
 from .errors import CfdnsError
 
@@ -193,7 +196,7 @@ def _gunzip(data: bytes, source: _Source) -> Iterator[bytes]:
         raise InputFault("truncated gzip", source.byte_offset, compressed=True)
 
 
-def _decode_to_fault(decoder: zlib._Decompress, data: bytes) -> tuple[bytes, int]:
+def _decode_to_fault(decoder: Any, data: bytes) -> tuple[bytes, int]:
     """Return what decodes before the fault in `data`, and how many bytes of it stand at and after the fault.
 
     zlib's Python binding throws away the output of a call that meets a fault, so the fault is approached on copies:

@@ -1,0 +1,67 @@
+"""Take from an iterator on another thread, a little ahead of who uses it."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+__all__ = ["ReadAhead"]
+
+T = TypeVar("T")
+
+_END = object()
+
+
+class ReadAhead(Generic[T]):
+    """An iterator over what another iterator gives, which runs on a thread of its own meanwhile.
+
+    Worth it where the other one spends its time without the GIL, as decompression does. What it raises is raised here, at
+    the same place. Use it as a context manager: leaving it ends the thread.
+
+    Parameters
+    ----------
+    source : iterator
+        Used by the thread only, from now on.
+    depth : int
+        So many items at most wait to be used.
+    """
+
+    def __init__(self, source: Iterator[T], depth: int) -> None:
+        self._source = source
+        self._items: queue.Queue[object] = queue.Queue(depth)
+        self._closed = False
+        self._failure: BaseException | None = None
+        # A daemon: a read from a terminal or a pipe that never ends must not keep the process alive.
+        self._thread = threading.Thread(target=self._run, name="cfdns-read-ahead", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            for item in self._source:
+                self._items.put(item)
+                if self._closed:
+                    return
+        except BaseException as failure:
+            self._failure = failure
+        finally:
+            self._items.put(_END)
+
+    def __iter__(self) -> Iterator[T]:
+        while (item := self._items.get()) is not _END:
+            yield item  # type: ignore[misc]
+        if self._failure is not None:
+            raise self._failure
+
+    def __enter__(self) -> ReadAhead[T]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed = True
+        # Let the thread put what it has; it ends at the next item, or with the process if that never comes.
+        while True:
+            try:
+                self._items.get_nowait()
+            except queue.Empty:
+                return
