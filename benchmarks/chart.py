@@ -21,7 +21,8 @@ def _rates(contender: dict[str, Any]) -> tuple[float, float, float]:
 
 
 def _text(x: float, y: float, content: str, *, size: int = 12, color: str = _INK, anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{color}" text-anchor="{anchor}">{escape(content)}</text>'
+    style = f'font-size="{size}" fill="{color}" text-anchor="{anchor}"'
+    return f'<text x="{x:.1f}" y="{y:.1f}" {style}>{escape(content)}</text>'
 
 
 def _bar(y: float, contender: dict[str, Any], most: float) -> list[str]:
@@ -34,7 +35,8 @@ def _bar(y: float, contender: dict[str, Any], most: float) -> list[str]:
     return [
         _text(_LABELS - 8, middle + 4, name, anchor="end"),
         f'<rect x="{_LABELS}" y="{y:.1f}" width="{rate * scale:.1f}" height="{_BAR}" fill="{color}"/>',
-        f'<path d="M{_LABELS + low * scale:.1f} {middle:.1f}H{_LABELS + high * scale:.1f}" stroke="{_INK}" stroke-width="2"/>',
+        f'<path d="M{_LABELS + low * scale:.1f} {middle:.1f}H{_LABELS + high * scale:.1f}" '
+        f'stroke="{_INK}" stroke-width="2"/>',
         _text(_LABELS + max(rate, high) * scale + 6, middle + 4, f"{rate:.2f} M/s{note}"),
     ]
 

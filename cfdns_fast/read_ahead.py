@@ -17,8 +17,8 @@ _END = object()
 class ReadAhead(Generic[T]):
     """An iterator over what another iterator gives, which runs on a thread of its own meanwhile.
 
-    Worth it where the other one spends its time without the GIL, as decompression does. What it raises is raised here, at
-    the same place. Use it as a context manager: leaving it ends the thread.
+    Worth it where the other one spends its time without the GIL, as decompression does. What it raises is raised here,
+    at the same place. Use it as a context manager: leaving it ends the thread.
 
     Parameters
     ----------
