@@ -75,6 +75,21 @@ class Field:
     required: bool = False
     value: Scalar | tuple[Scalar, ...] | None = None
     names: tuple[tuple[int, str], ...] = ()
+    digits: int | None = None
+    unassigned: str | None = None
+    if_problem: Scalar | None = None
+    otherwise: bool = False
+    trim: bool = True
+    list: bool = False
+    keep_empty: bool = False
+    members: tuple[str, ...] = ()
+    of: tuple[str, ...] = ()
+    if_true: str | None = None
+    if_false: str | None = None
+
+    @property
+    def sources(self):
+        return (self.source,) if self.source is not None else ()
 
 
 @dataclass(frozen=True, slots=True)
