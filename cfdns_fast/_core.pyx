@@ -64,6 +64,8 @@ cdef extern from "cfdns_fast/_dicts.hpp" namespace "cfdns":
         void add_step(int, size_t, size_t, PyObject*, PyObject*, cbool) except +cfdns_raise
         void add_enumeration() except +cfdns_raise
         void add_name(PyObject*) except +cfdns_raise
+        void add_members() except +cfdns_raise
+        void add_member(PyObject*) except +cfdns_raise
         PyObject* build(const Event&, Slice, cbool, ShortTexts*) except NULL
 
 
@@ -91,10 +93,21 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         size_t max_record_bytes
         size_t slot_count
         TimestampUnit unit
-        void add_source(string_view, cbool) except +cfdns_raise
-        void add_reading(int, size_t, size_t, cbool) except +cfdns_raise
-        void add_enumeration() except +cfdns_raise
-        void add_name(uint32_t, string_view) except +cfdns_raise
+        void add_source(string_view) except +cfdns_raise
+        void add_input(size_t, cbool) except +cfdns_raise
+        void add_other(size_t) except +cfdns_raise
+        void add_reading(int, int, int, size_t, size_t) except +cfdns_raise
+        void add_members() except +cfdns_raise
+        void add_member(string_view, string_view) except +cfdns_raise
+        void add_enumeration(string_view) except +cfdns_raise
+        void add_name(string_view) except +cfdns_raise
+        void add_numbered "add_name"(uint32_t, string_view) except +cfdns_raise
+        void add_first(size_t) except +cfdns_raise
+        void add_first_from(size_t) except +cfdns_raise
+        void add_collection(size_t) except +cfdns_raise
+        void add_collection_from(size_t) except +cfdns_raise
+        void add_verdict(size_t, size_t) except +cfdns_raise
+        void set_problems_slot(size_t, size_t)
         void add_step(int, size_t, string_view, string_view) except +cfdns_raise
 
     cdef cppclass Event:
@@ -194,6 +207,12 @@ cdef inline string_view _view(bytes text):
     return string_view(PyBytes_AS_STRING(text), len(text))
 
 
+cdef bytes _json_text(value):
+    # Text without its quotes.
+    cdef str text = json.dumps(value, ensure_ascii=False)
+    return (text[1:-1] if isinstance(value, str) else text).encode()
+
+
 cdef inline Slice _slice(bytes text):
     cdef Slice slice = Slice()
     slice.data = PyBytes_AS_STRING(text)
@@ -223,33 +242,62 @@ cdef class Plan:
     cdef list borrowed      # what `dicts` borrows
     cdef list problem_keys  # as Event.problems counts them
 
-    def __cinit__(self, *, list sources, list enumerations, size_t slot_count, list steps, dict dict_pattern,
-                  list dict_steps, SuffixTable suffixes not None, int timestamp_unit,
-                  size_t max_record_bytes):
+    def __cinit__(self, *, list sources, list inputs, list enumerations, list members, list firsts, list collections,
+                  list verdicts, problems_slot, size_t slot_count, list steps, dict dict_pattern, list dict_steps,
+                  SuffixTable suffixes not None, int timestamp_unit, size_t max_record_bytes):
         cdef CPlan* plan
         cdef bytes text
+        cdef bytes json_key
         self.engine = make_shared[Engine]()
         plan = &self.engine.get().plan
         plan.suffixes = <shared_ptr[const CSuffixTable]>suffixes.table
         plan.max_record_bytes = max_record_bytes
         plan.slot_count = slot_count
         plan.unit = <TimestampUnit>timestamp_unit
+        self.borrowed = [enumerations, members, dict_pattern, dict_steps]
         self.problem_keys = []
-        for key, required, readings in sources:
+        for key in sources:
             text = key.encode()
-            plan.add_source(_view(text), required)
+            plan.add_source(_view(text))
             self.problem_keys += [f"{code}:{key}" for code in _PROBLEM_CODES]
-            for kind, slot, table, parts in readings:
-                plan.add_reading(kind, slot, table, parts)
-        self.borrowed = [enumerations, dict_pattern, dict_steps]
-        for table_names in enumerations:
-            plan.add_enumeration()
+        for input_sources, required, readings in inputs:
+            plan.add_input(input_sources[0], required)
+            for source in input_sources[1:]:
+                plan.add_other(source)
+            for kind, element, flags, slot, table in readings:
+                plan.add_reading(kind, element, flags, slot, table)
+        for unassigned, names in enumerations:
+            text = unassigned.encode()
+            plan.add_enumeration(_view(text))
             self.dicts.add_enumeration()
             self.dicts.add_name(<PyObject*>None)
-            for number, name in table_names:
+            for number, name in names:
+                text = _json_text(name)
+                if number is None:
+                    plan.add_name(_view(text))
+                else:
+                    plan.add_numbered(number, _view(text))
                 self.dicts.add_name(<PyObject*>name)
-                text = json.dumps(name, ensure_ascii=False)[1:-1].encode()
-                plan.add_name(number, _view(text))
+        for keys in members:
+            plan.add_members()
+            self.dicts.add_members()
+            for key in keys:
+                text = key.encode()
+                json_key = b'"' + _json_text(key) + b'":'
+                plan.add_member(_view(text), _view(json_key))
+                self.dicts.add_member(<PyObject*>key)
+        for slot, slots in firsts:
+            plan.add_first(slot)
+            for source in slots:
+                plan.add_first_from(source)
+        for slot, slots in collections:
+            plan.add_collection(slot)
+            for source in slots:
+                plan.add_collection_from(source)
+        for slot, table in verdicts:
+            plan.add_verdict(slot, table)
+        if problems_slot is not None:
+            plan.set_problems_slot(problems_slot, sum([len(key.encode()) + 2 for key in self.problem_keys]))
         for what, slot, before, after in steps:
             plan.add_step(what, slot, _view(before), _view(after))
         self.dicts.set_pattern(<PyObject*>dict_pattern)

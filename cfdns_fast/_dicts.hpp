@@ -177,6 +177,9 @@ class DictBuilder {
   void add_enumeration() { names_.emplace_back(); }
   // To the enumeration added last, by the index in it.
   void add_name(PyObject* name) { names_.back().push_back(name); }
+  void add_members() { members_.emplace_back(); }
+  // To the members added last.
+  void add_member(PyObject* key) { members_.back().push_back(key); }
 
   // `padded`: the message is, and is valid UTF-8. Without short_texts none are shared between events.
   PyObject* build(const Event& event, Slice message, bool padded, ShortTexts* short_texts) const {
@@ -226,11 +229,11 @@ class DictBuilder {
             if (PyDict_DelItem(current, step.key) < 0) return false;
             continue;
           }
-          if (step.again != 0) {
+          if (step.again != 0 && value.type < ValueType::list) {
             item = kept[step.again];
             Py_INCREF(item);
           } else {
-            item = object_of(value, ascii && value.plain, short_texts);
+            item = object_of(event, value, ascii, short_texts);
             kept[step.keep] = item;
           }
           if (step.flag) item = list_of(item);
@@ -257,21 +260,53 @@ class DictBuilder {
     return true;
   }
 
-  PyObject* object_of(const Value& value, bool ascii, ShortTexts* short_texts) const {
+  // `ascii`: the record is.
+  PyObject* object_of(const Event& event, const Value& value, bool ascii, ShortTexts* short_texts) const {
     switch (value.type) {
       case ValueType::text:
         if (value.text.size_bytes <= ShortTexts::most_bytes && short_texts != nullptr) {
-          return short_texts->find(value.text, ascii);
+          return short_texts->find(value.text, ascii && value.plain);
         }
-        return new_text(value.text, ascii);
+        return new_text(value.text, ascii && value.plain);
       case ValueType::integer: return PyLong_FromLongLong(value.integer);
       case ValueType::boolean: return PyBool_FromLong(value.integer != 0);
+      case ValueType::list:
+      case ValueType::objects: return items_of(event, value, ascii, short_texts);
       default: {
         PyObject* name = names_[static_cast<size_t>(value.integer)][value.name];
         Py_INCREF(name);
         return name;
       }
     }
+  }
+
+  PyObject* items_of(const Event& event, const Value& value, bool ascii, ShortTexts* short_texts) const {
+    PyObject* list = PyList_New(static_cast<Py_ssize_t>(value.count));
+    const Value* item = event.items.data() + value.integer;
+    for (size_t i = 0; list != nullptr && i < value.count; ++i) {
+      PyObject* made;
+      if (value.type == ValueType::list) {
+        made = object_of(event, *item++, ascii, short_texts);
+      } else {
+        made = members_of(event, item, members_[value.name], ascii, short_texts);
+        item += members_[value.name].size();
+      }
+      if (made == nullptr) Py_CLEAR(list);
+      else PyList_SetItem(list, static_cast<Py_ssize_t>(i), made);
+    }
+    return list;
+  }
+
+  PyObject* members_of(const Event& event, const Value* item, const std::vector<PyObject*>& keys, bool ascii,
+                       ShortTexts* short_texts) const {
+    PyObject* dict = PyDict_New();
+    for (size_t i = 0; dict != nullptr && i < keys.size(); ++i) {
+      if (item[i].type == ValueType::absent) continue;
+      PyObject* made = object_of(event, item[i], ascii, short_texts);
+      if (made == nullptr || PyDict_SetItem(dict, keys[i], made) < 0) Py_CLEAR(dict);
+      Py_XDECREF(made);
+    }
+    return dict;
   }
 
   // Takes over the reference.
@@ -289,6 +324,7 @@ class DictBuilder {
   PyObject* pattern_ = nullptr;
   std::vector<Step> steps_;
   std::vector<std::vector<PyObject*>> names_;
+  std::vector<std::vector<PyObject*>> members_;
   size_t kept_count_ = 0;
 };
 

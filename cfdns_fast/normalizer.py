@@ -27,8 +27,10 @@ class Normalizer:
     Parameters
     ----------
     schema : str or os.PathLike
-        A bundled mapping (``"sekoia"``), or a mapping file: a PathLike, or text that holds a path separator or ends in
-        ``.toml``.
+        A bundled mapping (``"sekoia"``, ``"ecs"``), or a mapping file: a PathLike, or text that holds a path separator or
+        ends in ``.toml``.
+    dataset : {"dns_logs", "dns_firewall_logs", "gateway_dns"}
+        Logpush's name of the dataset, for a bundled mapping.
     on_reject : {"collect", "raise"}
         Collect rejects in the result, or raise `RecordError` at the first.
     keep_message : bool
@@ -63,6 +65,7 @@ class Normalizer:
         self,
         schema: str | os.PathLike[str] = "sekoia",
         *,
+        dataset: str = mapping.DEFAULT_DATASET,
         on_reject: str = "collect",
         keep_message: bool = True,
         private_suffixes: bool = False,
@@ -76,7 +79,7 @@ class Normalizer:
         if not _is_whole(max_record_bytes) or not 1 <= max_record_bytes <= _MOST_RECORD_BYTES:
             allowed = f"a whole number from 1 to {_MOST_RECORD_BYTES}"
             raise ValueError(f"max_record_bytes must be {allowed}, not {max_record_bytes!r}")
-        loaded = mapping.load(schema)
+        loaded = mapping.load(schema, dataset)
         plan = compile_plan(
             loaded if keep_message else loaded.without_raw(),
             private_suffixes=private_suffixes,
@@ -85,6 +88,7 @@ class Normalizer:
         )
         options = {
             "schema": schema,
+            "dataset": dataset,
             "on_reject": on_reject,
             "keep_message": keep_message,
             "private_suffixes": private_suffixes,
@@ -166,11 +170,13 @@ def _remake(options: dict[str, Any]) -> Normalizer:
 
 
 @lru_cache(maxsize=16)
-def _bundled(schema: str) -> Normalizer:
-    return Normalizer(schema)
+def _bundled(schema: str, dataset: str) -> Normalizer:
+    return Normalizer(schema, dataset=dataset)
 
 
-def parse(data: Buffer, schema: str | os.PathLike[str] = "sekoia") -> dict[str, Any]:
+def parse(
+    data: Buffer, schema: str | os.PathLike[str] = "sekoia", *, dataset: str = mapping.DEFAULT_DATASET
+) -> dict[str, Any]:
     """Convert one record.
 
     Parameters
@@ -179,6 +185,8 @@ def parse(data: Buffer, schema: str | os.PathLike[str] = "sekoia") -> dict[str, 
         One JSON object in UTF-8 on one line; space around it and a line end are allowed.
     schema : str or os.PathLike
         As for `Normalizer`. The bundled ones are kept after the first call; a file is read at each.
+    dataset : str
+        As for `Normalizer`.
 
     Returns
     -------
@@ -192,5 +200,5 @@ def parse(data: Buffer, schema: str | os.PathLike[str] = "sekoia") -> dict[str, 
         ``record.empty``, ``record.multiple``, or the code of the reject.
     """
     if isinstance(schema, str) and not mapping.is_path(schema):
-        return _bundled(schema)._plan.parse(data)
-    return Normalizer(schema)._plan.parse(data)
+        return _bundled(schema, dataset)._plan.parse(data)
+    return Normalizer(schema, dataset=dataset)._plan.parse(data)

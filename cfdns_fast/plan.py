@@ -7,19 +7,17 @@ from functools import lru_cache
 from typing import Any
 
 from . import _core, suffixes
-from .mapping import NAME_PART_KINDS, Field, Mapping, Node
+from .mapping import Field, Mapping, Node
+from .readings import Readings
 
 __all__ = ["TIMESTAMP_UNITS", "compile_plan"]
 
 #: In the order of the core's TimestampUnit.
 TIMESTAMP_UNITS = ("auto", "s", "ms", "us", "ns")
 
-# In the order of the core's Kind and Step::What.
-_READING_KINDS = ("text", "integer", "boolean", "enum", "timestamp", "ip", "name")
+# In the order of the core's Step::What.
 _LITERAL, _OPEN, _CLOSE, _RAW, _VALUE = range(5)
 _LIST = _LITERAL  # the core's DictBuilder::What has it in this place
-
-_UNQUOTED_KINDS = frozenset({"integer", "boolean"})
 
 
 @lru_cache(maxsize=2)
@@ -31,11 +29,17 @@ def _suffix_table(private_suffixes: bool) -> _core.SuffixTable:
 
 def compile_plan(mapping: Mapping, *, private_suffixes: bool, timestamp_unit: str, max_record_bytes: int) -> _core.Plan:
     """Compile a mapping. The plan is immutable and may be used by any number of threads."""
-    readings = _Readings(mapping)
+    readings = Readings(mapping)
     dict_pattern, dict_steps = _dict_steps(mapping.tree(), readings)
     return _core.Plan(
         sources=readings.sources,
+        inputs=readings.inputs,
         enumerations=readings.enumerations,
+        members=readings.members,
+        firsts=readings.firsts,
+        collections=readings.collections,
+        verdicts=readings.verdicts,
+        problems_slot=readings.problems_slot,
         slot_count=readings.slot_count,
         steps=_merge(_ndjson_steps(mapping.tree(), readings)),
         dict_pattern=dict_pattern,
@@ -46,49 +50,6 @@ def compile_plan(mapping: Mapping, *, private_suffixes: bool, timestamp_unit: st
     )
 
 
-class _Readings:
-    """Which source is read how into which slot: every reading once, however many targets it has."""
-
-    def __init__(self, mapping: Mapping) -> None:
-        self.slot_count = 0
-        self.wants_name_parts = any(field.kind in NAME_PART_KINDS[1:] for field in mapping.fields)
-        self.enumerations: list[tuple[tuple[int, str], ...]] = []
-        self._slots: dict[tuple[object, ...], int] = {}
-        fields = [field for field in mapping.fields if field.source is not None]
-        by_source: dict[str, list[Field]] = {}
-        for field in fields:
-            by_source.setdefault(field.source or "", []).append(field)
-        #: (key, required, [(kind, slot, enumeration, wants name parts), ...])
-        self.sources = [
-            (key, any(field.required for field in of_key), self._read(key, of_key)) for key, of_key in by_source.items()
-        ]
-
-    def _read(self, key: str, fields: list[Field]) -> list[tuple[int, int, int, bool]]:
-        parts = any(field.kind in NAME_PART_KINDS[1:] for field in fields)
-        readings = []
-        for field in fields:
-            kind = "name" if field.kind in NAME_PART_KINDS else field.kind
-            identity = (key, kind, field.names)
-            if identity in self._slots:
-                continue
-            self._slots[identity] = self.slot_count
-            readings.append((_READING_KINDS.index(kind), self.slot_count, self._enumeration(field), parts))
-            self.slot_count += len(NAME_PART_KINDS) if kind == "name" else 1
-        return readings
-
-    def _enumeration(self, field: Field) -> int:
-        if not field.names:
-            return 0
-        if field.names not in self.enumerations:
-            self.enumerations.append(field.names)
-        return self.enumerations.index(field.names)
-
-    def slot(self, field: Field) -> int:
-        if field.kind in NAME_PART_KINDS:
-            return self._slots[field.source, "name", ()] + NAME_PART_KINDS.index(field.kind)
-        return self._slots[field.source, field.kind, field.names]
-
-
 def _json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -96,12 +57,14 @@ def _json(value: Any) -> bytes:
 def _constant_of(node: Field | tuple[Node, ...]) -> Any:
     """The value of a node that no record changes (lists and dicts of it are templates), or None."""
     if isinstance(node, Field):
+        if node.if_problem is not None:
+            return None
         return list(node.value) if isinstance(node.value, tuple) else node.value
     children = {key: _constant_of(child) for key, child in node}
     return None if None in children.values() else children
 
 
-def _ndjson_steps(nodes: tuple[Node, ...], readings: _Readings) -> list[tuple[int, int, bytes, bytes]]:
+def _ndjson_steps(nodes: tuple[Node, ...], readings: Readings) -> list[tuple[int, int, bytes, bytes]]:
     steps: list[tuple[int, int, bytes, bytes]] = []
     for key, node in nodes:
         name = _json(key) + b":"
@@ -115,10 +78,22 @@ def _ndjson_steps(nodes: tuple[Node, ...], readings: _Readings) -> list[tuple[in
         elif node.kind == "raw":
             steps.append((_RAW, 0, name + b'"', b'",'))
         else:
-            quote = b"" if node.kind in _UNQUOTED_KINDS else b'"'
-            before, after = (b"[", b"]") if node.array else (b"", b"")
+            quote = b'"' if _is_quoted(node) else b""
+            before, after = (b"[", b"]") if node.array or _is_list(node) else (b"", b"")
             steps.append((_VALUE, readings.slot(node), name + before + quote, quote + after + b","))
     return steps
+
+
+def _is_list(field: Field) -> bool:
+    return field.list or field.kind in ("objects", "collect")
+
+
+def _is_quoted(field: Field) -> bool:
+    """Whether the value is one text. What a list holds is quoted one by one."""
+    if field.kind == "constant":
+        return isinstance(field.value, str)
+    is_text = field.kind != "integer" and (field.kind != "boolean" or field.if_true is not None)
+    return is_text and not _is_list(field)
 
 
 def _merge(steps: list[tuple[int, int, bytes, bytes]]) -> list[tuple[int, int, bytes, bytes]]:
@@ -132,7 +107,7 @@ def _merge(steps: list[tuple[int, int, bytes, bytes]]) -> list[tuple[int, int, b
     return merged
 
 
-def _dict_steps(nodes: tuple[Node, ...], readings: _Readings) -> tuple[dict[str, Any], list[tuple[Any, ...]]]:
+def _dict_steps(nodes: tuple[Node, ...], readings: Readings) -> tuple[dict[str, Any], list[tuple[Any, ...]]]:
     """Return the pattern of a dict and the steps that fill a copy of it, parallel in meaning to `_ndjson_steps`.
 
     A step is (what, slot, index of the key, key, object, flag); _dicts.hpp says what they mean.

@@ -12,7 +12,7 @@ __all__ = ["TIMESTAMP_UNITS", "epoch_text", "rfc3339_text"]
 #: What the option timestamp_unit takes.
 TIMESTAMP_UNITS = ("auto", "s", "ms", "us", "ns")
 
-_POWER_TO_US = {"s": 6, "ms": 3, "us": 0, "ns": -3}
+_POWER_TO_NS = {"s": 9, "ms": 6, "us": 3, "ns": 0}
 
 # 1e11 s is the year 5138, 1e11 ms is 1973: right for every number of tests/corpus/epoch_timestamps.jsonl.
 _AUTO_UNITS = ((Decimal("1e11"), "s"), (Decimal("1e14"), "ms"), (Decimal("1e17"), "us"))
@@ -38,7 +38,7 @@ _FIRST_US = (datetime.min - _EPOCH) // _MICROSECOND
 _LAST_US = (datetime.max - _EPOCH) // _MICROSECOND
 
 
-def epoch_text(number: str, unit: str) -> str | None:
+def epoch_text(number: str, unit: str, digits: int | None = None) -> str | None:
     """Return a number of seconds, or parts of a second, since 1970 as UTC text.
 
     Parameters
@@ -47,11 +47,14 @@ def epoch_text(number: str, unit: str) -> str | None:
         ``[+-]?digits[.digits][e[+-]digits]`` in ASCII, leading zeros allowed; every JSON number is of that form.
     unit : str
         One of `TIMESTAMP_UNITS`; "auto" decides by the magnitude of the number.
+    digits : int or None
+        9: always nine fraction digits.
 
     Returns
     -------
     str or None
-        ``YYYY-MM-DDTHH:MM:SS[.ffffff]Z``, floored to microseconds; None outside the years 1 to 9999.
+        ``YYYY-MM-DDTHH:MM:SS[.ffffff]Z``, floored to microseconds, or with nine digits, floored to nanoseconds; None
+        outside the years 1 to 9999.
 
     Raises
     ------
@@ -61,13 +64,13 @@ def epoch_text(number: str, unit: str) -> str | None:
     value = _exact(number)
     if unit == "auto":
         unit = next((name for limit, name in _AUTO_UNITS if value.copy_abs() < limit), "ns")
-    value_us = value.scaleb(_POWER_TO_US[unit], context=_EXACT)
-    if not value_us:
-        return _utc_text(0)
+    value_ns = value.scaleb(_POWER_TO_NS[unit], context=_EXACT)
+    if not value_ns:
+        return _utc_text(0, digits)
     # Before any digit is written out: 1e999999999 is short, the integer is not.
-    if value_us.adjusted() > len(str(_LAST_US)):
+    if value_ns.adjusted() > len(str(_LAST_US)) + 3:
         return None
-    return _utc_text(int(value_us.to_integral_value(context=_EXACT)))
+    return _utc_text(int(value_ns.to_integral_value(context=_EXACT)), digits)
 
 
 def _exact(number: str) -> Decimal:
@@ -79,14 +82,16 @@ def _exact(number: str) -> Decimal:
     return _EXACT.create_decimal(f"{coefficient}E{sign}{exponent}")
 
 
-def rfc3339_text(text: str) -> str | None:
+def rfc3339_text(text: str, digits: int | None = None) -> str | None:
     """Return an RFC 3339 date and time with an offset as UTC text.
 
     Parameters
     ----------
     text : str
         ``YYYY-MM-DD``, then ``T``, ``t`` or one space, ``HH:MM:SS``, a fraction of one or more digits or none, then
-        ``Z``, ``z``, ``+HH:MM`` or ``+HHMM``. Digits after the sixth of the fraction are cut.
+        ``Z``, ``z``, ``+HH:MM`` or ``+HHMM``. Digits of the fraction beyond those written are cut.
+    digits : int or None
+        As in `epoch_text`.
 
     Returns
     -------
@@ -108,14 +113,18 @@ def rfc3339_text(text: str) -> str | None:
         return None
     try:
         year, month, day, hour, minute, second = map(int, local)
-        moment = datetime(year, month, day, hour, minute, second, int(fraction[:6].ljust(6, "0")))
+        moment = datetime(year, month, day, hour, minute, second)
         moment += offset if sign == "-" else -offset
     except (ValueError, OverflowError):
         return None
-    return moment.isoformat() + "Z"
+    return _utc_text((moment - _EPOCH) // _MICROSECOND * 1000 + int(fraction[:9].ljust(9, "0")), digits)
 
 
-def _utc_text(value_us: int) -> str | None:
+def _utc_text(value_ns: int, digits: int | None) -> str | None:
+    value_us, rest_ns = divmod(value_ns, 1000)
     if not _FIRST_US <= value_us <= _LAST_US:
         return None
-    return (_EPOCH + value_us * _MICROSECOND).isoformat() + "Z"
+    moment = _EPOCH + value_us * _MICROSECOND
+    if digits is None:
+        return moment.isoformat() + "Z"
+    return f"{moment.isoformat(timespec='microseconds')}{rest_ns:03}Z"

@@ -151,32 +151,83 @@ def _within(one: str, other: str) -> bool:
     return f"{one}.".startswith(f"{other}.")
 
 
+LIST_KINDS = ("text", "integer", "ip")
+COLLECTED_KINDS = ("text", "ip", "name", "registered_domain", "subdomain", "top_level_domain")
+member_names = st.lists(st.sampled_from(SOURCES), min_size=1, max_size=3, unique=True)
+
+
+def _entry(draw: Any, target: str, kind: str) -> dict[str, Any]:
+    """Draw a field of one kind with any of its options."""
+    entry: dict[str, Any] = {"to": target, "kind": kind}
+    if kind == "constant":
+        entry["value"] = draw(constants)
+        if isinstance(entry["value"], str) and draw(st.booleans()):
+            entry["if_problem"] = draw(free_text)
+        if isinstance(entry["value"], bool) and draw(st.booleans()):
+            entry["if_problem"] = draw(st.booleans())
+    elif kind not in ("raw", "problems"):
+        entry["from"] = draw(st.one_of(st.sampled_from(SOURCES), member_names))
+        entry["required"] = draw(st.sampled_from([False, False, True]))
+    if kind == "enum":
+        entry["table"] = draw(st.sampled_from(["rr_type", "rcode"]))
+        entry["naming"] = draw(st.sampled_from(["iana", "standard"]))
+        if draw(st.booleans()):
+            entry["unassigned"] = draw(st.sampled_from(["TYPE", 't"\\y', "é", "x" * 200]))
+    elif kind == "boolean" and draw(st.booleans()):
+        entry |= {"if_true": draw(st.sampled_from(["tcp", 'q"é'])), "if_false": draw(st.sampled_from(["udp", "\n"]))}
+    elif kind == "timestamp" and draw(st.booleans()):
+        entry["digits"] = 9
+    elif kind in COLLECTED_KINDS[2:]:
+        entry["trim"] = draw(st.booleans())
+    elif kind == "objects":
+        entry["members"] = draw(member_names)
+        entry["keep_empty"] = draw(st.booleans())
+    if kind in LIST_KINDS and draw(st.booleans()):
+        entry |= {"list": True, "keep_empty": draw(st.booleans())}
+    elif "from" in entry and kind != "objects":
+        entry["array"] = draw(st.booleans())
+    return entry
+
+
+def _alternative(draw: Any, first: dict[str, Any]) -> dict[str, Any] | None:
+    """Draw a field that may stand in for another of the same target; None for kinds that have none."""
+    kind = first["kind"]
+    if kind in ("raw", "constant", "problems"):
+        return None
+    entry = {key: value for key, value in first.items() if key not in ("array", "required")}
+    if "list" not in first and kind in ("text", "ip", "enum", "name", "subdomain"):
+        entry = {"to": first["to"], "kind": draw(st.sampled_from(["text", "ip", "name"]))}
+    return entry | {"from": draw(st.sampled_from(SOURCES)), "otherwise": True}
+
+
 @st.composite
 def mappings(draw: Any) -> str:
     """Draw the text of a mapping file that is right."""
-    taken: list[str] = []
+    taken: dict[str, set[str]] = {}
     entries = []
     for target in draw(st.lists(st.sampled_from(TARGETS), min_size=1, max_size=14, unique=True)):
         if any(_within(target, other) or _within(other, target) for other in taken):
             continue
-        taken.append(target)
-        kind = draw(st.sampled_from(["raw", "constant", "enum", "enum", *SOURCED_KINDS]))
-        entry: dict[str, Any] = {"to": target, "kind": kind}
-        if kind == "constant":
-            entry["value"] = draw(constants)
-        elif kind != "raw":
-            entry["from"] = draw(st.sampled_from(SOURCES))
-            entry["array"] = draw(st.booleans())
-            entry["required"] = draw(st.sampled_from([False, False, True]))
-        if kind == "enum":
-            entry["table"] = draw(st.sampled_from(["rr_type", "rcode"]))
-            entry["naming"] = draw(st.sampled_from(["iana", "standard"]))
-        entries.append(field(**entry))
-    return "\n".join(entries)
+        collected = [other for other, kinds in taken.items() if kinds <= set(COLLECTED_KINDS)]
+        if collected and draw(st.integers(0, 9)) == 0:
+            of = draw(st.lists(st.sampled_from(collected), min_size=1, max_size=4, unique=True))
+            entry = {"to": target, "kind": "collect", "of": of}
+        else:
+            kinds = ["raw", "constant", "problems", "objects", "enum", "enum", *LIST_KINDS, *SOURCED_KINDS]
+            entry = _entry(draw, target, draw(st.sampled_from(kinds)))
+        entries.append(entry)
+        taken[target] = {entry["kind"]}
+        while draw(st.integers(0, 4)) == 0 and entry["kind"] != "collect" and (other := _alternative(draw, entry)):
+            entries.append(other)
+            taken[target].add(other["kind"])
+    return "\n".join(field(**entry) for entry in entries)
 
 
-mapped_members = st.tuples(st.sampled_from(SOURCES).flatmap(json_text), st.one_of(scalars, scalars, nested)).map(
-    ":".join
+_keys = st.sampled_from(SOURCES).flatmap(json_text)
+_objects = st.lists(st.tuples(_keys, st.one_of(scalars, scalars, nested)).map(":".join), max_size=4).map(
+    lambda items: f"{{{' ,'.join(items)} }}"
 )
+_arrays = st.lists(st.one_of(scalars, _objects, nested), max_size=5).map(lambda items: f"[ {', '.join(items)}]")
+mapped_members = st.tuples(_keys, st.one_of(scalars, scalars, _arrays, _objects, nested)).map(":".join)
 mapped_records = st.lists(mapped_members, max_size=6).map(lambda items: f"{{{','.join(items)}}}")
 mapped_batches = st.lists(mapped_records, max_size=6).map(lambda records: "\n".join(records).encode())

@@ -12,7 +12,8 @@ from support import field, write_mapping
 
 import cfdns_fast
 from cfdns_fast import MappingError, Normalizer
-from cfdns_fast.mapping import KINDS, load
+from cfdns_fast.mapping import load
+from cfdns_fast.mapping_file import KINDS
 
 # How a schema is named
 
@@ -142,7 +143,13 @@ WRONG: dict[str, tuple[str, str | None, list[str]]] = {
     "to is a number": (field(to=1, kind="raw"), "field 1", ["to", "text"]),
     "to is a list": (field(to=["a"], kind="raw"), "field 1", ["to", "text"]),
     "from is empty": (field(**{"from": ""}, to="a", kind="text"), "field 1 (a)", ["from", "empty"]),
-    "from is a list": (field(**{"from": ["x"]}, to="a", kind="text"), "field 1 (a)", ["from", "text"]),
+    "from is an empty list": (field(**{"from": []}, to="a", kind="text"), "field 1 (a)", ["from", "empty"]),
+    "from is a list with a number": (field(**{"from": ["x", 1]}, to="a", kind="text"), "field 1 (a)", ["from", "text"]),
+    "from is a list that repeats": (
+        field(**{"from": ["x", "x"]}, to="a", kind="text"),
+        "field 1 (a)",
+        ["from", "once"],
+    ),
     "array is text": (field(**GOOD_TEXT, array="yes"), "field 1 (a.b)", ["array", "true", "false", "yes"]),
     "array is a number": (field(**GOOD_TEXT, array=1), "field 1 (a.b)", ["array", "true", "false"]),
     "required is text": (field(**GOOD_TEXT, required="true"), "field 1 (a.b)", ["required", "true", "false"]),

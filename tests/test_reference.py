@@ -18,7 +18,7 @@ def mapping(*fields: Field) -> Mapping:
 
 
 def one_kind(kind: str, **more: Any) -> Mapping:
-    return mapping(Field("out", kind, source="In", **more))
+    return mapping(Field("out", kind, sources=("In",), **more))
 
 
 def read(kind: str, token: str, **more: Any) -> Any:
@@ -228,10 +228,10 @@ class TestValues:
     def test_problem_when_source_feeds_several_fields_then_counts_once_a_record(self) -> None:
         result = to_dicts(b'{"SourceIP":1,"QueryName":[],"Timestamp":1}\n{"SourceIP":"x"}')
         assert result.problems == {"field.type:SourceIP": 2, "field.type:QueryName": 1, "field.missing:Timestamp": 1}
-        both = mapping(Field("a", "enum", source="In", names=()), Field("b", "integer", source="In"))
+        both = mapping(Field("a", "enum", sources=("In",), names=()), Field("b", "integer", sources=("In",)))
         assert to_dicts(b'{"In":70000}', both).output == [{"b": 70000}]
         assert to_dicts(b'{"In":70000}', both).problems == {"field.range:In": 1}
-        several = mapping(Field("a", "enum", source="In", names=()), Field("b", "boolean", source="In"))
+        several = mapping(Field("a", "enum", sources=("In",), names=()), Field("b", "boolean", sources=("In",)))
         assert to_dicts(b'{"In":70000}', several).problems == {"field.range:In": 1, "field.type:In": 1}
 
 
@@ -281,10 +281,10 @@ class TestOutput:
 
     def test_event_when_parents_are_apart_in_the_file_then_children_stand_together(self) -> None:
         apart = mapping(
-            Field("a.x.y", "text", source="X"),
+            Field("a.x.y", "text", sources=("X",)),
             Field("b", "constant", value=1.5),
             Field("a.z", "constant", value=("q", True, 0)),
-            Field("c.d.e", "text", source="X"),
+            Field("c.d.e", "text", sources=("X",)),
         )
         assert to_ndjson(b"{}", apart).output == b'{"a":{"z":["q",true,0]},"b":1.5}\n'
         assert (

@@ -7,7 +7,7 @@ import pytest
 from cfdns_fast.mapping import Field, Mapping
 from cfdns_fast.reference import to_dicts
 
-TIMESTAMP = Mapping("test", "test", "dns_logs", (Field("out", "timestamp", source="In"),))
+TIMESTAMP = Mapping("test", "test", "dns_logs", (Field("out", "timestamp", sources=("In",)),))
 
 
 def read(token: str, unit: str = "auto") -> str:

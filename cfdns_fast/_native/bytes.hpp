@@ -7,6 +7,13 @@
 #include <cstring>
 #include <new>
 
+// Of functions that few records need: kept out of the loop, which then has more of its own inlined (measured: 5 %).
+#if defined(__GNUC__)
+#define CFDNS_COLD __attribute__((noinline, cold))
+#else
+#define CFDNS_COLD
+#endif
+
 namespace cfdns {
 
 // Every buffer that is read or appended to has this many readable (writable) bytes behind its content, so short copies

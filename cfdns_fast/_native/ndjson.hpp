@@ -8,28 +8,62 @@ namespace cfdns {
 
 namespace detail {
 
-inline char* put_integer(char* to, int64_t value) {
-  char digits[20];
-  char* at = digits + sizeof digits;
-  uint64_t magnitude = value < 0 ? 0 - static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
-  do {
-    *--at = static_cast<char>('0' + magnitude % 10);
-    magnitude /= 10;
-  } while (magnitude != 0);
-  if (value < 0) *to++ = '-';
-  size_t size_bytes = static_cast<size_t>(digits + sizeof digits - at);
-  std::memcpy(to, at, size_bytes);
-  return to + size_bytes;
-}
-
 inline char* put_slice(char* to, Slice text) { return copy_loosely(to, text.data, text.size_bytes); }
 
-inline char* put_value(char* to, const Value& value) {
+CFDNS_COLD static char* put_items(char* to, const Plan& plan, const Event& event, const Value& value);
+
+inline char* put_value(char* to, const Plan& plan, const Event& event, const Value& value) {
   if (value.type <= ValueType::name) return value.plain ? put_slice(to, value.text) : escape(to, value.text);
   if (value.type == ValueType::integer) return put_integer(to, value.integer);
+  if (value.type != ValueType::boolean) return put_items(to, plan, event, value);
   bool yes = value.integer != 0;
   std::memcpy(to, yes ? "true\0" : "false", 5);
   return to + (yes ? 4 : 5);
+}
+
+inline char* put_quoted(char* to, const Plan& plan, const Event& event, const Value& value) {
+  bool quoted = value.type <= ValueType::name;
+  if (quoted) *to++ = '"';
+  to = put_value(to, plan, event, value);
+  if (quoted) *to++ = '"';
+  return to;
+}
+
+// The items of a list or the objects of a list, with commas between.
+CFDNS_COLD static char* put_items(char* to, const Plan& plan, const Event& event, const Value& value) {
+  const Value* item = event.items.data() + value.integer;
+  for (size_t i = 0; i < value.count; ++i) {
+    if (i != 0) *to++ = ',';
+    if (value.type == ValueType::list) {
+      to = put_quoted(to, plan, event, *item++);
+      continue;
+    }
+    *to++ = '{';
+    for (const PaddedText& key : plan.members[value.name].json_keys) {
+      if (item->type != ValueType::absent) {
+        to = put_quoted(put_slice(to, key.slice()), plan, event, *item);
+        *to++ = ',';
+      }
+      ++item;
+    }
+    to[-1] = '}';
+  }
+  return to;
+}
+
+// The most bytes of what put_value writes.
+inline size_t most_value_bytes(const Plan& plan, const Event& event, const Value& value) {
+  if (value.type <= ValueType::name) return 6 * value.text.size_bytes;
+  if (value.type < ValueType::list) return 0;  // they have their room among the fixed bytes
+  constexpr size_t most_integer_bytes = 20;
+  size_t sum = 0;
+  size_t per_object = value.type == ValueType::list ? 1 : plan.members[value.name].keys.size();
+  for (size_t i = 0; i < value.count * per_object; ++i) {
+    const Value& item = event.items[static_cast<size_t>(value.integer) + i];
+    sum += most_integer_bytes + 6 * item.text.size_bytes;
+  }
+  if (value.type == ValueType::objects) sum += value.count * plan.members[value.name].json_bytes;
+  return sum;
 }
 
 }  // namespace detail
@@ -37,18 +71,16 @@ inline char* put_value(char* to, const Value& value) {
 // The most bytes that write_event could write to, padding included: a byte may become \u00XX.
 inline size_t most_event_bytes(const Plan& plan, const Event& event, Slice message) {
   constexpr size_t usual_record_bytes = 4096;
-  if (message.size_bytes <= usual_record_bytes) {
+  if (message.size_bytes <= usual_record_bytes && !plan.has_lists()) {
     return plan.fixed_bytes() + plan.variable_steps() * 6 * message.size_bytes;
   }
-  // Many times a long record would be a lot of memory, so here it is added up.
-  size_t text_bytes = 0;
+  // Many times a long record would be a lot of memory, and lists are not bounded by it, so here it is added up.
+  size_t most_bytes = plan.fixed_bytes();
   for (const Step& step : plan.steps) {
-    if (step.what == Step::What::raw) text_bytes += message.size_bytes;
-    if (step.what != Step::What::value) continue;
-    const Value& value = event.values[step.slot];
-    if (value.type == ValueType::text) text_bytes += value.text.size_bytes;
+    if (step.what == Step::What::raw) most_bytes += 6 * message.size_bytes;
+    if (step.what == Step::What::value) most_bytes += detail::most_value_bytes(plan, event, event.values[step.slot]);
   }
-  return plan.fixed_bytes() + 6 * text_bytes;
+  return most_bytes;
 }
 
 // Write one line to `output`, which has room for most_event_bytes(), and return its size in bytes.
@@ -87,7 +119,7 @@ inline size_t write_event(const Plan& plan, const Event& event, Slice message, c
         const Value& value = event.values[step.slot];
         if (value.type == ValueType::absent) break;
         to = detail::put_slice(to, step.before);
-        to = detail::put_value(to, value);
+        to = detail::put_value(to, plan, event, value);
         std::memcpy(to, step.after, sizeof step.after);
         to += step.after_bytes;
         break;

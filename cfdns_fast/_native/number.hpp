@@ -85,6 +85,21 @@ inline NumberForm number_form(const char* at, const char* end) {
   return {at == end, false};
 }
 
+// Returns the end; at most 20 bytes.
+inline char* put_integer(char* to, int64_t value) {
+  char digits[20];
+  char* at = digits + sizeof digits;
+  uint64_t magnitude = value < 0 ? 0 - static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
+  do {
+    *--at = static_cast<char>('0' + magnitude % 10);
+    magnitude /= 10;
+  } while (magnitude != 0);
+  if (value < 0) *to++ = '-';
+  size_t size_bytes = static_cast<size_t>(digits + sizeof digits - at);
+  std::memcpy(to, at, size_bytes);
+  return to + size_bytes;
+}
+
 enum class IntegerResult : uint8_t { ok, malformed, out_of_range };
 
 // -?[0-9]+ to a signed 64-bit integer (ECS `long`); leading zeros do not count.

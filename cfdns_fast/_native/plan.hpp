@@ -12,16 +12,26 @@
 
 namespace cfdns {
 
-// How a source value is read; data/README.md describes each. The name kinds share one reading.
-enum class Kind : uint8_t { text, integer, boolean, enumeration, timestamp, ip, name };
+// How a value is read; data/README.md describes each. The name kinds share one reading.
+enum class Kind : uint8_t { text, integer, boolean, enumeration, timestamp, ip, name, list, objects };
 constexpr size_t name_slots = 4;  // name, registered_domain, subdomain, top_level_domain
 
-// One reading of one source into a slot (kind name: into four).
+// One reading of an input into a slot (kind name: into four).
 struct Reading {
+  enum Flag : uint8_t {
+    wants_parts = 1,   // of names: the registered domain, subdomain or top-level domain
+    keeps_dots = 2,    // of names: leading and trailing ones
+    nine_digits = 4,   // of timestamps
+    is_named = 8,      // of booleans: they become names of the enumeration
+    keeps_empty = 16,  // of lists and objects: an array of nothing is a value
+  };
   Kind kind;
+  Kind element;    // of lists
+  uint8_t flags;
   uint16_t slot;
-  uint16_t table;   // of enumerations
-  bool parts;       // of names: somebody wants the registered domain, subdomain or top-level domain
+  uint16_t table;  // of enumerations, or of member lists
+
+  bool has(Flag flag) const { return flags & flag; }
 };
 
 // The first 24 bytes of a key and its closing quote; the masks leave out what lies behind.
@@ -35,9 +45,29 @@ struct Source {
   std::string key;         // then a quote, then padding
   uint32_t key_bytes = 0;  // without them
   bool plain_key = true;   // JSON writes the key as it is: no quote, backslash or control character in it
+};
+
+// Where a value comes from: the first source that has one.
+struct Input {
+  uint16_t source = 0;
+  uint16_t first_other = 0;  // in Plan::others: the sources to try then
+  uint16_t last_other = 0;
   uint16_t first_reading = 0;
   uint16_t last_reading = 0;
   bool required = false;
+  bool is_plain = true;  // no others
+};
+
+// A slot that takes the first value of several, or the values of all.
+struct Gathering {
+  uint16_t slot;
+  std::vector<uint16_t> from;
+};
+
+// A slot for one of two names, by whether the record has a problem.
+struct Verdict {
+  uint16_t slot;
+  uint16_t table;
 };
 
 // Text of ours that may be copied loosely.
@@ -54,10 +84,18 @@ class PaddedText {
   size_t size_bytes_ = 0;
 };
 
+// What is read of the objects in a list.
+struct Members {
+  std::vector<std::string> keys;
+  std::vector<PaddedText> json_keys;  // each with its quotes and colon
+  size_t json_bytes = 2;              // of an object besides its values
+};
+
 // Names by number, 0 to 65535; 0 in `index` stands for none.
 struct Enumeration {
-  std::vector<uint16_t> index = std::vector<uint16_t>(65536, 0);
+  std::vector<uint16_t> index;                                  // empty if nothing is looked up by number
   std::vector<PaddedText> names = std::vector<PaddedText>(1);  // as JSON text without the quotes
+  std::string unassigned;                                       // what stands before a number without a name; "": nothing
 };
 
 // One step of the NDJSON writer. What stands before a value is its key, and the opening bracket and quote if it has them;
@@ -77,8 +115,20 @@ class Plan {
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
 
+  static constexpr uint16_t no_slot = UINT16_MAX;
+
   std::vector<Source> sources;
-  std::vector<Reading> readings;  // grouped by source
+  std::vector<Input> inputs;
+  std::vector<uint16_t> others;
+  std::vector<Reading> readings;                     // grouped by input
+  std::vector<Members> members;
+  std::vector<Gathering> firsts;                     // done before the collections
+  std::vector<Gathering> collections;
+  std::vector<Verdict> verdicts;
+  uint16_t problems_slot = no_slot;                  // where a record's problems go as text
+  size_t slot_text_bytes = TimeFormatter::text_bytes;  // room for text that a reading makes
+  size_t unescapings = 1;         // how often one string of a record may be unescaped
+  bool has_derived_slots = false;  // firsts, collections, verdicts or problems
   std::vector<Enumeration> enumerations;
   std::vector<Step> steps;
   std::shared_ptr<const SuffixTable> suffixes;
@@ -86,8 +136,8 @@ class Plan {
   size_t max_record_bytes = 0;
   size_t slot_count = 0;
 
-  // In any order; every key once.
-  void add_source(std::string_view key, bool required) {
+  // Every key once.
+  void add_source(std::string_view key) {
     Source source;
     source.key.assign(key);
     source.key_bytes = static_cast<uint32_t>(key.size());
@@ -99,24 +149,90 @@ class Plan {
       source.key_words.words[i] = load64(source.key.data() + 8 * i);
       source.key_words.masks[i] = left == 0 ? 0 : UINT64_MAX >> (left < 8 ? 64 - 8 * left : 0);
     }
-    source.first_reading = source.last_reading = static_cast<uint16_t>(readings.size());
-    source.required = required;
     sources.push_back(std::move(source));
   }
 
-  // Reads the source added last.
-  void add_reading(int kind, size_t slot, size_t table, bool parts) {
-    readings.push_back({static_cast<Kind>(kind), static_cast<uint16_t>(slot), static_cast<uint16_t>(table), parts});
-    sources.back().last_reading = static_cast<uint16_t>(readings.size());
+  void add_input(size_t source, bool required) {
+    Input input;
+    input.source = static_cast<uint16_t>(source);
+    input.first_other = input.last_other = static_cast<uint16_t>(others.size());
+    input.first_reading = input.last_reading = static_cast<uint16_t>(readings.size());
+    input.required = required;
+    note_use(source);
+    inputs.push_back(input);
   }
 
-  void add_enumeration() { enumerations.emplace_back(); }
+  // To the input added last.
+  void add_other(size_t source) {
+    note_use(source);
+    others.push_back(static_cast<uint16_t>(source));
+    inputs.back().last_other = static_cast<uint16_t>(others.size());
+    inputs.back().is_plain = false;
+  }
+
+  // Reads the input added last.
+  void add_reading(int kind, int element, int flags, size_t slot, size_t table) {
+    readings.push_back({static_cast<Kind>(kind), static_cast<Kind>(element), static_cast<uint8_t>(flags),
+                        static_cast<uint16_t>(slot), static_cast<uint16_t>(table)});
+    inputs.back().last_reading = static_cast<uint16_t>(readings.size());
+    if (readings.back().kind >= Kind::list) ++unescapings, has_lists_ = true;
+  }
+
+  void add_members() { members.emplace_back(); }
+
+  // To the members added last. `json_key`: with quotes and colon.
+  void add_member(std::string_view key, std::string_view json_key) {
+    members.back().keys.emplace_back(key);
+    members.back().json_keys.emplace_back(json_key);
+    members.back().json_bytes += json_key.size() + 3;
+  }
+
+  void add_first(size_t slot) {
+    firsts.push_back({static_cast<uint16_t>(slot), {}});
+    has_derived_slots = true;
+  }
+  void add_first_from(size_t slot) { firsts.back().from.push_back(static_cast<uint16_t>(slot)); }
+  void add_collection(size_t slot) {
+    collections.push_back({static_cast<uint16_t>(slot), {}});
+    has_derived_slots = true;
+  }
+  void add_collection_from(size_t slot) {
+    collections.back().from.push_back(static_cast<uint16_t>(slot));
+    ++variable_steps_;
+    fixed_bytes_ += padding_bytes;
+  }
+  void add_verdict(size_t slot, size_t table) {
+    has_derived_slots = true;
+    verdicts.push_back({static_cast<uint16_t>(slot), static_cast<uint16_t>(table)});
+  }
+
+  // `longest_text_bytes`: of all problems at once.
+  void set_problems_slot(size_t slot, size_t longest_text_bytes) {
+    problems_slot = static_cast<uint16_t>(slot);
+    has_derived_slots = true;
+    fixed_bytes_ += 6 * longest_text_bytes;
+  }
+
+  void add_enumeration(std::string_view unassigned) {
+    enumerations.emplace_back();
+    enumerations.back().unassigned.assign(unassigned);
+    constexpr size_t number_bytes = 5;
+    size_t text_bytes = unassigned.size() + number_bytes;
+    if (text_bytes + padding_bytes > slot_text_bytes) slot_text_bytes = text_bytes + padding_bytes;
+    if (6 * text_bytes > name_bytes_) name_bytes_ = 6 * text_bytes;
+  }
 
   // To the enumeration added last.
   void add_name(uint32_t number, std::string_view name) {
     Enumeration& table = enumerations.back();
+    table.index.resize(65536, 0);
     table.index[number] = static_cast<uint16_t>(table.names.size());
-    table.names.emplace_back(name);
+    add_name(name);
+  }
+
+  // The same for a name that has no number.
+  void add_name(std::string_view name) {
+    enumerations.back().names.emplace_back(name);
     name_bytes_ = name.size() > name_bytes_ ? name.size() : name_bytes_;
   }
 
@@ -146,7 +262,17 @@ class Plan {
     return sources.size();
   }
 
+  bool has_lists() const { return has_lists_; }
+
  private:
+  void note_use(size_t source) {
+    used_.resize(sources.size(), false);
+    if (used_[source]) ++unescapings;
+    used_[source] = true;
+  }
+
+  std::vector<bool> used_;  // by source: an input reads it
+  bool has_lists_ = false;
   std::deque<PaddedText> fragments_;  // its elements never move
   size_t fixed_bytes_ = 2;
   size_t variable_steps_ = 0;

@@ -14,7 +14,7 @@ constexpr unsigned max_depth = 256;
 
 enum class TokenType : uint8_t { absent, null, boolean_true, boolean_false, number, string, container };
 
-// A value as written: of strings the content between the quotes, of numbers their text.
+// A value as written: of strings the content between the quotes, of everything else its own text.
 struct Token {
   Slice text;
   TokenType type = TokenType::absent;
@@ -155,7 +155,11 @@ class Decoder {
     char c = char_at(at);
     if (c != '{' && c != '[') return scalar(at, token);
     token.type = TokenType::container;
-    return skip_container(at, 2) && joined(base_ + at[-1] + 1, base_ + *at);
+    const char* start = base_ + *at;
+    if (!skip_container(at, 2)) return false;
+    const char* end = base_ + at[-1] + 1;
+    token.text = {start, static_cast<size_t>(end - start)};
+    return joined(end, base_ + *at);
   }
 
   bool scalar(const uint32_t*& at, Token& token) {

@@ -1,4 +1,4 @@
-// Timestamps: decimals of any unit and RFC 3339 text to microseconds, and back to text.
+// Timestamps: decimals of any unit and RFC 3339 text to microseconds and nanoseconds, and back to text.
 #pragma once
 
 #include "number.hpp"
@@ -12,6 +12,12 @@ constexpr int64_t us_per_second = 1000000;
 constexpr int64_t seconds_per_day = 86400;
 constexpr int64_t first_us = -62135596800 * us_per_second;      // 0001-01-01T00:00:00Z
 constexpr int64_t last_us = 253402300800 * us_per_second - 1;   // 9999-12-31T23:59:59.999999Z
+
+// Microseconds since 1970, floored, and the nanoseconds (0 to 999) above them.
+struct Time {
+  int64_t us = 0;
+  uint32_t ns = 0;
+};
 
 namespace detail {
 
@@ -76,45 +82,48 @@ inline int64_t floor_divide(int64_t value, int64_t by) { return value / by - (va
 
 }  // namespace detail
 
+// A number, or a string that holds one: exact, floored.
+inline TimeResult time_from_decimal(Slice text, TimestampUnit unit, Time& time) {
+  Decimal value;
+  if (!parse_decimal(text, value)) return TimeResult::malformed;
+  time = Time();
+  if (value.zero()) return TimeResult::ok;
+  int64_t whole_digits = value.point + detail::exponent_to_us(unit, value.point);
+  if (whole_digits > 18) return TimeResult::out_of_range;
+  auto digit = [&](int64_t i) { return i < 0 || i >= static_cast<int64_t>(value.digit_count()) ? '0' : value.digit(static_cast<size_t>(i)); };
+  for (int64_t i = 0; i < whole_digits; ++i) time.us = time.us * 10 + (digit(i) - '0');
+  for (int64_t i = whole_digits; i < whole_digits + 3; ++i) time.ns = time.ns * 10 + static_cast<uint32_t>(digit(i) - '0');
+  if (value.negative) {
+    bool rest = false;
+    int64_t first = whole_digits + 3 > 0 ? whole_digits + 3 : 0;
+    for (int64_t i = first; i < static_cast<int64_t>(value.digit_count()) && !rest; ++i) rest = digit(i) != '0';
+    // What is added up to here is the distance from zero, in nanoseconds rounded up.
+    time.ns += rest;
+    time.us = -time.us - (time.ns != 0);
+    time.ns = time.ns == 0 ? 0 : 1000 - time.ns;
+  }
+  return time.us < first_us || time.us > last_us ? TimeResult::out_of_range : TimeResult::ok;
+}
+
 // The same for a JSON integer without a sign of at most 19 digits, which nearly all are.
-inline TimeResult us_from_digits(Slice text, TimestampUnit unit, int64_t& us) {
+inline TimeResult time_from_digits(Slice text, TimestampUnit unit, Time& time) {
   uint64_t value = digits_value(text.data, text.size_bytes);
+  time.ns = 0;
   switch (detail::exponent_to_us(unit, static_cast<int64_t>(text.size_bytes))) {
-    case -3: value /= 1000; break;
+    case -3:
+      time.ns = static_cast<uint32_t>(value % 1000);
+      value /= 1000;
+      break;
     case 3: value = value > UINT64_MAX / 1000 ? UINT64_MAX : value * 1000; break;
     case 6: value = value > UINT64_MAX / 1000000 ? UINT64_MAX : value * 1000000; break;
     default: break;
   }
-  us = static_cast<int64_t>(value);
+  time.us = static_cast<int64_t>(value);
   return value > static_cast<uint64_t>(last_us) ? TimeResult::out_of_range : TimeResult::ok;
 }
 
-// A number, or a string that holds one, to microseconds since 1970: exact, floored.
-inline TimeResult us_from_decimal(Slice text, TimestampUnit unit, int64_t& us) {
-  Decimal value;
-  if (!parse_decimal(text, value)) return TimeResult::malformed;
-  us = 0;
-  if (value.zero()) return TimeResult::ok;
-  int64_t whole_digits = value.point + detail::exponent_to_us(unit, value.point);
-  if (whole_digits > 18) return TimeResult::out_of_range;
-  size_t whole = whole_digits > 0 ? static_cast<size_t>(whole_digits) : 0;
-  size_t present = whole < value.digit_count() ? whole : value.digit_count();
-  for (size_t i = 0; i < present; ++i) us = us * 10 + (value.digit(i) - '0');
-  for (size_t i = present; i < whole; ++i) us *= 10;
-  if (value.negative) {
-    us = -us;
-    for (size_t i = present; i < value.digit_count(); ++i) {
-      if (value.digit(i) != '0') {
-        --us;
-        break;
-      }
-    }
-  }
-  return us < first_us || us > last_us ? TimeResult::out_of_range : TimeResult::ok;
-}
-
 // RFC 3339 section 5.6 with a "T", "t" or space, "Z" or "z", and offsets with or without the colon.
-inline TimeResult us_from_rfc3339(Slice text, int64_t& us) {
+inline TimeResult time_from_rfc3339(Slice text, Time& time) {
   const char* at = text.data;
   const char* end = text.end();
   if (end - at < 20) return TimeResult::malformed;
@@ -132,12 +141,12 @@ inline TimeResult us_from_rfc3339(Slice text, int64_t& us) {
     if (!separated) return TimeResult::malformed;
     ++at;
   }
-  int64_t fraction_us = 0;
+  int64_t fraction_ns = 0;
   if (*at == '.') {
     const char* digits = ++at;
     at = skip_digits(at, end);
     if (at == digits) return TimeResult::malformed;
-    for (int i = 0; i < 6; ++i) fraction_us = fraction_us * 10 + (digits + i < at ? digits[i] - '0' : 0);
+    for (int i = 0; i < 9; ++i) fraction_ns = fraction_ns * 10 + (digits + i < at ? digits[i] - '0' : 0);
   }
   int offset_minutes = 0;
   bool possible = true;
@@ -165,26 +174,31 @@ inline TimeResult us_from_rfc3339(Slice text, int64_t& us) {
   if (!possible || day < 1 || day > detail::month_days(year, month)) return TimeResult::out_of_range;
   int64_t seconds = detail::days_from_date(year, month, day) * seconds_per_day + hour * 3600 + minute * 60 + second -
                     static_cast<int64_t>(offset_minutes) * 60;
-  us = seconds * us_per_second + fraction_us;
-  return us < first_us || us > last_us ? TimeResult::out_of_range : TimeResult::ok;
+  time.us = seconds * us_per_second + fraction_ns / 1000;
+  time.ns = static_cast<uint32_t>(fraction_ns % 1000);
+  return time.us < first_us || time.us > last_us ? TimeResult::out_of_range : TimeResult::ok;
 }
 
-// Writes YYYY-MM-DDTHH:MM:SS[.ffffff]Z and remembers the second: neighbouring records share it more often than not.
+// Writes YYYY-MM-DDTHH:MM:SS[.ffffff]Z, or with all nine digits, and remembers the second: neighbouring records share it more often than not.
 class TimeFormatter {
  public:
   static constexpr size_t text_bytes = 32;  // room that put() may write to
 
-  size_t put(int64_t us, char* to) {
-    int64_t second = detail::floor_divide(us, us_per_second);
-    int fraction_us = static_cast<int>(us - second * us_per_second);
+  size_t put(const Time& time, bool nine_digits, char* to) {
+    int64_t second = detail::floor_divide(time.us, us_per_second);
+    int fraction_us = static_cast<int>(time.us - second * us_per_second);
     if (second != second_) set_second(second);
     std::memcpy(to, text_, 24);
-    if (fraction_us == 0) {
+    if (fraction_us == 0 && !nine_digits) {
       to[19] = 'Z';
       return 20;
     }
     to[19] = '.';
     detail::put_six_digits(to + 20, static_cast<uint32_t>(fraction_us));
+    if (nine_digits) {
+      detail::put_digits(to + 26, static_cast<int>(time.ns), 3)[0] = 'Z';
+      return 30;
+    }
     to[26] = 'Z';
     return 27;
   }

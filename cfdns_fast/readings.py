@@ -1,0 +1,158 @@
+"""Which source is read how into which slot: the part of a plan that every writer shares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .mapping import NAME_PART_KINDS, Field, Mapping
+
+__all__ = ["Readings"]
+
+# In the order of the core's Kind.
+_KINDS = ("text", "integer", "boolean", "enum", "timestamp", "ip", "name", "list", "objects")
+
+# The core's Reading::Flag.
+_WANTS_PARTS, _KEEPS_DOTS, _NINE_DIGITS, _IS_NAMED, _KEEPS_EMPTY = 1, 2, 4, 8, 16
+
+#: Names by number, or without one where nothing is looked up; what stands before a number without a name.
+_Enumeration = tuple[str, tuple[tuple[int | None, object], ...]]
+
+
+class Readings:
+    """Every reading once, however many targets it has.
+
+    Attributes
+    ----------
+    sources : list of str
+        Keys, in the order in which the mapping first names them.
+    inputs : list of (list of int, bool, list of (int, int, int, int, int))
+        The sources to try, whether one is required, and the readings: kind, kind of elements, flags, slot, table.
+    enumerations, members
+        The tables of readings.
+    firsts, collections : list of (int, list of int)
+        A slot, and the slots of which it takes the first value, or all.
+    verdicts : list of (int, int)
+        A slot, and the enumeration of which it takes the first name, or the second if the record has problems.
+    problems_slot : int or None
+        Where the problems go as text.
+    slot_count : int
+    """
+
+    def __init__(self, mapping: Mapping) -> None:
+        self.sources: list[str] = []
+        self.inputs: list[tuple[list[int], bool, list[tuple[int, int, int, int, int]]]] = []
+        self.enumerations: list[_Enumeration] = []
+        self.members: list[tuple[str, ...]] = []
+        self.firsts: list[tuple[int, list[int]]] = []
+        self.collections: list[tuple[int, list[int]]] = []
+        self.verdicts: list[tuple[int, int]] = []
+        self.problems_slot: int | None = None
+        self.slot_count = 0
+        self._fields = mapping.fields
+        self._reading_slots: dict[tuple[object, ...], int] = {}
+        self._target_slots: dict[str, int] = {}
+        self._add_inputs()
+        self._add_targets()
+
+    @property
+    def wants_name_parts(self) -> bool:
+        return any(field.kind in NAME_PART_KINDS[1:] for field in self._fields)
+
+    def slot(self, field: Field) -> int:
+        """Return where the value of the field's target is."""
+        return self._target_slots[field.to]
+
+    def _add_inputs(self) -> None:
+        by_input: dict[tuple[str, ...], list[Field]] = {}
+        for field in self._fields:
+            if field.sources:
+                by_input.setdefault(field.sources, []).append(field)
+                self.sources += [key for key in field.sources if key not in self.sources]
+        for keys, fields in by_input.items():
+            required = any(field.required for field in fields)
+            self.inputs.append(([self.sources.index(key) for key in keys], required, self._read(fields)))
+
+    def _read(self, fields: list[Field]) -> list[tuple[int, int, int, int, int]]:
+        readings = []
+        for field in fields:
+            identity = _identity(field)
+            if identity in self._reading_slots:
+                continue
+            slot = self._reading_slots[identity] = self._new_slots(4 if field.kind in NAME_PART_KINDS else 1)
+            same = [other for other in fields if _identity(other) == identity]
+            kind = "name" if field.kind in NAME_PART_KINDS else field.kind
+            flags = (
+                _WANTS_PARTS * any(other.kind in NAME_PART_KINDS[1:] for other in same)
+                | _KEEPS_DOTS * (not field.trim)
+                | _NINE_DIGITS * (field.digits is not None)
+                | _IS_NAMED * (field.if_true is not None)
+                | _KEEPS_EMPTY * field.keep_empty
+            )
+            read_as = "list" if field.list else kind
+            readings.append((_KINDS.index(read_as), _KINDS.index(kind), flags, slot, self._table(field)))
+        return readings
+
+    def _new_slots(self, count: int) -> int:
+        first = self.slot_count
+        self.slot_count += count
+        return first
+
+    def _table(self, field: Field) -> int:
+        if field.kind == "objects":
+            return _place(self.members, field.members)
+        if field.kind == "enum":
+            return self._enumeration((field.unassigned or "", field.names))
+        if field.if_true is not None:
+            return self._enumeration(("", ((None, field.if_false), (None, field.if_true))))
+        return 0
+
+    def _enumeration(self, wanted: _Enumeration) -> int:
+        return _place(self.enumerations, wanted)
+
+    def _add_targets(self) -> None:
+        by_target: dict[str, list[Field]] = {}
+        for field in self._fields:
+            by_target.setdefault(field.to, []).append(field)
+        for to, fields in by_target.items():
+            slots = [self._own_slot(field) for field in fields]
+            if len(slots) == 1:
+                if slots[0] is not None:
+                    self._target_slots[to] = slots[0]
+                continue
+            self._target_slots[to] = self._new_slots(1)
+            self.firsts.append((self._target_slots[to], [slot for slot in slots if slot is not None]))
+        for field in self._fields:
+            if field.kind == "collect":
+                self.collections.append((self._target_slots[field.to], [self._target_slots[to] for to in field.of]))
+
+    def _own_slot(self, field: Field) -> int | None:
+        if field.sources:
+            slot = self._reading_slots[_identity(field)]
+            return slot + NAME_PART_KINDS.index(field.kind) if field.kind in NAME_PART_KINDS else slot
+        if field.kind == "collect":
+            return self._new_slots(1)
+        if field.kind == "problems":
+            if self.problems_slot is None:
+                self.problems_slot = self._new_slots(1)
+            return self.problems_slot
+        if field.if_problem is not None:
+            slot = self._new_slots(1)
+            names = ((None, field.value), (None, field.if_problem))
+            # Not looked up: True and 1 are equal, and are not the same constant.
+            self.enumerations.append(("", names))
+            self.verdicts.append((slot, len(self.enumerations) - 1))
+            return slot
+        return None
+
+
+def _identity(field: Field) -> tuple[object, ...]:
+    """What makes two fields one reading."""
+    kind = "name" if field.kind in NAME_PART_KINDS else field.kind
+    options = (field.names, field.unassigned, field.digits, field.trim, field.list, field.keep_empty, field.members)
+    return (field.sources, kind, options, field.if_true, field.if_false)
+
+
+def _place(items: list[Any], wanted: object) -> int:
+    if wanted not in items:
+        items.append(wanted)
+    return items.index(wanted)

@@ -1,0 +1,183 @@
+"""The kinds of fields in plain Python: what a value of a record becomes, and which problem it is otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .mapping import NAME_PART_KINDS, Field
+from .reference_records import Number, Record, int64
+from .reference_time import epoch_text, rfc3339_text
+from .suffixes import is_ip_literal, split_domain
+
+__all__ = ["Settings", "read_field"]
+
+#: QTYPE (RFC 1035 section 3.2.3) and the extended RCODE as the IANA registry numbers it are 16 bits wide.
+_UINT16 = range(2**16)
+
+#: (code, source key)
+Problems = set[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options that values are read by."""
+
+    private_suffixes: bool
+    timestamp_unit: str
+
+
+class _Problem(Exception):
+    """A value that its field cannot take: the field is left out, the event is kept."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+
+
+def read_field(field: Field, record: Record, settings: Settings, problems: Problems) -> Any:
+    """Return the field's value, None if it is absent. What it cannot take is added to the problems."""
+    key = next((key for key in field.sources if not _is_absent(record.members.get(key))), field.sources[0])
+    value = record.members.get(key)
+
+    def read(item: Any, reader: Callable[[Any], Any]) -> Any:
+        """Read a value or an element; None if it is absent or a problem."""
+        try:
+            return None if _is_absent(item) else reader(item)
+        except _Problem as problem:
+            problems.add((problem.code, key))
+            return None
+
+    if _is_absent(value):
+        if field.required:
+            problems.add(("field.missing", key))
+        return None
+    if not (field.list or field.kind == "objects"):
+        return read(value, _reader(field, settings))
+    if not isinstance(value, list):
+        problems.add((_code_of_wrong(value), key))
+        return None
+    items = []
+    for element in value:
+        if field.kind != "objects":
+            items.append(read(element, _reader(field, settings)))
+        elif isinstance(element, dict):
+            members = {name: read(element.get(name), _scalar(_text)) for name in field.members}
+            items.append({name: member for name, member in members.items() if member is not None} or None)
+        elif element is not None:
+            problems.add(("field.type", key))
+    items = [item for item in items if item is not None]
+    return items if items or field.keep_empty else None
+
+
+def _is_absent(value: Any) -> bool:
+    return value is None or value == ""
+
+
+def _code_of_wrong(value: Any) -> str:
+    """Return the problem of a value that is none of those the field takes."""
+    return "field.range" if isinstance(value, Number) and value.is_out_of_range else "field.type"
+
+
+def _reader(field: Field, settings: Settings) -> Callable[[Any], Any]:
+    """Return what reads a value, or an element of a list, by the field's kind."""
+    if field.kind == "timestamp":
+        return lambda value: _timestamp(value, settings.timestamp_unit, field.digits)
+    if field.kind == "enum":
+        return _scalar(lambda value: _enum(value, dict(field.names), field.unassigned))
+    if field.kind == "boolean" and field.if_true is not None:
+        return _scalar(lambda value: field.if_true if _boolean(value) else field.if_false)
+    if field.kind in NAME_PART_KINDS:
+        return _scalar(lambda value: _name_part(field.kind, value, settings.private_suffixes, field.trim))
+    return _scalar(_READERS[field.kind])
+
+
+def _scalar(reader: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return the reader for values that are no array or object and no number beyond every type."""
+
+    def read(value: Any) -> Any:
+        if isinstance(value, (dict, list)) or (isinstance(value, Number) and value.is_out_of_range):
+            raise _Problem(_code_of_wrong(value))
+        return reader(value)
+
+    return read
+
+
+def _timestamp(value: Any, unit: str, digits: int | None) -> str:
+    """Read a number in `unit`, or text that holds one; any other text is RFC 3339, and only that holds a colon."""
+    text = value.text if isinstance(value, Number) else _only_text(value)
+    try:
+        utc = rfc3339_text(text, digits) if ":" in text else epoch_text(text, unit, digits)
+    except ValueError:
+        raise _Problem("field.type") from None
+    if utc is None:
+        raise _Problem("field.range")
+    return utc
+
+
+def _integer(value: Any) -> int:
+    """Read a JSON integer or ASCII text of one; "-0" is 0."""
+    text = value.text if isinstance(value, Number) else _only_text(value)
+    try:
+        number = int64(text)
+    except ValueError:
+        raise _Problem("field.type") from None
+    if number is None:
+        raise _Problem("field.range")
+    return number
+
+
+def _enum(value: Any, names: dict[int, str], unassigned: str | None) -> str | None:
+    """Name a number; one that the registry has not assigned is `unassigned` with the number, or absent."""
+    number = _integer(value)
+    if number not in _UINT16:
+        raise _Problem("field.range")
+    return names.get(number, None if unassigned is None else f"{unassigned}{number}")
+
+
+def _boolean(value: Any) -> bool:
+    """Read true, false, the integers 0 and 1, and the texts of these four."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, Number):
+        known = {"0": False, "-0": False, "1": True}.get(value.text)
+    else:
+        known = {"true": True, "false": False, "0": False, "1": True}.get(value)
+    if known is None:
+        raise _Problem("field.type")
+    return known
+
+
+def _text(value: Any) -> str:
+    """Take text as it is, an integer by its digits as written."""
+    if isinstance(value, Number) and value.is_integer:
+        return value.text
+    return _only_text(value)
+
+
+def _only_text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _Problem("field.type")
+    return value
+
+
+def _ip(value: Any) -> str:
+    """Take an IPv4 or IPv6 literal as it was sent: no zone id, port or prefix."""
+    text = _only_text(value)
+    if not is_ip_literal(text):
+        raise _Problem("field.type")
+    return text
+
+
+def _name_part(kind: str, value: Any, private_suffixes: bool, trim: bool) -> str | None:
+    """Take a name without its leading and trailing dots, or one of its parts; only dots (the root) is no name."""
+    text = _only_text(value)
+    name = text.strip(".")
+    if kind == "name" and not trim:
+        return text
+    if not name:
+        return None
+    return name if kind == "name" else getattr(split_domain(name, private_suffixes=private_suffixes), kind)
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {"integer": _integer, "boolean": _boolean, "text": _text, "ip": _ip}
