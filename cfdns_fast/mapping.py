@@ -21,7 +21,9 @@ NAME_PART_KINDS = ("name", "registered_domain", "subdomain", "top_level_domain")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One entry of a mapping file. data/README.md says what each means; what does not belong to the kind has its default.
+    """One entry of a mapping file; data/README.md says what it all means.
+
+    What does not belong to the kind has its default.
 
     Attributes
     ----------

@@ -186,7 +186,7 @@ def _if_problem(other: Any, value: Scalar | tuple[Scalar, ...] | None, fail: _Fa
     for kind in (str, bool, (int, float)):
         if isinstance(value, kind) and not isinstance(value, tuple):
             if isinstance(checked, kind) and isinstance(checked, bool) == isinstance(value, bool):
-                return checked  # type: ignore[return-value]
+                return checked
             break
     fail("if_problem must be of the kind that value is: text, number, or true and false; neither may be a list")
 
@@ -223,9 +223,7 @@ def _check_alternative(first: Field, field: Field, number: int, file: str, label
     elif first.kind in _SINGLE_KINDS:
         reason = f"field {number} is of kind {first.kind}, which has no alternatives"
     elif (first.json_class, first.members) != (field.json_class, field.members):
-        reason = (
-            f"field {number} gives {first.json_class}, this one {field.json_class}; alternatives must give the same"
-        )
+        reason = f"field {number} gives {first.json_class}, this one {field.json_class}; they must give the same"
     if reason is not None:
         raise MappingError(file, label, reason)
 

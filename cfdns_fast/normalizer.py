@@ -27,8 +27,8 @@ class Normalizer:
     Parameters
     ----------
     schema : str or os.PathLike
-        A bundled mapping (``"sekoia"``, ``"ecs"``), or a mapping file: a PathLike, or text that holds a path separator or
-        ends in ``.toml``.
+        A bundled mapping (``"sekoia"``, ``"ecs"``), or a mapping file: a PathLike, or text that holds a path separator
+        or ends in ``.toml``.
     dataset : {"dns_logs", "dns_firewall_logs", "gateway_dns"}
         Logpush's name of the dataset, for a bundled mapping.
     on_reject : {"collect", "raise"}

@@ -1,8 +1,9 @@
 """The same conversion in plain Python: the specification for readers, and the oracle the compiled core is tested with.
 
 One function a rule, in the order in which data meets them: reference_records.py cuts bytes into records,
-reference_values.py reads their values (reference_time.py the timestamps), this module builds the events. With the compiled core it shares the
-mapping, the suffix rules and the result types, and no code that converts anything. It is not made for speed.
+reference_values.py reads their values (reference_time.py the timestamps), this module builds the events. With the
+compiled core it shares the mapping, the suffix rules and the result types, and no code that converts anything. It is
+not made for speed.
 """
 
 from __future__ import annotations

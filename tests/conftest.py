@@ -39,9 +39,9 @@ class Native:
         """Return a normalizer, the same one for the same bundled schema and options."""
         from cfdns_fast import Normalizer
 
-        if schema != "sekoia":
+        if not isinstance(schema, str) or "/" in schema:
             return Normalizer(schema, **options)
-        key = tuple(sorted(options.items()))
+        key = (schema, *sorted(options.items()))
         if key not in self._normalizers:
             self._normalizers[key] = Normalizer(schema, **options)
         return self._normalizers[key]
