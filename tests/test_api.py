@@ -220,7 +220,7 @@ def test_normalizer_when_an_option_has_a_bad_value_then_raises_value_error_that_
 
 
 @pytest.mark.parametrize(
-    "options", [{"threads": 2}, {"dataset": "dns_logs"}, {"input_format": "auto"}, {"strict": True}], ids=str
+    "options", [{"threads": 2}, {"dataset": "dns_logs"}, {"delimiter": ","}, {"strict": True}], ids=str
 )
 def test_normalizer_when_an_option_does_not_exist_then_raises_type_error(options: dict[str, Any]) -> None:
     with pytest.raises(TypeError):
