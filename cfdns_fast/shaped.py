@@ -48,7 +48,7 @@ class ShapedInput:
             return self.input_format
         return detect(
             head[:HEAD_BYTES],
-            complete=complete and len(head) <= HEAD_BYTES,
+            complete=complete and len(head) < HEAD_BYTES,
             plan=self.plan,
             known=self._known,
             columns=self._columns,
@@ -81,7 +81,7 @@ class ShapedInput:
         return RowIterator(rows, shape, _copy(data), raise_on_reject=self._raise_on_reject)
 
     def _shape_of(self, data: Buffer) -> tuple[str, RowPlan | None]:
-        head = _core.first_bytes(data, HEAD_BYTES + 1)
+        head = _core.first_bytes(data, HEAD_BYTES)
         shape = self.shape(head, complete=True)
         assert shape is not None
         return shape, self.row_plan if shape in FIELD_DELIMITERS else None

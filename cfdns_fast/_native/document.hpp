@@ -210,49 +210,42 @@ class DocumentSplitter {
     return reach;
   }
 
-  // The members of the object at `at`, as far as needed.
+  // The members of the object at `at`, up to the first mapped key.
   Members scan(const char* at, const char* end) const {
     Members found;
-    ++at;
-    for (;;) {
+    found.reach = read_members(at, end, found);
+    return found;
+  }
+
+  Reach read_members(const char* at, const char* end, Members& found) const {
+    for (++at;; ++at) {
       skip_space(at, end);
-      if (at == end) return found;
-      found.reach = Reach::broken;
+      if (at == end) return Reach::cut;
       if (*at == '}' && found.count == 0) break;
-      if (*at != '"') return found;
+      if (*at != '"') return Reach::broken;
       const char* key = at + 1;
-      found.reach = skip_string(at, end);
-      if (found.reach != Reach::whole) return found;
+      Reach reach = skip_string(at, end);
+      if (reach != Reach::whole) return reach;
       read_key({key, static_cast<size_t>(at - 1 - key)}, found);
-      if (found.mapped) return found;
-      found.reach = skip_colon(at, end);
-      if (found.reach != Reach::whole) return found;
+      if (found.mapped) return Reach::cut;
+      reach = skip_colon(at, end);
+      if (reach != Reach::whole) return reach;
       const char* start = at;
-      found.last_is_empty = false;
-      if (*at == '[') {
-        const char* first = at + 1;
-        skip_space(first, end);
-        found.reach = Reach::cut;
-        if (first == end) return found;
-        found.holds_records |= *first == '{';
-        found.last_is_empty = *first == ']';
-      }
-      found.reach = skip_value(at, end);
-      if (found.reach != Reach::whole) return found;
+      const char* first = at + 1;
+      if (*at == '[') skip_space(first, end);
+      found.last_is_empty = *at == '[' && first < end && *first == ']';
+      found.holds_records |= *at == '[' && first < end && *first == '{';
+      reach = skip_value(at, end);
+      if (reach != Reach::whole) return reach;
       found.last = {start, static_cast<size_t>(at - start)};
       ++found.count;
       skip_space(at, end);
-      found.reach = Reach::cut;
-      if (at == end) return found;
+      if (at == end) return Reach::cut;
       if (*at == '}') break;
-      found.reach = Reach::broken;
-      if (*at != ',') return found;
-      found.reach = Reach::cut;
-      ++at;
+      if (*at != ',') return Reach::broken;
     }
-    found.reach = Reach::whole;
     found.end = at + 1;
-    return found;
+    return Reach::whole;
   }
 
   void read_key(Slice key, Members& found) const {
