@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .csv_rows import FIELD_DELIMITERS, Row, RowReader
+from .csv_rows import FIELD_DELIMITERS, Row, RowReader, first_row
 from .errors import InputFormatError, RecordError
 from .mapping import Mapping
 from .plan import compile_plan
@@ -52,6 +52,12 @@ class RowPlan:
             replace(mapping, fields=tuple(fields)), max_record_bytes=_UNLIMITED_BYTES, **reading
         )
 
+    def check_header(self, row: Row) -> list[str]:
+        """Return the columns that a header row names; InputFormatError if it is none."""
+        if row.cells is None or not is_header(row.cells, self.known):
+            raise InputFormatError("format.no_header")
+        return row.cells
+
 
 class _Rows:
     """Rows of one input to JSON records and rejects; the header is taken on the way."""
@@ -74,9 +80,7 @@ class _Rows:
                 yield None
                 continue
             if self._columns is None:
-                if row.cells is None or not is_header(row.cells, self._plan.known):
-                    raise InputFormatError("format.no_header")
-                self._columns = row.cells
+                self._columns = self._plan.check_header(row)
             if row.cells == self._columns:
                 # Batches that were put together repeat it.
                 continue
@@ -161,6 +165,10 @@ class RowIterator:
     """
 
     def __init__(self, plan: RowPlan, shape: str, data: bytes, *, raise_on_reject: bool) -> None:
+        if plan.columns is None:
+            header = first_row(data, FIELD_DELIMITERS[shape], True, plan.max_record_bytes)
+            if header is not None:
+                plan.check_header(header)
         self._plan = plan.plan
         self._found = records_of(plan, shape, data)
         self._raise_on_reject = raise_on_reject

@@ -41,7 +41,7 @@ class Native:
 
         if schema != "sekoia":
             return Normalizer(schema, **options)
-        key = tuple(sorted(options.items()))
+        key = repr(sorted(options.items()))
         if key not in self._normalizers:
             self._normalizers[key] = Normalizer(schema, **options)
         return self._normalizers[key]
