@@ -3,7 +3,7 @@
 `parse` converts one record, a `Normalizer` batches, `split_domain` one name. Errors are subclasses of `CfdnsError`.
 """
 
-from .errors import CfdnsError, EngineError, MappingError, RecordError
+from .errors import CfdnsError, EngineError, InputFormatError, MappingError, RecordError
 from .normalizer import Normalizer, parse
 from .results import Reject, Result
 from .suffixes import DomainParts, split_domain
@@ -12,6 +12,7 @@ __all__ = [
     "CfdnsError",
     "DomainParts",
     "EngineError",
+    "InputFormatError",
     "MappingError",
     "Normalizer",
     "RecordError",

@@ -4,8 +4,11 @@ from typing_extensions import Buffer
 
 from .results import Reject, Result
 
+BROKEN_PLACE: int
+
 def active_kernel() -> str: ...
 def available_kernels() -> list[str]: ...
+def first_bytes(data: Buffer, most_bytes: int) -> bytes: ...
 
 @final
 class SuffixTable:
@@ -33,8 +36,10 @@ class Plan:
         suffixes: SuffixTable,
         timestamp_unit: int,
         max_record_bytes: int,
+        record_delimiter: bytes = b"",
     ) -> None: ...
     def to_ndjson(self, data: Buffer, *, raise_on_reject: bool = False, threads: int = 1) -> Result[bytes]: ...
+    def document_to_ndjson(self, data: Buffer, *, raise_on_reject: bool = False) -> Result[bytes]: ...
     def to_ndjson_part(
         self,
         data: Buffer,
@@ -46,8 +51,21 @@ class Plan:
         bytes_before: int,
         threads: int = 1,
     ) -> tuple[Result[bytes], tuple[int, int, bool]]: ...
-    def to_dicts(self, data: Buffer, *, raise_on_reject: bool = False) -> Result[list[dict[str, Any]]]: ...
-    def iter_dicts(self, data: Buffer, *, raise_on_reject: bool = False) -> EventIterator: ...
+    def document_part_to_ndjson(
+        self,
+        data: Buffer,
+        *,
+        final: bool,
+        place: int,
+        whole_rejects: bool,
+        lines_before: int,
+        bytes_before: int,
+    ) -> tuple[Result[bytes], tuple[int, int, int]]: ...
+    def look_into(self, data: Buffer, *, line_bytes: int, final: bool) -> tuple[int, bool | None, str]: ...
+    def to_dicts(
+        self, data: Buffer, *, raise_on_reject: bool = False, document: bool = False
+    ) -> Result[list[dict[str, Any]]]: ...
+    def iter_dicts(self, data: Buffer, *, raise_on_reject: bool = False, document: bool = False) -> EventIterator: ...
     def parse(self, data: Buffer) -> dict[str, Any]: ...
 
 @final

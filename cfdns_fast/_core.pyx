@@ -130,6 +130,7 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
 
     cdef cppclass Cursor:
         void start(Slice, cbool, cbool, size_t) except +cfdns_raise
+        void read_document(uint8_t)
         Turn next() except +cfdns_raise
         Slice message()
         Event event
@@ -139,6 +140,7 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         uint64_t consumed_bytes()
         uint64_t newlines()
         cbool mid_line()
+        uint8_t place()
 
     cdef enum class BatchState(uint8_t):
         end
@@ -163,6 +165,7 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
     cdef cppclass Engine:
         Engine() except +cfdns_raise
         CPlan plan
+        string delimiter
         OutputRoom room
         unique_ptr[Cursor] borrow() except +cfdns_raise
         void give_back(unique_ptr[Cursor])
@@ -182,6 +185,29 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         @staticmethod
         size_t most_threads(size_t)
 
+    cdef enum class Reach(uint8_t):
+        whole
+        cut
+        broken
+
+    Reach skip_brackets(const char*&, const char*)
+
+    cdef cppclass Members:
+        pass
+
+    cdef enum class Found "cfdns::DocumentSplitter::Found"(uint8_t):
+        item
+        fault
+        end
+
+    cdef cppclass DocumentSplitter:
+        DocumentSplitter(const CPlan&, const string&)
+        void start(Slice, cbool, uint8_t)
+        Found next(Slice&)
+        Reach is_wrapper(const char*, cbool&, Members&)
+        uint8_t place()
+        const char* position()
+
     string c_active_kernel "cfdns::active_kernel"() except +cfdns_raise
     vector[string] c_available_kernels "cfdns::available_kernels"() except +cfdns_raise
 
@@ -191,6 +217,8 @@ DictPlaces.try_out()
 cdef tuple _REJECT_CODES = tuple(REJECT_CODES)
 cdef tuple _PROBLEM_CODES = tuple(PROBLEM_CODES)
 cdef size_t _RAW_LIMIT_BYTES = RAW_LIMIT_BYTES
+# DocumentSplitter::broken
+BROKEN_PLACE = 6
 
 
 def active_kernel():
@@ -244,11 +272,13 @@ cdef class Plan:
 
     def __cinit__(self, *, list sources, list inputs, list enumerations, list members, list firsts, list collections,
                   list verdicts, problems_slot, size_t slot_count, list steps, dict dict_pattern, list dict_steps,
-                  SuffixTable suffixes not None, int timestamp_unit, size_t max_record_bytes):
+                  SuffixTable suffixes not None, int timestamp_unit, size_t max_record_bytes,
+                  bytes record_delimiter=b""):
         cdef CPlan* plan
         cdef bytes text
         cdef bytes json_key
         self.engine = make_shared[Engine]()
+        self.engine.get().delimiter = record_delimiter
         plan = &self.engine.get().plan
         plan.suffixes = <shared_ptr[const CSuffixTable]>suffixes.table
         plan.max_record_bytes = max_record_bytes
@@ -318,6 +348,82 @@ cdef class Plan:
         cdef size_t raw_limit_bytes = <size_t>-1 if whole_rejects else _RAW_LIMIT_BYTES
         return self._convert(data, False, final, mid_line, raw_limit_bytes, lines_before, bytes_before, threads)
 
+    def document_to_ndjson(self, data, *, bint raise_on_reject=False):
+        """Convert a batch that is a JSON document, or several; see Normalizer.to_ndjson."""
+        result, _ = self._convert_document(data, raise_on_reject, True, 0, _RAW_LIMIT_BYTES, 0, 0)
+        return result
+
+    def document_part_to_ndjson(self, data, *, bint final, int place, bint whole_rejects, uint64_t lines_before,
+                                uint64_t bytes_before):
+        """Convert the next part of a document: (Result, (bytes consumed, newlines among them, place where it stops)).
+
+        The first place is 0. At BROKEN_PLACE nothing that follows can be read; a part that is final says so in a reject.
+        """
+        cdef size_t raw_limit_bytes = <size_t>-1 if whole_rejects else _RAW_LIMIT_BYTES
+        return self._convert_document(data, False, final, place, raw_limit_bytes, lines_before, bytes_before)
+
+    cdef tuple _convert_document(self, data, bint raise_on_reject, bint final, int place, size_t raw_limit_bytes,
+                                 uint64_t lines_before, uint64_t bytes_before):
+        cdef Py_buffer view
+        cdef Slice input
+        _get_buffer(data, &view)
+        try:
+            input.data = <const char*>view.buf
+            input.size_bytes = view.len
+            return self._convert_alone(
+                input, raise_on_reject, final, False, raw_limit_bytes, lines_before, bytes_before, place
+            )
+        finally:
+            PyBuffer_Release(&view)
+
+    def look_into(self, data, *, size_t line_bytes, bint final):
+        """Say what begins with the bracket at the start of data, of which the first line has line_bytes bytes.
+
+        Returns
+        -------
+        end : int
+            Where its brackets balance, if that is in the first line; else -1.
+        wrapper : bool or None
+            Whether it is an array, or an object around records; None if later data must tell.
+        later : str
+            ``"item"`` if an element or the whole ends in a later line, ``"fault"`` if before that something cannot be
+            read, ``"end"`` if neither happens in data.
+        """
+        cdef Py_buffer view
+        cdef unique_ptr[DocumentSplitter] splitter
+        cdef Slice input
+        cdef Slice item
+        cdef Members members
+        cdef const char* at
+        cdef const char* line_end
+        cdef cbool is_wrapper = False
+        cdef Found found
+        _get_buffer(data, &view)
+        try:
+            splitter.reset(new DocumentSplitter(self.engine.get().plan, self.engine.get().delimiter))
+            input.data = at = <const char*>view.buf
+            input.size_bytes = view.len
+            line_end = at + line_bytes
+            splitter.get().start(input, final, 0)
+            end = at - input.data if skip_brackets(at, line_end) == Reach.whole else -1
+            wrapper = None
+            if splitter.get().is_wrapper(input.data, is_wrapper, members) == Reach.whole:
+                wrapper = is_wrapper
+            later = "end"
+            if end < 0:
+                while True:
+                    found = splitter.get().next(item)
+                    if found == Found.fault or splitter.get().place() == BROKEN_PLACE:
+                        later = "fault"
+                    elif splitter.get().position() > line_end and (found == Found.item or splitter.get().place() == 0):
+                        later = "item"
+                    elif found == Found.item:
+                        continue
+                    break
+            return end, wrapper, later
+        finally:
+            PyBuffer_Release(&view)
+
     cdef tuple _convert(self, data, bint raise_on_reject, bint final, bint mid_line, size_t raw_limit_bytes,
                         uint64_t lines_before, uint64_t bytes_before, size_t threads):
         cdef Py_buffer view
@@ -338,7 +444,7 @@ cdef class Plan:
             PyBuffer_Release(&view)
 
     cdef tuple _convert_alone(self, Slice input, bint raise_on_reject, bint final, bint mid_line,
-                              size_t raw_limit_bytes, uint64_t lines_before, uint64_t bytes_before):
+                              size_t raw_limit_bytes, uint64_t lines_before, uint64_t bytes_before, int place=-1):
         cdef unique_ptr[Cursor] cursor
         cdef unique_ptr[Batch] batch
         cdef BatchState state
@@ -348,6 +454,8 @@ cdef class Plan:
         try:
             cursor = self.engine.get().borrow()
             cursor.get().start(input, final, mid_line, raw_limit_bytes)
+            if place >= 0:
+                cursor.get().read_document(place)
             batch.reset(new Batch(cursor.get()[0]))
             output = self._new_output(input.size_bytes, &capacity_bytes)
             while True:
@@ -364,7 +472,8 @@ cdef class Plan:
             self._cut_output(&output, input.size_bytes, capacity_bytes, batch.get().written_bytes)
             result = self._result(output, cursor.get().events, cursor.get().blank, batch.get().rejects,
                                   cursor.get().event.problems, lines_before, bytes_before)
-            return result, (cursor.get().consumed_bytes(), cursor.get().newlines(), cursor.get().mid_line())
+            stop = cursor.get().place() if place >= 0 else cursor.get().mid_line()
+            return result, (cursor.get().consumed_bytes(), cursor.get().newlines(), stop)
         finally:
             _release(output)
             batch.reset()
@@ -426,9 +535,9 @@ cdef class Plan:
             self._problems(problems),
         )
 
-    def to_dicts(self, data, *, bint raise_on_reject=False):
+    def to_dicts(self, data, *, bint raise_on_reject=False, bint document=False):
         """Convert a batch; see Normalizer.to_dicts."""
-        cdef EventIterator iterator = EventIterator.__new__(EventIterator, self, data, raise_on_reject)
+        cdef EventIterator iterator = EventIterator.__new__(EventIterator, self, data, raise_on_reject, document)
         cdef list output = []
         # Many live dicts make the cyclic collector run again and again, and none of them is part of a cycle. The switch is
         # the process's: a thread that turns it off meanwhile finds it on again.
@@ -444,9 +553,9 @@ cdef class Plan:
                 PyGC_Enable()
         return Result(output, iterator.events, iterator.blank, iterator.rejects, iterator.problems)
 
-    def iter_dicts(self, data, *, bint raise_on_reject=False):
+    def iter_dicts(self, data, *, bint raise_on_reject=False, bint document=False):
         """Convert a batch lazily; see Normalizer.iter_dicts."""
-        return EventIterator.__new__(EventIterator, self, data, raise_on_reject)
+        return EventIterator.__new__(EventIterator, self, data, raise_on_reject, document)
 
     def parse(self, data):
         """Convert exactly one record; see cfdns_fast.parse."""
@@ -521,7 +630,7 @@ cdef class EventIterator:
     cdef bint running
     cdef list refused
 
-    def __cinit__(self, Plan plan not None, data, bint raise_on_reject):
+    def __cinit__(self, Plan plan not None, data, bint raise_on_reject, bint document):
         cdef Slice input
         self.plan = plan
         self.engine = plan.engine
@@ -532,6 +641,8 @@ cdef class EventIterator:
         self.cursor = self.engine.get().borrow()
         input = _slice(self.data)
         self.cursor.get().start(input, True, False, _RAW_LIMIT_BYTES)
+        if document:
+            self.cursor.get().read_document(0)
 
     def __dealloc__(self):
         if self.cursor.get() != NULL:
@@ -591,6 +702,16 @@ cdef int _get_buffer(object data, Py_buffer* view) except -1:
         raise TypeError(f"data must be bytes-like, not {type(data).__name__}") from None
     except BufferError:
         raise TypeError("data must be contiguous in memory") from None
+
+
+def first_bytes(data, size_t most_bytes):
+    """Return a copy of the first bytes of data."""
+    cdef Py_buffer view
+    _get_buffer(data, &view)
+    try:
+        return PyBytes_FromStringAndSize(<const char*>view.buf, min(<size_t>view.len, most_bytes))
+    finally:
+        PyBuffer_Release(&view)
 
 
 cdef bytes _copy(object data):

@@ -15,12 +15,13 @@ from typing import NoReturn
 
 import click
 
-from .errors import CfdnsError, MappingError
+from .errors import CfdnsError, InputFormatError, MappingError
 from .files import STANDARD_STREAM, InputFault, Output, OutputFault, PathError, check_outputs, read_blocks, total_bytes
 from .normalizer import Normalizer
 from .report import Progress, Tally, reject_line, say
 from .results import Result
-from .stream import NdjsonStream
+from .shapes import INPUT_FORMATS, check_options
+from .streams import open_stream
 
 __all__ = ["main"]
 
@@ -132,6 +133,23 @@ def _cli(context: click.Context) -> None:
     show_default=True,
     help="A longer record is a reject.",
 )
+@click.option(
+    "--input-format",
+    type=click.Choice(INPUT_FORMATS),
+    default="auto",
+    show_default=True,
+    help="The shape of the inputs; auto tells it, for each input, by how it begins.",
+)
+@click.option(
+    "--columns",
+    metavar="NAME,NAME,...",
+    help="The names of the cells of CSV or TSV rows, in order, where no header row gives them.",
+)
+@click.option(
+    "--record-delimiter",
+    metavar="TEXT",
+    help="What stands between JSON records, besides newlines.",
+)
 @click.option("--no-progress", is_flag=True, help="Show no progress, on a terminal neither.")
 @click.option("-q", "--quiet", is_flag=True, help="Show neither progress nor the summary; errors are still shown.")
 def _convert(
@@ -144,12 +162,16 @@ def _convert(
     private_suffixes: bool,
     timestamp_unit: str,
     max_record_bytes: int,
+    input_format: str,
+    columns: str | None,
+    record_delimiter: str | None,
     no_progress: bool,
     quiet: bool,
 ) -> int:
-    """Convert files of newline-delimited JSON, one event a line, in the order of the inputs.
+    """Convert files of records to events, one a line, in the order of the inputs.
 
-    INPUT is a file, or - for standard input, which is also read if there is none. Gzip is recognised by its content.
+    INPUT is a file, or - for standard input, which is also read if there is none. Gzip is recognised by its content,
+    and so is the shape: newline-delimited JSON, a JSON document around the records, CSV or TSV with a header row.
     Each input is read for itself: its last line needs no newline.
 
     An output file appears when it is complete, or not at all. A summary on standard error counts lines, events, blank
@@ -158,13 +180,18 @@ def _convert(
     \b
     Exit codes:
       0    done; also if the reader of the events stops reading (--rejects FILE is then not written)
-      1    an input could not be read to its end (what was read before is converted),
+      1    an input could not be read to its end (what was read before is converted), or its shape is not known,
            there are rejects with --strict, or the output could not be written
       2    wrong usage
       130  interrupted (143 by SIGTERM, 129 by SIGHUP); output files are as they were before
     """
     inputs = inputs or (STANDARD_STREAM,)
     check_outputs(inputs, [output] if rejects is None else [output, rejects])
+    names = None if columns is None else columns.split(",")
+    try:
+        check_options(input_format, names, record_delimiter)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
 
     normalizer = Normalizer(
         schema,
@@ -172,6 +199,9 @@ def _convert(
         private_suffixes=private_suffixes,
         timestamp_unit=timestamp_unit,
         max_record_bytes=max_record_bytes,
+        input_format=input_format,
+        columns=names,
+        record_delimiter=record_delimiter,
     )
     to_terminal = output == STANDARD_STREAM and _is_terminal(sys.stdout)
     progress = Progress(
@@ -229,16 +259,21 @@ class _Conversion:
         return True
 
     def _convert(self, name: str) -> None:
-        stream = NdjsonStream(self._normalizer, whole_rejects=self._rejects is not None)
-        fault = None
+        stream = open_stream(self._normalizer, whole_rejects=self._rejects is not None)
+        fault: InputFault | InputFormatError | None = None
         try:
-            for block in read_blocks(name, self._progress.update):
-                self._take(name, stream.feed(block))
-        except InputFault as error:
-            fault = error
-        self._opened += fault is None or fault.byte_offset is not None
-        self._take(name, stream.finish())
-        self.tally.lines += stream.lines
+            try:
+                for block in read_blocks(name, self._progress.update):
+                    self._take(name, stream.feed(block))
+            except InputFault as error:
+                fault = error
+            self._take(name, stream.finish())
+        except InputFormatError as error:
+            # Nothing of it was converted. If it could not be read either, that is the reason.
+            fault = fault or error
+        else:
+            self._opened += not isinstance(fault, InputFault) or fault.byte_offset is not None
+            self.tally.lines += stream.lines
         if fault is not None:
             self.faults += 1
             self._progress.say(f"{'stdin' if name == STANDARD_STREAM else name}: {fault}")

@@ -10,17 +10,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 __all__ = [
+    "FORMAT_CODES",
     "PARSE_CODES",
     "PROBLEM_CODES",
     "REJECT_CODES",
     "CfdnsError",
     "EngineError",
+    "InputFormatError",
     "MappingError",
     "RecordError",
 ]
 
 #: Why bytes did not become an event, in the order in which they are tried (the first that applies is reported).
-#: The compiled core counts positions in this table, so the order is fixed.
+#: The compiled core counts positions in this table, so the order is fixed; it knows nothing of those for rows of CSV.
 REJECT_CODES: Mapping[str, str] = MappingProxyType(
     {
         "record.too_large": "longer than max_record_bytes",
@@ -29,6 +31,9 @@ REJECT_CODES: Mapping[str, str] = MappingProxyType(
         "json.syntax": "not JSON (RFC 8259)",
         "json.surrogate": "an unpaired surrogate escape (RFC 8259 section 8.2)",
         "json.not_object": "valid JSON, but not an object",
+        "csv.utf8": "a row that is not valid UTF-8 (RFC 3629)",
+        "csv.syntax": "a row with quotes or carriage returns out of place (RFC 4180)",
+        "csv.columns": "a row with more or fewer cells than there are columns",
     }
 )
 
@@ -46,6 +51,16 @@ PARSE_CODES: Mapping[str, str] = MappingProxyType(
     {
         "record.empty": "no record: empty or blank input",
         "record.multiple": "more than one record (one JSON object on one line is wanted)",
+    }
+)
+
+#: Why input was not converted at all.
+FORMAT_CODES: Mapping[str, str] = MappingProxyType(
+    {
+        "format.unknown": "neither JSON nor CSV or TSV with a header of known fields: say which it is with "
+        "input_format (--input-format), and name the columns of rows without a header with columns (--columns)",
+        "format.no_header": "the first row is no header, it names fewer than two known fields: name the columns with "
+        "columns (--columns)",
     }
 )
 
@@ -77,6 +92,23 @@ class MappingError(CfdnsError, ValueError):
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
         return type(self), (self.file, self.entry, self.reason)
+
+
+class InputFormatError(CfdnsError, ValueError):
+    """Input of which nothing can be converted, because its shape is not known.
+
+    Attributes
+    ----------
+    code : str
+        A key of `FORMAT_CODES`.
+    """
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        super().__init__(f"{code}: {FORMAT_CODES[code]}")
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), (self.code,)
 
 
 class RecordError(CfdnsError, ValueError):

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import mapping
 from .plan import TIMESTAMP_UNITS, compile_plan
 from .results import Result
+from .shaped import ShapedInput
+from .shapes import check_options
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # collections.abc has it from Python 3.12 on
 
     from ._core import EventIterator, Plan
+    from .csv_events import RowIterator
 
 __all__ = ["Normalizer", "parse"]
 
@@ -41,6 +45,14 @@ class Normalizer:
         Unit of numeric timestamps; ``"auto"`` tells it by magnitude.
     max_record_bytes : int
         Longer records are rejects (``record.too_large``); 1 to 2**30.
+    input_format : {"ndjson", "json", "csv", "tsv", "auto"}
+        ``"json"``: documents around records (an object that holds an array of them, an array, records nested one level)
+        or records that span lines. ``"csv"`` and ``"tsv"``: rows under a header that names two known fields or more, or
+        under `columns`. ``"auto"`` tells by the first bytes.
+    columns : sequence of str, optional
+        What the cells of a row of CSV or TSV are, in order, where no header says so.
+    record_delimiter : str, optional
+        Text of 1 to 16 characters that stands between JSON records, besides newlines.
 
     Raises
     ------
@@ -51,15 +63,16 @@ class Normalizer:
 
     Notes
     -----
-    Input is NDJSON in UTF-8: one or more objects a line, lines end at byte 0x0A only. Making one reads the mapping and,
-    once a process, the suffix rules; converting reads nothing. It is immutable, may be used from many threads at once,
-    and can be pickled.
+    Input is UTF-8. In NDJSON, a line holds one or more objects, and lines end at byte 0x0A only. Making one reads the
+    mapping and, once a process, the suffix rules; converting reads nothing. It is immutable, may be used from many
+    threads at once, and can be pickled.
     """
 
-    __slots__ = ("_options", "_plan", "_raise_on_reject")
+    __slots__ = ("_options", "_plan", "_raise_on_reject", "_shaped")
     _options: dict[str, Any]
     _plan: Plan
     _raise_on_reject: bool
+    _shaped: ShapedInput | None
 
     def __init__(
         self,
@@ -71,6 +84,9 @@ class Normalizer:
         private_suffixes: bool = False,
         timestamp_unit: str = "auto",
         max_record_bytes: int = 1048576,
+        input_format: str = "ndjson",
+        columns: Sequence[str] | None = None,
+        record_delimiter: str | None = None,
     ) -> None:
         _one_of("on_reject", on_reject, ("collect", "raise"))
         _one_of("keep_message", keep_message, (True, False))
@@ -79,13 +95,23 @@ class Normalizer:
         if not _is_whole(max_record_bytes) or not 1 <= max_record_bytes <= _MOST_RECORD_BYTES:
             allowed = f"a whole number from 1 to {_MOST_RECORD_BYTES}"
             raise ValueError(f"max_record_bytes must be {allowed}, not {max_record_bytes!r}")
+        names, delimiter = check_options(input_format, columns, record_delimiter)
         loaded = mapping.load(schema, dataset)
-        plan = compile_plan(
-            loaded if keep_message else loaded.without_raw(),
-            private_suffixes=private_suffixes,
-            timestamp_unit=timestamp_unit,
-            max_record_bytes=max_record_bytes,
-        )
+        if not keep_message:
+            loaded = loaded.without_raw()
+        reading: dict[str, Any] = {"private_suffixes": private_suffixes, "timestamp_unit": timestamp_unit}
+        plan = compile_plan(loaded, max_record_bytes=max_record_bytes, record_delimiter=delimiter, **reading)
+        shaped = None
+        if input_format != "ndjson":
+            shaped = ShapedInput(
+                plan,
+                loaded,
+                reading,
+                input_format=input_format,
+                columns=names,
+                max_record_bytes=max_record_bytes,
+                raise_on_reject=on_reject == "raise",
+            )
         options = {
             "schema": schema,
             "dataset": dataset,
@@ -94,10 +120,14 @@ class Normalizer:
             "private_suffixes": private_suffixes,
             "timestamp_unit": timestamp_unit,
             "max_record_bytes": max_record_bytes,
+            "input_format": input_format,
+            "columns": names,
+            "record_delimiter": record_delimiter,
         }
         object.__setattr__(self, "_options", options)
         object.__setattr__(self, "_plan", plan)
         object.__setattr__(self, "_raise_on_reject", on_reject == "raise")
+        object.__setattr__(self, "_shaped", shaped)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Normalizer is immutable; make a new one to change {name}")
@@ -117,9 +147,10 @@ class Normalizer:
         Parameters
         ----------
         data : bytes-like
-            NDJSON records. Copied piece by piece while it is read; the result does not refer to it.
+            Records, in the shape that `input_format` says. Copied piece by piece while it is read; the result does not
+            refer to it.
         threads : int
-            At most so many, for each 128 KiB of data one; 1 to 1024. The result is the same for any number.
+            At most so many, for each 128 KiB of NDJSON one; 1 to 1024. The result is the same for any number.
 
         Returns
         -------
@@ -131,11 +162,15 @@ class Normalizer:
         ------
         RecordError
             With ``on_reject="raise"``: the first reject; nothing is returned.
+        InputFormatError
+            The data has none of the shapes that may be meant, or rows without a header.
         EngineError
             No SIMD kernel works here.
         """
         if not _is_whole(threads) or not 1 <= threads <= _MOST_THREADS:
             raise ValueError(f"threads must be a whole number from 1 to {_MOST_THREADS}, not {threads!r}")
+        if self._shaped is not None:
+            return self._shaped.to_ndjson(data, threads)
         return self._plan.to_ndjson(data, raise_on_reject=self._raise_on_reject, threads=threads)
 
     def to_dicts(self, data: Buffer) -> Result[list[dict[str, Any]]]:
@@ -144,15 +179,19 @@ class Normalizer:
         Every dict and list in it is fresh. The cyclic garbage collector is held off meanwhile. For many events at once
         `iter_dicts` is several times faster, because they need not all live.
         """
+        if self._shaped is not None:
+            return self._shaped.to_dicts(data)
         return self._plan.to_dicts(data, raise_on_reject=self._raise_on_reject)
 
-    def iter_dicts(self, data: Buffer) -> EventIterator:
+    def iter_dicts(self, data: Buffer) -> EventIterator | RowIterator:
         """Convert a batch lazily: an iterator of dicts; otherwise like `to_dicts`.
 
         It has ``events``, ``blank``, ``rejects`` and ``problems``, true for what was consumed so far and final at the
         end. Input other than bytes is copied first. With ``on_reject="raise"`` RecordError comes at the record's turn,
         and iterating may go on behind it. One iterator is for one thread at a time.
         """
+        if self._shaped is not None:
+            return self._shaped.iter_dicts(data)
         return self._plan.iter_dicts(data, raise_on_reject=self._raise_on_reject)
 
 

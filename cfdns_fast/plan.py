@@ -27,7 +27,14 @@ def _suffix_table(private_suffixes: bool) -> _core.SuffixTable:
     return _core.SuffixTable(node_flags, edges, suffixes.fold_pairs(private_suffixes))
 
 
-def compile_plan(mapping: Mapping, *, private_suffixes: bool, timestamp_unit: str, max_record_bytes: int) -> _core.Plan:
+def compile_plan(
+    mapping: Mapping,
+    *,
+    private_suffixes: bool,
+    timestamp_unit: str,
+    max_record_bytes: int,
+    record_delimiter: bytes = b"",
+) -> _core.Plan:
     """Compile a mapping. The plan is immutable and may be used by any number of threads."""
     readings = Readings(mapping)
     dict_pattern, dict_steps = _dict_steps(mapping.tree(), readings)
@@ -47,6 +54,7 @@ def compile_plan(mapping: Mapping, *, private_suffixes: bool, timestamp_unit: st
         suffixes=_suffix_table(private_suffixes) if readings.wants_name_parts else _core.SuffixTable(b"\0", [], []),
         timestamp_unit=TIMESTAMP_UNITS.index(timestamp_unit),
         max_record_bytes=max_record_bytes,
+        record_delimiter=record_delimiter,
     )
 
 

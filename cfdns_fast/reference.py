@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from .errors import PROBLEM_CODES, RecordError
 from .mapping import DEFAULT_DATASET, Field, Mapping, Node, load
 from .reference_records import Record, records
+from .reference_shapes import shaped_records
 from .reference_time import TIMESTAMP_UNITS
 from .reference_values import Settings, read_field
 from .results import RAW_LIMIT_BYTES, Reject, Result
@@ -36,6 +38,9 @@ def to_dicts(
     private_suffixes: bool = False,
     timestamp_unit: str = "auto",
     max_record_bytes: int = _DEFAULT_MAX_RECORD_BYTES,
+    input_format: str = "ndjson",
+    columns: Sequence[str] | None = None,
+    record_delimiter: str | None = None,
 ) -> Result[list[dict[str, Any]]]:
     """Convert a batch of Logpush `dns_logs` records to events.
 
@@ -55,6 +60,8 @@ def to_dicts(
         "s", "ms", "us" or "ns": what a Timestamp counts that is a number; "auto": by magnitude.
     max_record_bytes : int
         A longer record is a reject; 1 to 2**30 bytes.
+    input_format, columns, record_delimiter
+        As for `Normalizer`; reference_shapes.py says what they mean.
 
     Returns
     -------
@@ -84,7 +91,15 @@ def to_dicts(
     rejects: list[Reject] = []
     problems: Counter[str] = Counter()
     blank = 0
-    for found in records(_bytes_of(data), max_record_bytes):
+    found_in_data = shaped_records(
+        _bytes_of(data),
+        max_record_bytes,
+        known={key for field in mapping.fields for key in field.sources},
+        input_format=input_format,
+        columns=columns,
+        record_delimiter=record_delimiter,
+    )
+    for found in found_in_data:
         if found is None:
             blank += 1
         elif isinstance(found, Reject):
@@ -105,6 +120,9 @@ def to_ndjson(
     private_suffixes: bool = False,
     timestamp_unit: str = "auto",
     max_record_bytes: int = _DEFAULT_MAX_RECORD_BYTES,
+    input_format: str = "ndjson",
+    columns: Sequence[str] | None = None,
+    record_delimiter: str | None = None,
 ) -> Result[bytes]:
     """Convert as `to_dicts`; the output is NDJSON in UTF-8, one event a line, 0x0A after each, the last too."""
     result = to_dicts(
@@ -115,6 +133,9 @@ def to_ndjson(
         private_suffixes=private_suffixes,
         timestamp_unit=timestamp_unit,
         max_record_bytes=max_record_bytes,
+        input_format=input_format,
+        columns=columns,
+        record_delimiter=record_delimiter,
     )
     lines = (json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n" for event in result.output)
     output = "".join(lines).encode("utf-8")

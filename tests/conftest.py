@@ -41,7 +41,7 @@ class Native:
 
         if not isinstance(schema, str) or "/" in schema:
             return Normalizer(schema, **options)
-        key = (schema, *sorted(options.items()))
+        key = repr((schema, *sorted(options.items())))
         if key not in self._normalizers:
             self._normalizers[key] = Normalizer(schema, **options)
         return self._normalizers[key]

@@ -51,12 +51,16 @@ def memory_mapped(data: bytes, folder: Path) -> mmap.mmap:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def run_python(code: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
+def run_python(
+    code: str, *, stdin: Any = None, input: bytes | None = None, **environment: str | None
+) -> subprocess.CompletedProcess[str]:
     """Run code in a Python of its own that finds this package and these modules; None unsets a variable."""
     folders = [str(Path(cfdns_fast.__file__).parents[1]), str(Path(__file__).parent), *filter(None, sys.path)]
     wanted = {**os.environ, "PYTHONPATH": os.pathsep.join(folders), **environment}
     env = {name: value for name, value in wanted.items() if value is not None}
-    return subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, env=env, timeout=300)
+    source = {"stdin": stdin} if input is None else {"input": input.decode("utf-8")}
+    command = [sys.executable, "-P", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=300, **source)
 
 
 def write_mapping(folder: Path, text: str, name: str = "my.toml") -> Path:

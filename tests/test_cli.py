@@ -370,7 +370,7 @@ def test_convert_when_reader_stops_then_quiet_end(cli):
 def test_convert_when_reader_of_rejects_stops_then_one_line_and_no_output(cli):
     cli.write("in", b"x\n" * 30_000)
     os.mkfifo(cli.directory / "fifo")
-    process = cli.start("convert", "in", "-o", "out", "--rejects", "fifo")
+    process = cli.start("convert", "--input-format", "ndjson", "in", "-o", "out", "--rejects", "fifo")
     with open(cli.directory / "fifo", "rb") as reader:
         reader.read(1)
     run = Finished(process)
@@ -418,7 +418,7 @@ def test_convert_when_rejects_are_wanted_then_each_is_complete_and_in_order(cli)
     second = long_binary + b"\n[1]"
     cli.write("one", first)
     cli.write("two.gz", gzip.compress(second))
-    run = cli("convert", "one", "two.gz", "-o", "out", "--rejects", "rejects")
+    run = cli("convert", "--input-format", "ndjson", "one", "two.gz", "-o", "out", "--rejects", "rejects")
     assert run.code == 0
     content = (cli.directory / "rejects").read_bytes()
     assert content.endswith(b"\n")
@@ -442,7 +442,7 @@ def test_convert_when_rejects_are_wanted_then_each_is_complete_and_in_order(cli)
 
 
 def test_convert_when_stdin_has_a_reject_then_its_input_is_a_dash(cli):
-    run = cli("convert", "-o", "out", "--rejects", "-", input=b"\tx\n")
+    run = cli("convert", "--input-format", "ndjson", "-o", "out", "--rejects", "-", input=b"\tx\n")
     assert json.loads(run.output) == {
         "input": "-",
         "line": 1,
@@ -490,12 +490,13 @@ def test_convert_when_strict_and_only_problems_then_done(cli):
 def test_convert_when_name_is_not_text_then_escaped_in_messages_and_rejects(cli):
     name = b"bad\xff\x1b[31m\n\xe2\x80\xae.gz"
     (cli.directory / os.fsdecode(name)).write_bytes(gzip.compress(b"x\n")[:-1])
-    run = cli("convert", name, "--rejects", "rejects")
+    ndjson = ("--input-format", "ndjson")
+    run = cli("convert", *ndjson, name, "--rejects", "rejects")
     assert run.code == 1
     assert run.lines[0].startswith("cfdns-fast: bad\\xff\\x1b[31m\\n\\u202e.gz: truncated gzip ")
     reject = json.loads((cli.directory / "rejects").read_bytes())
     assert reject["input"] == "bad\\xff\x1b[31m\n\u202e.gz"
-    run = cli("convert", name, env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+    run = cli("convert", *ndjson, name, env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
     assert (run.code, len(run.lines)) == (1, 2)
 
 

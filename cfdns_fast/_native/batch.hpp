@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "cursor.hpp"
@@ -80,6 +81,7 @@ class OutputRoom {
 class Engine {
  public:
   Plan plan;
+  std::string delimiter;  // between records, besides newlines
   OutputRoom room;
 
   std::unique_ptr<Cursor> borrow() {
@@ -91,7 +93,7 @@ class Engine {
         return cursor;
       }
     }
-    return std::make_unique<Cursor>(plan);
+    return std::make_unique<Cursor>(plan, delimiter);
   }
 
   void give_back(std::unique_ptr<Cursor> cursor) noexcept {

@@ -1,5 +1,7 @@
 #include "cursor.hpp"
 
+#include <algorithm>
+
 #include "json_scanner.hpp"
 
 namespace cfdns {
@@ -12,32 +14,6 @@ const char* skip_line_space(const char* at, const char* stop) {
   while (at < stop && is_line_space(*at)) ++at;
   return at;
 }
-
-// Brackets outside strings, counted by bytes alone: it must also work on what is no JSON.
-class BracketCounter {
- public:
-  // Count in one more byte.
-  void take(char c) {
-    if (escaped_) {
-      escaped_ = false;
-    } else if (in_string_) {
-      escaped_ = c == '\\';
-      in_string_ = c != '"';
-    } else if (c == '"') {
-      in_string_ = true;
-    } else if (c == '{' || c == '[') {
-      ++depth_;
-    } else if ((c == '}' || c == ']') && depth_ != 0) {
-      --depth_;
-    }
-  }
-  size_t depth() const { return depth_; }
-
- private:
-  size_t depth_ = 0;
-  bool in_string_ = false;
-  bool escaped_ = false;
-};
 
 bool is_too_deep(const char* from, const char* to) {
   BracketCounter brackets;
@@ -64,7 +40,16 @@ void Cursor::start(Slice data, bool final, bool mid_line, size_t raw_limit_bytes
   in_line_ = false;
   mid_line_ = mid_line;
   stopped_ = false;
+  in_document_ = false;
+  decoder_.newlines_allowed = judge_.newlines_allowed = false;
   for (uint64_t& count : event.problems) count = 0;
+}
+
+void Cursor::read_document(uint8_t place) {
+  document_.start(data_, final_, place);
+  // There are no lines to read, and next() need not ask for more than that.
+  stopped_ = in_document_ = true;
+  decoder_.newlines_allowed = judge_.newlines_allowed = true;
 }
 
 bool Cursor::next_window() {
@@ -91,14 +76,14 @@ bool Cursor::next_window() {
   std::memset(buffer_.data() + size_bytes, 0, padding_bytes);
   at_ = buffer_.data();
   window_size_bytes_ = size_bytes;
-  window_indexed_ = size_bytes <= most_indexed_bytes && window_index_.index(at_, size_bytes);
+  window_indexed_ = delimiter_.empty() && size_bytes <= most_indexed_bytes && window_index_.index(at_, size_bytes);
   if (window_indexed_) decoder_.attach(window_index_, at_, at_ + size_bytes);
   return true;
 }
 
 Turn Cursor::next() {
   for (;;) {
-    if (stopped_) return Turn::end;
+    if (stopped_) return in_document_ ? next_item() : Turn::end;
     if (!in_line_) {
       if (at_ == buffer_.data() + window_size_bytes_ && !next_window()) return Turn::end;
       if (window_indexed_ && !mid_line_ && decoder_.next_start() == at_ && *at_ == '{' && decoder_.take_object()) {
@@ -118,13 +103,13 @@ Turn Cursor::next() {
     }
     at_ = skip_line_space(at_, line_stop_);
     if (at_ < line_stop_ && take_object()) return accept();
-    if (!has_newline_ && !final_) {
+    if (!ended_ && !final_) {
       stopped_ = true;
       if (!mid_line_) at_ = line_start_;
       return Turn::end;
     }
     if (at_ == line_stop_) {
-      if (!mid_line_) ++blank;
+      if (!mid_line_ && !delimited_) ++blank;
       end_line();
       continue;
     }
@@ -136,14 +121,28 @@ Turn Cursor::next() {
 
 void Cursor::find_line_end(const char* from) {
   const char* window_end = buffer_.data() + window_size_bytes_;
-  const char* newline = find(from, window_end, '\n');
-  has_newline_ = newline != nullptr;
+  const char* stop = delimiter_.empty() ? find(from, window_end, '\n') : find_piece_end(from, window_end);
+  ended_ = stop != nullptr;
+  delimited_ = ended_ && *stop != '\n';
   line_start_ = at_;
-  line_stop_ = has_newline_ ? newline : window_end;
-  line_next_ = has_newline_ ? newline + 1 : window_end;
-  if (has_newline_ && line_stop_ > from && line_stop_[-1] == '\r') --line_stop_;
+  line_stop_ = ended_ ? stop : window_end;
+  line_next_ = ended_ ? stop + (delimited_ ? delimiter_.size() : 1) : window_end;
+  if (ended_ && !delimited_ && line_stop_ > from && line_stop_[-1] == '\r') --line_stop_;
   in_line_ = true;
   indexed_ = Indexed::window;
+}
+
+// The newline, or the delimiter outside brackets and strings, that ends what begins at `from`; null if none does.
+const char* Cursor::find_piece_end(const char* from, const char* end) const {
+  BracketCounter brackets;
+  for (; from < end; ++from) {
+    bool outside = brackets.depth() == 0 && !brackets.in_string();
+    bool is_delimiter = outside && static_cast<size_t>(end - from) >= delimiter_.size() &&
+                        std::memcmp(from, delimiter_.data(), delimiter_.size()) == 0;
+    if (is_delimiter || *from == '\n') return from;
+    brackets.take(*from);
+  }
+  return nullptr;
 }
 
 void Cursor::begin_line() {
@@ -163,9 +162,9 @@ void Cursor::begin_line() {
 
 void Cursor::end_line() {
   at_ = line_next_;
-  newlines_ += has_newline_;
+  newlines_ += ended_ && !delimited_;
   in_line_ = false;
-  mid_line_ = false;
+  mid_line_ = delimited_;
   if (window_indexed_) decoder_.skip_before(at_);
 }
 
@@ -220,6 +219,36 @@ Turn Cursor::refuse(const char* from, const char* to, RejectCode code) {
   reject.byte_length = static_cast<uint64_t>(to - from);
   reject.code = code;
   reject.raw.assign(from, reject.byte_length < raw_limit_bytes_ ? reject.byte_length : raw_limit_bytes_);
+  return Turn::reject;
+}
+
+Turn Cursor::next_item() {
+  Slice item;
+  DocumentSplitter::Found found = document_.next(item);
+  const char* next = found == DocumentSplitter::Found::end ? document_.position() : item.data;
+  newlines_ += static_cast<uint64_t>(std::count(data_.data + window_offset_, next, '\n'));
+  window_offset_ = static_cast<uint64_t>(next - data_.data);
+  if (found == DocumentSplitter::Found::end) return Turn::end;
+  if (found == DocumentSplitter::Found::fault) return refuse_item(item, RejectCode::syntax);
+  if (item.size_bytes > plan_.max_record_bytes) return refuse_item(item, RejectCode::too_large);
+  buffer_.reserve(item.size_bytes, 0);
+  at_ = buffer_.data();
+  std::memcpy(buffer_.data(), item.data, item.size_bytes);
+  std::memset(buffer_.data() + item.size_bytes, 0, padding_bytes);
+  const char* end = at_ + item.size_bytes;
+  if (*at_ != '{' || !line_index_.index(at_, item.size_bytes)) return refuse_item(item, judge(at_, end));
+  decoder_.attach(line_index_, at_, end);
+  if (!decoder_.take_object() || decoder_.record.raw.end() != end) return refuse_item(item, judge(at_, end));
+  return decoder_.record.lone_surrogate ? refuse_item(item, RejectCode::surrogate) : resolve();
+}
+
+Turn Cursor::refuse_item(Slice item, RejectCode code) {
+  at_ = buffer_.data();
+  reject.line = newlines_ + 1;
+  reject.byte_offset = window_offset_;
+  reject.byte_length = item.size_bytes;
+  reject.code = code;
+  reject.raw.assign(item.data, item.size_bytes < raw_limit_bytes_ ? item.size_bytes : raw_limit_bytes_);
   return Turn::reject;
 }
 

@@ -7,6 +7,7 @@
 
 #include <string>
 
+#include "document.hpp"
 #include "event.hpp"
 
 namespace cfdns {
@@ -26,12 +27,17 @@ enum class Turn : uint8_t { event, reject, end };
 
 class Cursor {
  public:
-  explicit Cursor(const Plan& plan) : event(plan), plan_(plan), decoder_(plan), judge_(plan) {}
+  // `delimiter`, if not empty, ends records as newlines do. It holds no newline, bracket or quote.
+  Cursor(const Plan& plan, const std::string& delimiter)
+      : event(plan), plan_(plan), delimiter_(delimiter), decoder_(plan), judge_(plan), document_(plan, delimiter) {}
 
   // Read data, which must outlive the reading. `final`: its last line is whole even without a newline; otherwise reading
   // stops before the first byte that later data could change. `mid_line`: it goes on within a line whose first records
   // were read before. Counts start anew, problems included.
   void start(Slice data, bool final, bool mid_line, size_t raw_limit_bytes);
+
+  // After start(): the data is no lines but a document, or what follows `place` in one.
+  void read_document(uint8_t place);
 
   // Move to the next record: its values are in `event` and its bytes in message(), or it is in `reject`. May throw
   // EngineFailure and std::bad_alloc.
@@ -44,10 +50,12 @@ class Cursor {
   uint64_t blank = 0;
   uint64_t events = 0;
 
-  // What was read so far, the newlines in it, and whether it stops within a line of which records were read.
+  // What was read so far, the newlines in it, and whether it stops within a line of which records were read, or where in
+  // the document.
   uint64_t consumed_bytes() const { return window_offset_ + static_cast<uint64_t>(at_ - buffer_.data()); }
   uint64_t newlines() const { return newlines_; }
   bool mid_line() const { return mid_line_; }
+  uint8_t place() const { return document_.place(); }
 
   // Give back memory that only unusual input needs.
   void trim();
@@ -63,6 +71,7 @@ class Cursor {
 
   bool next_window();
   void find_line_end(const char* from);
+  const char* find_piece_end(const char* from, const char* end) const;
   void begin_line();
   void end_line();
   bool take_object();
@@ -70,9 +79,12 @@ class Cursor {
   Turn accept();
   Turn resolve();
   Turn refuse(const char* from, const char* to, RejectCode code);
+  Turn next_item();
+  Turn refuse_item(Slice item, RejectCode code);
   RejectCode judge(const char* from, const char* to);
 
   const Plan& plan_;
+  const std::string& delimiter_;
   Decoder decoder_;
   Decoder judge_;
   Indexer window_index_;
@@ -94,9 +106,13 @@ class Cursor {
   const char* line_start_ = nullptr;
   const char* line_stop_ = nullptr; // its end without CR and newline
   const char* line_next_ = nullptr; // the line after it
-  bool has_newline_ = false;
-  bool mid_line_ = false;           // a record of the line was read before at_
+  bool ended_ = false;              // by a newline or the delimiter, not by the window
+  bool delimited_ = false;          // by the delimiter
+  bool mid_line_ = false;           // something of the line was read before at_
   bool stopped_ = false;            // the rest waits for later data
+
+  DocumentSplitter document_;
+  bool in_document_ = false;        // window_offset_ is of the item
 };
 
 }  // namespace cfdns

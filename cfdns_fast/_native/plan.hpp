@@ -85,7 +85,7 @@ class PaddedText {
 };
 
 // What is read of the objects in a list.
-struct Members {
+struct MemberList {
   std::vector<std::string> keys;
   std::vector<PaddedText> json_keys;  // each with its quotes and colon
   size_t json_bytes = 2;              // of an object besides its values
@@ -121,7 +121,7 @@ class Plan {
   std::vector<Input> inputs;
   std::vector<uint16_t> others;
   std::vector<Reading> readings;                     // grouped by input
-  std::vector<Members> members;
+  std::vector<MemberList> members;
   std::vector<Gathering> firsts;                     // done before the collections
   std::vector<Gathering> collections;
   std::vector<Verdict> verdicts;

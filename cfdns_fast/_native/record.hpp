@@ -83,12 +83,15 @@ class Decoder {
   }
 
   Record record;
+  bool newlines_allowed = false;  // between tokens
 
  private:
   char char_at(const uint32_t* at) const { return base_[*at]; }
 
-  // Whether only space without a newline, mostly nothing at all, stands between two places.
-  static bool joined(const char* from, const char* to) { return from == to || find(from, to, '\n') == nullptr; }
+  // Whether only space, mostly nothing at all, stands between two places, and no newline that is not allowed.
+  bool joined(const char* from, const char* to) const {
+    return from == to || newlines_allowed || find(from, to, '\n') == nullptr;
+  }
 
   // From a one-byte token (a bracket, comma or colon) to the next start; false if a newline lies between.
   bool step(const uint32_t*& at) const {
@@ -167,7 +170,7 @@ class Decoder {
     const char* end = base_ + *at;  // of the token, once trailing space is taken off
     if (*start == '"') return string(start + 1, end, token);
     while (end > start && is_space(end[-1])) {
-      if (*--end == '\n') return false;
+      if (*--end == '\n' && !newlines_allowed) return false;
     }
     token.text = {start, static_cast<size_t>(end - start)};
     switch (*start) {
@@ -187,7 +190,7 @@ class Decoder {
   bool string(const char* start, const char* next, Token& token) {
     const char* end = next - 1;
     while (*end != '"') {
-      if (*end-- == '\n') return false;
+      if (*end-- == '\n' && !newlines_allowed) return false;
     }
     token.type = TokenType::string;
     token.text = {start, static_cast<size_t>(end - start)};

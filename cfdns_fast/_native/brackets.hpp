@@ -1,0 +1,83 @@
+// Brackets and strings, told by bytes alone: it must also work on what is no JSON.
+#pragma once
+
+#include <string_view>
+
+#include "bytes.hpp"
+
+namespace cfdns {
+
+// How many brackets are open outside strings; never below none.
+class BracketCounter {
+ public:
+  // Count in one more byte.
+  void take(char c) {
+    if (escaped_) {
+      escaped_ = false;
+    } else if (in_string_) {
+      escaped_ = c == '\\';
+      in_string_ = c != '"';
+    } else if (c == '"') {
+      in_string_ = true;
+    } else if (c == '{' || c == '[') {
+      ++depth_;
+    } else if ((c == '}' || c == ']') && depth_ != 0) {
+      --depth_;
+    }
+  }
+  size_t depth() const { return depth_; }
+  bool in_string() const { return in_string_; }
+
+ private:
+  size_t depth_ = 0;
+  bool in_string_ = false;
+  bool escaped_ = false;
+};
+
+// What became of skipping a value: it is behind us, the text ends within it, or it can never end well.
+enum class Reach : uint8_t { whole, cut, broken };
+
+inline void skip_space(const char*& at, const char* end) {
+  while (at < end && is_space(*at)) ++at;
+}
+
+// Move behind the array or object at `at`, if its brackets balance before the end. A newline in a string breaks it: JSON
+// has none there, and without this a lost quote would swallow whatever follows.
+inline Reach skip_brackets(const char*& at, const char* end) {
+  BracketCounter brackets;
+  for (const char* next = at; next < end; ++next) {
+    if (*next == '\n' && brackets.in_string()) return Reach::broken;
+    brackets.take(*next);
+    if (brackets.depth() == 0) {
+      at = next + 1;
+      return Reach::whole;
+    }
+  }
+  return Reach::cut;
+}
+
+// The same for the string whose quote is at `at`.
+inline Reach skip_string(const char*& at, const char* end) {
+  for (const char* next = at + 1; next < end; ++next) {
+    if (*next == '\n') return Reach::broken;
+    if (*next == '"') {
+      at = next + 1;
+      return Reach::whole;
+    }
+    if (*next == '\\' && ++next < end && *next == '\n') return Reach::broken;
+  }
+  return Reach::cut;
+}
+
+// The same for a number or word: up to what can follow one.
+inline Reach skip_token(const char*& at, const char* end) {
+  constexpr std::string_view marks = ",:\"[]{}";
+  const char* next = at;
+  while (next < end && !is_space(*next) && marks.find(*next) == std::string_view::npos) ++next;
+  if (next == at) return Reach::broken;
+  bool cut = next == end;
+  at = next;
+  return cut ? Reach::cut : Reach::whole;
+}
+
+}  // namespace cfdns

@@ -1,0 +1,299 @@
+// DocumentSplitter: where the records of a JSON document stand, wherever its lines end.
+//
+// It looks at brackets, strings and the members of the outermost object only. What it finds is then read as any record is.
+// It goes on where it stopped, so a document need not be in memory as a whole: all that is kept is one byte, the place.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "brackets.hpp"
+#include "escape.hpp"
+#include "indexer.hpp"
+#include "number.hpp"
+#include "plan.hpp"
+
+namespace cfdns {
+
+// An object as far as it says what it is: a record, or something around records.
+struct Members {
+  Reach reach = Reach::cut;
+  const char* end = nullptr;   // behind its bracket, if whole
+  size_t count = 0;
+  bool mapped = false;         // one of its keys is a source of the plan; nothing behind that was looked at
+  bool readable = true;        // every key is valid JSON text
+  bool holds_records = false;  // a member is an array that begins with an object
+  Slice last;                  // the value of its last member
+  bool last_is_empty = false;  // that is an empty array
+};
+
+class DocumentSplitter {
+ public:
+  enum class Found : uint8_t { item, fault, end };
+
+  // What may stand next. Of elements: in_wrapper says what the array is a part of.
+  enum Place : uint8_t { top, first_element, element, behind_element, member, behind_member, broken, in_wrapper = 8 };
+
+  DocumentSplitter(const Plan& plan, const std::string& delimiter) : plan_(plan), delimiter_(delimiter) {}
+
+  // Read data that begins at `place`. `final`: nothing follows it.
+  void start(Slice data, bool final, uint8_t place) {
+    at_ = data.data;
+    end_ = data.end();
+    final_ = final;
+    place_ = static_cast<Place>(place & ~in_wrapper);
+    in_wrapper_ = (place & in_wrapper) != 0;
+  }
+
+  // The next item: a record, or what stands in a record's place; or the fault, which is all of the rest; or the end, which
+  // is before whatever later data could change (or before a fault, and then the place says so).
+  Found next(Slice& span) {
+    for (;;) {
+      if (place_ == broken) return fault(span);
+      bool more = skip_between();
+      if (at_ == end_) {
+        if (place_ == top || !final_) return Found::end;
+        return fault(span);  // of no bytes: what is missing is the end of the document
+      }
+      if (!more) return Found::end;
+      span = {};
+      const char* next = at_;
+      Reach reach = take(next, span);
+      if (reach == Reach::cut && !final_) return Found::end;
+      if (reach != Reach::whole) return fault(span);
+      at_ = next;
+      if (span.data != nullptr) return Found::item;
+    }
+  }
+
+  const char* position() const { return at_; }
+  uint8_t place() const {
+    bool in_array = place_ >= first_element && place_ <= behind_element;
+    return static_cast<uint8_t>(place_ | (in_array && in_wrapper_ ? in_wrapper : 0));
+  }
+
+  // Whether the object or array at `at` is something around records, told by its first max_record_bytes bytes; only of
+  // something longer can the answer be wrong, and that is no record anyway.
+  Reach is_wrapper(const char* at, bool& answer, Members& members) const {
+    answer = *at == '[';
+    if (answer) return Reach::whole;
+    size_t left = static_cast<size_t>(end_ - at);
+    bool all_seen = left >= plan_.max_record_bytes;
+    members = scan(at, all_seen ? at + plan_.max_record_bytes : end_);
+    if (members.mapped) return Reach::whole;
+    if (members.reach == Reach::cut && !all_seen && !final_) return Reach::cut;
+    answer = members.holds_records || (members.reach == Reach::whole && members.count == 1 && members.last_is_empty);
+    return Reach::whole;
+  }
+
+ private:
+  Found fault(Slice& span) {
+    if (!final_) {
+      place_ = broken;
+      return Found::end;
+    }
+    span = {at_, static_cast<size_t>(end_ - at_)};
+    at_ = end_;
+    place_ = top;
+    return Found::fault;
+  }
+
+  // Skip what may stand between tokens, and between documents. False if what comes next may be half of something to skip.
+  bool skip_between() {
+    constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+    while (at_ < end_) {
+      if (place_ == top) {
+        std::string_view rest(at_, static_cast<size_t>(end_ - at_));
+        bool half = false;
+        if (skip(rest, delimiter_, half) || skip(rest, byte_order_mark, half)) continue;
+        if (half) return false;
+      }
+      if (!is_space(*at_) && !(*at_ == ',' && place_ == top)) break;
+      ++at_;
+    }
+    return true;
+  }
+
+  bool skip(std::string_view rest, std::string_view what, bool& half) {
+    if (what.empty()) return false;
+    if (rest.substr(0, what.size()) == what) {
+      at_ += what.size();
+      return true;
+    }
+    half |= !final_ && rest.size() < what.size() && what.substr(0, rest.size()) == rest;
+    return false;
+  }
+
+  // Move `at` behind what stands there; `span` becomes an item if it is one.
+  Reach take(const char*& at, Slice& span) {
+    switch (place_) {
+      case top: return document(at, span);
+      case first_element:
+        if (*at == ']') return go_on(at, in_wrapper_ ? behind_member : top);
+        [[fallthrough]];
+      case element: return value(at, span);
+      case behind_element:
+        if (*at == ',') return go_on(at, element);
+        return *at == ']' ? go_on(at, in_wrapper_ ? behind_member : top) : Reach::broken;
+      case member: return wrapper_member(at);
+      case behind_member:
+        if (*at == ',') return go_on(at, member);
+        return *at == '}' ? go_on(at, top) : Reach::broken;
+      default: return Reach::broken;
+    }
+  }
+
+  Reach go_on(const char*& at, Place place) {
+    ++at;
+    place_ = place;
+    return Reach::whole;
+  }
+
+  Reach document(const char*& at, Slice& span) {
+    if (*at != '{' && *at != '[') {
+      const char* start = at;
+      Reach reach = skip_value(at, end_);
+      // A number may end with the data.
+      if (reach == Reach::cut && final_ && *start != '"' && is_scalar(start, at)) reach = Reach::whole;
+      span = {start, static_cast<size_t>(at - start)};
+      return reach;
+    }
+    Members members;
+    bool wrapper;
+    if (is_wrapper(at, wrapper, members) == Reach::cut) return Reach::cut;
+    if (wrapper) {
+      in_wrapper_ = false;
+      return go_on(at, *at == '[' ? first_element : member);
+    }
+    const char* start = at;
+    Reach reach = members.reach == Reach::whole ? Reach::whole : skip_brackets(at, end_);
+    if (members.reach == Reach::whole) at = members.end;
+    if (reach == Reach::whole) span = record(start, at, members);
+    return reach;
+  }
+
+  Reach value(const char*& at, Slice& span) {
+    const char* start = at;
+    Reach reach = skip_value(at, end_);
+    if (reach != Reach::whole) return reach;
+    place_ = behind_element;
+    span = *start == '{' ? record(start, at, {}) : Slice{start, static_cast<size_t>(at - start)};
+    return Reach::whole;
+  }
+
+  // An object, or the one in it if that is all it holds.
+  Slice record(const char* start, const char* end, Members members) const {
+    if (!members.mapped && members.reach != Reach::whole) members = scan(start, end);
+    bool nested = !members.mapped && members.reach == Reach::whole && members.readable && members.count == 1 &&
+                  *members.last.data == '{';
+    return nested ? members.last : Slice{start, static_cast<size_t>(end - start)};
+  }
+
+  Reach wrapper_member(const char*& at) {
+    if (*at != '"') return Reach::broken;
+    Reach reach = skip_string(at, end_);
+    if (reach == Reach::whole) reach = skip_colon(at, end_);
+    if (reach != Reach::whole) return reach;
+    if (*at == '[') {
+      const char* first = at + 1;
+      skip_space(first, end_);
+      if (first == end_) return Reach::cut;
+      if (*first == '{') {
+        at = first;
+        place_ = first_element;
+        in_wrapper_ = true;
+        return Reach::whole;
+      }
+    }
+    reach = skip_value(at, end_);
+    if (reach == Reach::whole) place_ = behind_member;
+    return reach;
+  }
+
+  // The members of the object at `at`, up to the first mapped key.
+  Members scan(const char* at, const char* end) const {
+    Members found;
+    found.reach = read_members(at, end, found);
+    return found;
+  }
+
+  Reach read_members(const char* at, const char* end, Members& found) const {
+    for (++at;; ++at) {
+      skip_space(at, end);
+      if (at == end) return Reach::cut;
+      if (*at == '}' && found.count == 0) break;
+      if (*at != '"') return Reach::broken;
+      const char* key = at + 1;
+      Reach reach = skip_string(at, end);
+      if (reach != Reach::whole) return reach;
+      read_key({key, static_cast<size_t>(at - 1 - key)}, found);
+      if (found.mapped) return Reach::cut;
+      reach = skip_colon(at, end);
+      if (reach != Reach::whole) return reach;
+      const char* start = at;
+      const char* first = at + 1;
+      if (*at == '[') skip_space(first, end);
+      found.last_is_empty = *at == '[' && first < end && *first == ']';
+      found.holds_records |= *at == '[' && first < end && *first == '{';
+      reach = skip_value(at, end);
+      if (reach != Reach::whole) return reach;
+      found.last = {start, static_cast<size_t>(at - start)};
+      ++found.count;
+      skip_space(at, end);
+      if (at == end) return Reach::cut;
+      if (*at == '}') break;
+      if (*at != ',') return Reach::broken;
+    }
+    found.end = at + 1;
+    return Reach::whole;
+  }
+
+  void read_key(Slice key, Members& found) const {
+    std::string plain(key.data, key.size_bytes);
+    bool readable = true;
+    for (char c : plain) readable &= static_cast<unsigned char>(c) >= 0x20;
+    if (readable && plain.find('\\') != std::string::npos) {
+      size_t size_bytes = 0;
+      readable = unescape(key, plain.data(), size_bytes) == EscapeResult::ok;
+      plain.resize(size_bytes);
+    }
+    if (readable && plan_.find_source(plain) != plan_.sources.size()) {
+      found.mapped = true;
+    } else if (!readable || !is_utf8(plain.data(), plain.size())) {
+      found.readable = false;
+    }
+  }
+
+  static Reach skip_colon(const char*& at, const char* end) {
+    skip_space(at, end);
+    if (at < end && *at != ':') return Reach::broken;
+    if (at < end) skip_space(++at, end);
+    return at == end ? Reach::cut : Reach::whole;
+  }
+
+  static Reach skip_value(const char*& at, const char* end) {
+    if (*at == '{' || *at == '[') return skip_brackets(at, end);
+    if (*at == '"') return skip_string(at, end);
+    const char* start = at;
+    Reach reach = skip_token(at, end);
+    return reach == Reach::whole && !is_scalar(start, at) ? Reach::broken : reach;
+  }
+
+  static bool is_scalar(const char* from, const char* to) {
+    std::string_view token(from, static_cast<size_t>(to - from));
+    if (token == "true" || token == "false" || token == "null") return true;
+    std::string padded(token);
+    padded.append(padding_bytes, '\0');
+    return number_form(padded.data(), padded.data() + token.size()).valid;
+  }
+
+  const Plan& plan_;
+  const std::string& delimiter_;
+  const char* at_ = nullptr;
+  const char* end_ = nullptr;
+  bool final_ = true;
+  Place place_ = top;
+  bool in_wrapper_ = false;
+};
+
+}  // namespace cfdns

@@ -1,0 +1,204 @@
+"""Rows to events, through the same plan and writers as JSON: every row becomes a JSON record of text values."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from .csv_rows import FIELD_DELIMITERS, Row, RowReader, first_row
+from .errors import InputFormatError, RecordError
+from .mapping import Mapping
+from .plan import compile_plan
+from .results import RAW_LIMIT_BYTES, Reject, Result
+from .shapes import is_header
+
+if TYPE_CHECKING:
+    from ._core import Plan
+
+__all__ = ["RowIterator", "RowPlan", "RowStream"]
+
+#: Rows are measured before they become JSON, which is longer.
+_UNLIMITED_BYTES = 1 << 40
+
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class RowPlan:
+    """What to do with every row. Immutable.
+
+    The text of a row stands in the JSON record under a key of its own, which no column can have because only columns
+    that the mapping reads are taken over.
+    """
+
+    def __init__(
+        self,
+        mapping: Mapping,
+        reading: dict[str, Any],
+        known: frozenset[str],
+        columns: tuple[str, ...] | None,
+        max_record_bytes: int,
+    ) -> None:
+        self.known = known
+        self.columns = columns
+        self.max_record_bytes = max_record_bytes
+        self.text_key = "row"
+        while self.text_key in known:
+            self.text_key += "_"
+        fields = (replace(f, kind="text", sources=(self.text_key,)) if f.kind == "raw" else f for f in mapping.fields)
+        self.plan: Plan = compile_plan(
+            replace(mapping, fields=tuple(fields)), max_record_bytes=_UNLIMITED_BYTES, **reading
+        )
+
+    def check_header(self, row: Row) -> list[str]:
+        """Return the columns that a header row names; InputFormatError if it is none."""
+        if row.cells is None or not is_header(row.cells, self.known):
+            raise InputFormatError("format.no_header")
+        return row.cells
+
+
+class _Rows:
+    """Rows of one input to JSON records and rejects; the header is taken on the way."""
+
+    def __init__(self, plan: RowPlan, *, whole_rejects: bool) -> None:
+        self._plan = plan
+        self._raw_limit_bytes = None if whole_rejects else RAW_LIMIT_BYTES
+        self._columns = None if plan.columns is None else list(plan.columns)
+
+    def records(self, rows: Iterable[Row]) -> Iterator[bytes | Reject | None]:
+        """Give a record or a reject for each row, None for a blank one, nothing for a header.
+
+        Raises
+        ------
+        InputFormatError
+            There is no header, and nobody named the columns.
+        """
+        for row in rows:
+            if row.cells is None and row.code is None:
+                yield None
+                continue
+            if self._columns is None:
+                self._columns = self._plan.check_header(row)
+            if row.cells == self._columns:
+                # Batches that were put together repeat it.
+                continue
+            if row.cells is None or len(row.cells) != len(self._columns):
+                code = row.code or "csv.columns"
+                yield Reject(row.line, row.byte_offset, len(row.raw), code, row.raw[: self._raw_limit_bytes])
+                continue
+            known = self._plan.known
+            record = {name: cell for name, cell in zip(self._columns, row.cells, strict=True) if name in known}
+            record[self._plan.text_key] = row.raw.decode("utf-8")
+            yield _to_json(record).encode("utf-8")
+
+
+class RowStream:
+    """One input of rows to NDJSON, block by block; otherwise like `NdjsonStream`."""
+
+    def __init__(self, plan: RowPlan, shape: str, *, whole_rejects: bool = True) -> None:
+        self._plan = plan.plan
+        self._rows = _Rows(plan, whole_rejects=whole_rejects)
+        self._reader = RowReader(FIELD_DELIMITERS[shape], plan.max_record_bytes)
+        self._newlines = 0
+        self._unended = False
+
+    @property
+    def lines(self) -> int:
+        """Lines begun so far."""
+        return self._newlines + self._unended
+
+    def feed(self, block: bytes) -> Result[bytes]:
+        """Take the next block and convert what is complete."""
+        if block:
+            self._newlines += block.count(b"\n")
+            self._unended = not block.endswith(b"\n")
+        return self._convert(block, final=False)
+
+    def finish(self) -> Result[bytes]:
+        """Convert the rest; the last row needs no newline."""
+        return self._convert(b"", final=True)
+
+    def _convert(self, block: bytes, *, final: bool) -> Result[bytes]:
+        records, rejects, blank = collect(self._rows.records(self._reader.rows(block, final=final)), False)
+        result = self._plan.to_ndjson(records)
+        return replace(result, blank=blank, rejects=rejects)
+
+
+def collect(found: Iterable[bytes | Reject | None], raise_on_reject: bool) -> tuple[bytes, tuple[Reject, ...], int]:
+    """Return records as NDJSON, rejects, and how many rows were blank."""
+    records = []
+    rejects = []
+    blank = 0
+    for each in found:
+        if each is None:
+            blank += 1
+        elif isinstance(each, Reject):
+            if raise_on_reject:
+                raise _error(each)
+            rejects.append(each)
+        else:
+            records.append(each)
+    return b"\n".join(records), tuple(rejects), blank
+
+
+def records_of(plan: RowPlan, shape: str, data: bytes) -> Iterator[bytes | Reject | None]:
+    """Give what every row of a whole input becomes."""
+    reader = RowReader(FIELD_DELIMITERS[shape], plan.max_record_bytes)
+    return _Rows(plan, whole_rejects=False).records(reader.rows(data, final=True))
+
+
+def _error(reject: Reject) -> RecordError:
+    return RecordError(reject.line, reject.byte_offset, reject.byte_length, reject.code, reject.raw)
+
+
+class RowIterator:
+    """Events of rows, built when they are asked for; like the iterator for JSON.
+
+    Attributes
+    ----------
+    events, blank : int
+    rejects : tuple of Reject
+    problems : dict[str, int]
+        As in `Result`; true for what was consumed so far, final at the end.
+    """
+
+    def __init__(self, plan: RowPlan, shape: str, data: bytes, *, raise_on_reject: bool) -> None:
+        if plan.columns is None:
+            header = first_row(data, FIELD_DELIMITERS[shape], True, plan.max_record_bytes)
+            if header is not None:
+                plan.check_header(header)
+        self._plan = plan.plan
+        self._found = records_of(plan, shape, data)
+        self._raise_on_reject = raise_on_reject
+        self._rejects: list[Reject] = []
+        self._problems: Counter[str] = Counter()
+        self.events = 0
+        self.blank = 0
+
+    @property
+    def rejects(self) -> tuple[Reject, ...]:
+        return tuple(self._rejects)
+
+    @property
+    def problems(self) -> dict[str, int]:
+        return dict(self._problems)
+
+    def __iter__(self) -> RowIterator:
+        return self
+
+    def __next__(self) -> dict[str, Any]:
+        for found in self._found:
+            if found is None:
+                self.blank += 1
+            elif isinstance(found, Reject):
+                self._rejects.append(found)
+                if self._raise_on_reject:
+                    raise _error(found)
+            else:
+                result = self._plan.to_dicts(found)
+                self.events += 1
+                self._problems.update(result.problems)
+                return result.output[0]
+        raise StopIteration

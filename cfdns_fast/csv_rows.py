@@ -1,0 +1,130 @@
+"""Cut CSV and TSV (RFC 4180) into rows and cells, with the position of every row.
+
+The csv module of the standard library knows no positions, and of a row it cannot read it does not say where the next
+one begins. Rows are read as it reads them where it is strict; reference_shapes.py uses it, and the tests compare them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+__all__ = ["FIELD_DELIMITERS", "Row", "RowReader", "first_row"]
+
+#: By input format.
+FIELD_DELIMITERS = {"csv": ",", "tsv": "\t"}
+
+_BOM = b"\xef\xbb\xbf"
+# Possessive, so that a doubled quote is never taken for the closing one and its half for more.
+_QUOTED = re.compile(rb'"([^"]*+(?:""[^"]*+)*+)"')
+_RETURNS = re.compile(rb"\r*+")
+
+
+class Row(NamedTuple):
+    """A row: its bytes without the line end, and its cells or the code of the reject; neither if it is blank."""
+
+    line: int
+    byte_offset: int
+    raw: bytes
+    cells: list[str] | None
+    code: str | None
+
+
+class RowReader:
+    """The rows of input that arrives in blocks, which may be cut anywhere.
+
+    A row ends at a newline outside quotes. A quote must be closed in a line that begins in the first
+    `max_record_bytes` bytes of the row. Otherwise, or if something is wrong about the quotes, the first line of the row
+    alone is refused, so that the rows behind it are not harmed.
+    """
+
+    def __init__(self, delimiter: str, max_record_bytes: int) -> None:
+        self._delimiter = delimiter.encode()
+        self._unquoted = re.compile(rb"[^%b\r\n]*+" % self._delimiter)
+        # Of a row of nothing but tabs it is TSV that knows what they mean.
+        self._blank = b" \r" if delimiter == "\t" else b" \t\r"
+        self._max_record_bytes = max_record_bytes
+        self._blocks: list[bytes] = []
+        self._size_bytes = 0
+        self._retry_bytes = 0
+        self._offset = 0
+        self._newlines = 0
+
+    def rows(self, block: bytes, *, final: bool) -> Iterator[Row]:
+        """Give the rows that are complete with this block; exhaust it before the next call."""
+        self._blocks.append(block)
+        self._size_bytes += len(block)
+        # A long row must not be read anew with every block: what is left over must double first.
+        if not final and self._size_bytes < self._retry_bytes:
+            return
+        data = b"".join(self._blocks)
+        at = 0
+        while at < len(data):
+            start = at + len(_BOM) if data.startswith(_BOM, at) else at
+            cut = self._cut(data, start, final)
+            if cut is None:
+                break
+            end, cells = cut
+            yield self._row(data[start:end], data.startswith(b"\n", end), cells, self._offset + start)
+            at = end + data.startswith(b"\n", end)
+            self._newlines += data.count(b"\n", start, at)
+        self._offset += at
+        self._blocks = [data[at:]]
+        self._size_bytes = len(data) - at
+        self._retry_bytes = 2 * self._size_bytes
+
+    def _row(self, raw: bytes, has_newline: bool, cells: list[bytes] | None, offset: int) -> Row:
+        if has_newline:
+            raw = raw.removesuffix(b"\r")
+        line = self._newlines + 1
+        if not raw.strip(self._blank):
+            return Row(line, offset, raw, None, None)
+        if len(raw) > self._max_record_bytes:
+            return Row(line, offset, raw, None, "record.too_large")
+        try:
+            raw.decode("utf-8")
+        except UnicodeDecodeError:
+            return Row(line, offset, raw, None, "csv.utf8")
+        if cells is None:
+            return Row(line, offset, raw, None, "csv.syntax")
+        return Row(line, offset, raw, [cell.decode("utf-8") for cell in cells], None)
+
+    def _cut(self, data: bytes, start: int, final: bool) -> tuple[int, list[bytes] | None] | None:
+        """Return where the row ends and its cells, no cells if it cannot be read; None if more must be seen."""
+        newline = data.find(b"\n", start)
+        if newline < 0 and not final:
+            return None
+        line_end = len(data) if newline < 0 else newline
+        if data.find(b'"', start, line_end) < 0:
+            cells = data[start:line_end].rstrip(b"\r").split(self._delimiter)
+            return line_end, None if b"\r" in data[start:line_end].rstrip(b"\r") else cells
+        limit = data.find(b"\n", start + self._max_record_bytes)
+        cells = []
+        at = start
+        while True:
+            if data.startswith(b'"', at):
+                quoted = _QUOTED.match(data, at, len(data) if limit < 0 else limit)
+                if quoted is None:
+                    return None if limit < 0 and not final else (line_end, None)
+                cells.append(quoted[1].replace(b'""', b'"'))
+                at = quoted.end()
+            else:
+                unquoted = self._unquoted.match(data, at)
+                assert unquoted is not None
+                cells.append(unquoted[0])
+                at = unquoted.end()
+            if data.startswith(self._delimiter, at):
+                at += len(self._delimiter)
+                continue
+            returns = _RETURNS.match(data, at)
+            end = returns.end() if returns else at
+            if end == len(data):
+                return (end, cells) if final else None
+            return (end, cells) if data.startswith(b"\n", end) else (line_end, None)
+
+
+def first_row(head: bytes, delimiter: str, complete: bool, max_record_bytes: int) -> Row | None:
+    """Return the first row that is not blank; None if there is none, or not yet."""
+    rows = RowReader(delimiter, max_record_bytes).rows(head, final=complete)
+    return next((row for row in rows if row.cells is not None or row.code is not None), None)

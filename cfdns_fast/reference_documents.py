@@ -1,0 +1,262 @@
+"""JSON documents in plain Python: where records stand in one, by descent over its bytes. Part of the specification."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Generator, Iterator
+from typing import NamedTuple
+
+from .reference_records import Record, _decode_json, _reject_code
+from .results import RAW_LIMIT_BYTES, Reject
+
+__all__ = ["Documents"]
+
+_BOM = b"\xef\xbb\xbf"
+_SPACE = re.compile(rb"[ \t\r\n]*")
+# A newline is never part of a string, escaped or not.
+_STRING = re.compile(rb'"(?:[^"\\\n]|\\[^\n])*+"')
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\\n]|\\[^\n])*+"?|[][{}]')
+_WORD = re.compile(rb'[^ \t\r\n,:"\[\]{}]+')
+
+
+class _Fault(Exception):
+    """Nothing can be read from this byte on."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+
+class _Look(NamedTuple):
+    """What the members of an object say about it; `members` is None if it is cut or broken."""
+
+    mapped: bool = False
+    holds_records: bool = False
+    members: list[tuple[str | None, int, int]] | None = None
+
+
+class Documents:
+    """Documents in `data`: objects and arrays around records, and records, with space or commas between them.
+
+    An array at the top is around records. So is an object without a key that the mapping reads, if a member is an array
+    that begins with an object (the records of all such members count, other members are ignored), or if an empty array
+    is its only member. A mapped key must come in its first `max_record_bytes` bytes to make it a record. An object
+    without a mapped key whose only member is an object stands for that.
+    """
+
+    def __init__(self, data: bytes, known: set[str], delimiter: bytes, max_record_bytes: int) -> None:
+        self.data = data
+        self._known = known
+        self._delimiter = delimiter
+        self._max_record_bytes = max_record_bytes
+
+    def records(self) -> Iterator[Record | Reject | None]:
+        """Give records and rejects, in order. What follows a fault is one reject, even if it is empty."""
+        line, counted = 1, 0
+        for start, end, is_item in self.items():
+            line += self.data.count(b"\n", counted, start)
+            counted = start
+            raw = self.data[start:end]
+            code = _reject_code(raw, self._max_record_bytes) if is_item else "json.syntax"
+            if code == "json.not_object" and raw.startswith(b"{"):
+                text = raw.decode("utf-8")
+                yield Record(text, _decode_json(text))
+            else:
+                yield Reject(line, start, end - start, code, raw[:RAW_LIMIT_BYTES])
+
+    def items(self) -> Iterator[tuple[int, int, bool]]:
+        """Give start and end of what stands in the place of a record, and last of the rest behind a fault."""
+        try:
+            at = self._between(0)
+            while at < len(self.data):
+                if self.data.startswith(b"[", at):
+                    at = yield from self._array(at + 1)
+                elif not self.data.startswith(b"{", at):
+                    end = self.value_end(at, len(self.data), at_end=True)
+                    if end is None:
+                        raise _Fault(at)
+                    yield at, end, True
+                    at = end
+                elif self.is_wrapper(at):
+                    at = yield from self._wrapper(at + 1)
+                else:
+                    end = self.value_end(at, len(self.data))
+                    if end is None:
+                        raise _Fault(at)
+                    yield self._record(at, end)
+                    at = end
+                at = self._between(at)
+        except _Fault as fault:
+            yield fault.at, len(self.data), False
+
+    def is_wrapper(self, at: int) -> bool:
+        """Whether the object or array at `at` is around records."""
+        if self.data.startswith(b"[", at):
+            return True
+        look = self._look(at, min(len(self.data), at + self._max_record_bytes))
+        if look.mapped:
+            return False
+        if look.members is not None and len(look.members) == 1:
+            _, start, end = look.members[0]
+            if self.data[start:end].translate(None, b" \t\r\n") == b"[]":
+                return True
+        return look.holds_records
+
+    def value_end(self, at: int, limit: int, *, at_end: bool = False) -> int | None:
+        """Return the end of the value at `at`, by brackets, quotes or what can follow a word; None if there is none.
+
+        A word must end before `limit`, or with `at_end` at it.
+        """
+        if self.data[at : at + 1] in (b"{", b"["):
+            depth = 0
+            for match in _STRING_OR_BRACKET.finditer(self.data, at, limit):
+                token = match.group()
+                if token in (b"{", b"["):
+                    depth += 1
+                elif token in (b"}", b"]"):
+                    depth -= 1
+                elif not _STRING.fullmatch(token):
+                    return None
+                if depth == 0:
+                    return match.end()
+            return None
+        string = _STRING.match(self.data, at, limit)
+        if string is not None:
+            return string.end()
+        word = _WORD.match(self.data, at, limit)
+        if word is None or (word.end() == limit and not at_end):
+            return None
+        try:
+            _decode_json(word.group().decode("utf-8"))
+        except ValueError:
+            return None
+        return word.end()
+
+    def _between(self, at: int) -> int:
+        """Skip what may stand between documents."""
+        while at < len(self.data):
+            for skipped in (self._delimiter, _BOM, b",", b" ", b"\t", b"\r", b"\n"):
+                if skipped and self.data.startswith(skipped, at):
+                    at += len(skipped)
+                    break
+            else:
+                break
+        return at
+
+    def _space(self, at: int) -> int:
+        """Skip space; the data must not end there."""
+        match = _SPACE.match(self.data, at)
+        end = match.end() if match else at
+        if end == len(self.data):
+            raise _Fault(end)
+        return end
+
+    def _array(self, at: int) -> Generator[tuple[int, int, bool], None, int]:
+        at = self._space(at)
+        if self.data.startswith(b"]", at):
+            return at + 1
+        while True:
+            end = self.value_end(at, len(self.data))
+            if end is None:
+                raise _Fault(at)
+            yield self._record(at, end)
+            at = self._space(end)
+            if self.data.startswith(b"]", at):
+                return at + 1
+            if not self.data.startswith(b",", at):
+                raise _Fault(at)
+            at = self._space(at + 1)
+
+    def _wrapper(self, at: int) -> Generator[tuple[int, int, bool], None, int]:
+        while True:
+            at = self._space(at)
+            value = self._value_of_member(at)
+            if self.data.startswith(b"[", value) and self._begins_with_object(value, len(self.data)):
+                at = yield from self._array(value + 1)
+            else:
+                end = self.value_end(value, len(self.data))
+                if end is None:
+                    raise _Fault(at)
+                at = end
+            at = self._space(at)
+            if self.data.startswith(b"}", at):
+                return at + 1
+            if not self.data.startswith(b",", at):
+                raise _Fault(at)
+            at += 1
+
+    def _value_of_member(self, at: int) -> int:
+        key = _STRING.match(self.data, at)
+        if key is None:
+            raise _Fault(at)
+        try:
+            colon = self._space(key.end())
+            if not self.data.startswith(b":", colon):
+                raise _Fault(at)
+            return self._space(colon + 1)
+        except _Fault:
+            raise _Fault(at) from None
+
+    def _begins_with_object(self, at: int, limit: int) -> bool:
+        match = _SPACE.match(self.data, at + 1, limit)
+        return match is not None and self.data[match.end() : min(match.end() + 1, limit)] == b"{"
+
+    def _record(self, start: int, end: int) -> tuple[int, int, bool]:
+        """Return an element or document as an item: itself, or the object that is all it holds."""
+        if self.data.startswith(b"{", start):
+            look = self._look(start, end)
+            if not look.mapped and look.members is not None and len(look.members) == 1:
+                name, inner_start, inner_end = look.members[0]
+                if name is not None and self.data.startswith(b"{", inner_start):
+                    return inner_start, inner_end, True
+        return start, end, True
+
+    def _look(self, at: int, limit: int) -> _Look:
+        """Read the members of the object at `at` up to the first mapped key, and no further than `limit`."""
+        members: list[tuple[str | None, int, int]] = []
+        holds_records = False
+        rest = re.compile(rb"[ \t\r\n]*")
+
+        def space(position: int) -> int:
+            match = rest.match(self.data, position, limit)
+            return match.end() if match else position
+
+        def byte(position: int) -> bytes:
+            return self.data[position : min(position + 1, limit)]
+
+        at = space(at + 1)
+        if byte(at) == b"}":
+            return _Look(members=[])
+        while True:
+            key = _STRING.match(self.data, at, limit)
+            if key is None:
+                return _Look(holds_records=holds_records)
+            name = _key(key.group())
+            if name in self._known:
+                return _Look(mapped=True)
+            at = space(key.end())
+            if byte(at) != b":":
+                return _Look(holds_records=holds_records)
+            at = space(at + 1)
+            if byte(at) == b"[" and self._begins_with_object(at, limit):
+                holds_records = True
+            end = self.value_end(at, limit)
+            if end is None:
+                return _Look(holds_records=holds_records)
+            members.append((name, at, end))
+            at = space(end)
+            if byte(at) == b"}":
+                return _Look(holds_records=holds_records, members=members)
+            if byte(at) != b",":
+                return _Look(holds_records=holds_records)
+            at = space(at + 1)
+
+
+def _key(written: bytes) -> str | None:
+    """Return the text of a key, None if it is no valid one."""
+    try:
+        name: str = json.loads(written.decode("utf-8"))
+        name.encode("utf-8")
+    except ValueError:
+        return None
+    return name

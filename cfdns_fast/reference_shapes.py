@@ -1,0 +1,217 @@
+"""Input shapes in plain Python: delimited records, rows, and which shape it is. Part of the specification.
+
+Rows are read by the csv module of the standard library.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+
+from .errors import InputFormatError
+from .reference_documents import Documents
+from .reference_records import Record, _cut, _lines
+from .results import RAW_LIMIT_BYTES, Reject
+
+__all__ = ["shaped_records"]
+
+Found = Record | Reject | None
+
+_HEAD_BYTES = 2**20
+_BOM = b"\xef\xbb\xbf"
+_FIELD_DELIMITERS = {"csv": ",", "tsv": "\t"}
+_STARTS = re.compile(rb"(?:[ \t\r\n]|\xef\xbb\xbf)*")
+_LATER_OBJECT = re.compile(rb"\n(?:[ \t\r]|\xef\xbb\xbf)*\{")
+
+
+def shaped_records(
+    data: bytes,
+    max_record_bytes: int,
+    *,
+    known: set[str],
+    input_format: str,
+    columns: Sequence[str] | None,
+    record_delimiter: str | None,
+) -> Iterator[Found]:
+    """Give the records and rejects of data in any shape, in order; None for a blank line.
+
+    Parameters
+    ----------
+    known : set of str
+        The keys that the mapping reads.
+
+    Raises
+    ------
+    InputFormatError
+        The shape cannot be told, or rows have no header.
+    """
+    delimiter = (record_delimiter or "").strip("\r\n").encode("utf-8")
+    if input_format == "auto":
+        input_format = _shape(data, known, columns, delimiter, max_record_bytes)
+    if input_format == "json":
+        return Documents(data, known, delimiter, max_record_bytes).records()
+    if input_format in _FIELD_DELIMITERS:
+        return _row_records(_Rows(data, _FIELD_DELIMITERS[input_format], max_record_bytes), known, columns)
+    return _delimited(data, delimiter, max_record_bytes)
+
+
+def _delimited(data: bytes, delimiter: bytes, max_record_bytes: int) -> Iterator[Found]:
+    """Read NDJSON whose lines a delimiter outside strings and brackets cuts into pieces, each read as a line is."""
+    for number, line_offset, line in _lines(data):
+        pieces = list(_pieces(line, delimiter))
+        if len(pieces) == 1 and not line.strip(b" \t\r"):
+            yield None
+        for offset, piece in pieces:
+            for start, end, found in _cut(piece, max_record_bytes):
+                if isinstance(found, Record):
+                    yield found
+                else:
+                    raw = piece[start : min(end, start + RAW_LIMIT_BYTES)]
+                    yield Reject(number, line_offset + offset + start, end - start, found, raw)
+
+
+def _pieces(line: bytes, delimiter: bytes) -> Iterator[tuple[int, bytes]]:
+    start = 0
+    if delimiter:
+        string = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?'
+        token = re.compile(string + rb"|(?P<delimiter>" + re.escape(delimiter) + rb")|[][{}]", re.DOTALL)
+        depth = 0
+        for match in token.finditer(line):
+            if match.group() in (b"[", b"{"):
+                depth += 1
+            elif match.group() in (b"]", b"}"):
+                depth = max(depth - 1, 0)
+            elif match["delimiter"] is not None and depth == 0:
+                yield start, line[start : match.start()]
+                start = match.end()
+    yield start, line[start:]
+
+
+class _Rows:
+    """The rows of CSV: (line, offset, bytes without the line end, cells or the code of a reject, or None if blank)."""
+
+    def __init__(self, data: bytes, delimiter: str, max_record_bytes: int) -> None:
+        self._data = data
+        self._delimiter = delimiter
+        self._max_record_bytes = max_record_bytes
+
+    def __iter__(self) -> Iterator[tuple[int, int, bytes, list[str] | str | None]]:
+        offset, number = 0, 1
+        while offset < len(self._data):
+            start = offset + len(_BOM) if self._data.startswith(_BOM, offset) else offset
+            end = self._line_end(start)
+            cells: list[str] | str | None = None
+            if self._data[start:end].strip(b" \r\n" if self._delimiter == "\t" else b" \t\r\n"):
+                cells, end = self._read(start)
+            raw = self._data[start:end]
+            if raw.endswith(b"\n"):
+                raw = raw[:-1].removesuffix(b"\r")
+            if cells is not None:
+                cells = self._code(raw) or cells
+            yield number, start, raw, cells
+            number += self._data.count(b"\n", offset, end)
+            offset = end
+
+    def _code(self, raw: bytes) -> str | None:
+        if len(raw) > self._max_record_bytes:
+            return "record.too_large"
+        try:
+            raw.decode("utf-8")
+        except UnicodeDecodeError:
+            return "csv.utf8"
+        return None
+
+    def _line_end(self, start: int) -> int:
+        newline = self._data.find(b"\n", start)
+        return len(self._data) if newline < 0 else newline + 1
+
+    def _read(self, start: int) -> tuple[list[str] | str, int]:
+        """Return the cells of the row and its end; a row that cannot be read is its first line, so no other is lost."""
+        end = start
+
+        def lines() -> Iterator[str]:
+            nonlocal end
+            while end < len(self._data) and end - start <= self._max_record_bytes:
+                line_start, end = end, self._line_end(end)
+                yield self._data[line_start:end].decode("utf-8", "surrogateescape")
+
+        reader = csv.reader(lines(), delimiter=self._delimiter, strict=True)
+        limit = csv.field_size_limit(2**31 - 1)
+        try:
+            return next(reader), end
+        except csv.Error:
+            return "csv.syntax", self._line_end(start)
+        finally:
+            csv.field_size_limit(limit)
+
+
+def _is_header(cells: Sequence[str], known: set[str]) -> bool:
+    return len(known & set(cells)) >= 2
+
+
+def _row_records(rows: _Rows, known: set[str], columns: Sequence[str] | None) -> Iterator[Found]:
+    """Read rows as records of text values; the header, or a row that repeats it, is none."""
+    names = None if columns is None else list(columns)
+    for line, offset, raw, cells in rows:
+        if cells is None:
+            yield None
+            continue
+        if names is None:
+            if isinstance(cells, str) or not _is_header(cells, known):
+                raise InputFormatError("format.no_header")
+            names = cells
+        if cells == names:
+            continue
+        if isinstance(cells, str) or len(cells) != len(names):
+            code = cells if isinstance(cells, str) else "csv.columns"
+            yield Reject(line, offset, len(raw), code, raw[:RAW_LIMIT_BYTES])
+        else:
+            yield Record(raw.decode("utf-8"), dict(zip(names, cells, strict=True)))
+
+
+def _shape(data: bytes, known: set[str], columns: Sequence[str] | None, delimiter: bytes, max_record_bytes: int) -> str:
+    """Tell the shape by the first MiB.
+
+    JSON begins with a bracket. It is NDJSON if the first line is a value and not alone, or if something in that line is
+    broken and it is not alone; a document spans lines, or is alone and holds records. What is neither JSON nor rows is
+    NDJSON with bad first lines if an object begins a later line.
+    """
+    head = data[:_HEAD_BYTES]
+    beginning = _STARTS.match(head)
+    assert beginning is not None
+    head_start = beginning.end()
+    if head_start == len(head):
+        return "ndjson"
+    if head[head_start : head_start + 1] in (b"{", b"["):
+        return _json_shape(Documents(head[head_start:], known, delimiter, max_record_bytes))
+    for name, field_delimiter in _FIELD_DELIMITERS.items():
+        rows = _Rows(head, field_delimiter, max_record_bytes)
+        cells = next((cells for _, _, _, cells in rows if cells is not None), None)
+        if isinstance(cells, list) and (len(cells) == len(columns) if columns else _is_header(cells, known)):
+            return name
+    if _LATER_OBJECT.search(head, head_start):
+        return "ndjson"
+    if columns:
+        return "csv"
+    raise InputFormatError("format.unknown")
+
+
+def _json_shape(head: Documents) -> str:
+    newline = head.data.find(b"\n")
+    line_end = len(head.data) if newline < 0 else newline
+    end = head.value_end(0, line_end)
+    if end is not None:
+        alone = not head.data[end:].strip()
+        return "json" if alone and head.is_wrapper(0) else "ndjson"
+    if newline >= 0:
+        fault = None
+        for start, end, is_item in head.items():
+            if is_item and end > line_end:
+                return "json"
+            fault = None if is_item else start
+        if fault is None:
+            return "json"
+        if head.data[newline:].strip(b" \t\r\n"):
+            return "ndjson"
+    return "json" if head.is_wrapper(0) else "ndjson"

@@ -1,0 +1,98 @@
+"""Open the stream for an input: of the shape that the normalizer says, or that the input's first bytes tell."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from .csv_events import RowStream
+from .document_stream import DocumentStream
+from .normalizer import Normalizer
+from .results import Result
+from .shaped import ShapedInput
+from .shapes import HEAD_BYTES
+from .stream import NdjsonStream
+
+__all__ = ["Stream", "open_stream"]
+
+_NOTHING: Result[bytes] = Result(b"", 0, 0, (), {})
+
+
+class Stream(Protocol):
+    """One input, block by block: any number of `feed`, then `finish`."""
+
+    @property
+    def lines(self) -> int: ...
+    def feed(self, block: bytes) -> Result[bytes]: ...
+    def finish(self) -> Result[bytes]: ...
+
+
+def open_stream(normalizer: Normalizer, *, whole_rejects: bool = True) -> Stream:
+    """Return a stream for one input in the shape that the normalizer's ``input_format`` says; see `NdjsonStream`.
+
+    Its methods raise InputFormatError where the normalizer's would, before anything was given back.
+    """
+    shaped = normalizer._shaped
+    if shaped is None:
+        return NdjsonStream(normalizer, whole_rejects=whole_rejects)
+    if shaped.input_format == "auto":
+        return _AutoStream(normalizer, shaped, whole_rejects)
+    return _stream(normalizer, shaped, shaped.input_format, whole_rejects)
+
+
+def _stream(normalizer: Normalizer, shaped: ShapedInput, shape: str, whole_rejects: bool) -> Stream:
+    if shape == "ndjson":
+        return NdjsonStream(normalizer, whole_rejects=whole_rejects)
+    if shape == "json":
+        return DocumentStream(shaped.plan, whole_rejects=whole_rejects)
+    assert shaped.row_plan is not None
+    return RowStream(shaped.row_plan, shape, whole_rejects=whole_rejects)
+
+
+class _AutoStream:
+    """Keeps blocks until their shape is known, then hands them on."""
+
+    def __init__(self, normalizer: Normalizer, shaped: ShapedInput, whole_rejects: bool) -> None:
+        self._normalizer = normalizer
+        self._shaped = shaped
+        self._whole_rejects = whole_rejects
+        self._head = bytearray()
+        self._retry_bytes = 0
+        self._stream: Stream | None = None
+
+    @property
+    def lines(self) -> int:
+        return 0 if self._stream is None else self._stream.lines
+
+    def feed(self, block: bytes) -> Result[bytes]:
+        if self._stream is not None:
+            return self._stream.feed(block)
+        self._head += block
+        if len(self._head) < self._retry_bytes:
+            return _NOTHING
+        # Looking again at every block would take long if blocks are tiny.
+        self._retry_bytes = min(2 * len(self._head), HEAD_BYTES)
+        return self._open(complete=False)
+
+    def finish(self) -> Result[bytes]:
+        if self._stream is not None:
+            return self._stream.finish()
+        first = self._open(complete=True)
+        assert self._stream is not None
+        last = self._stream.finish()
+        problems = {key: first.problems.get(key, 0) + count for key, count in last.problems.items()}
+        return Result(
+            first.output + last.output,
+            first.events + last.events,
+            first.blank + last.blank,
+            first.rejects + last.rejects,
+            {**first.problems, **problems},
+        )
+
+    def _open(self, *, complete: bool) -> Result[bytes]:
+        head = bytes(self._head)
+        shape = self._shaped.shape(head, complete=complete)
+        if shape is None:
+            return _NOTHING
+        self._stream = _stream(self._normalizer, self._shaped, shape, self._whole_rejects)
+        self._head.clear()
+        return self._stream.feed(head)
