@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING, Any
 
 from .csv_rows import FIELD_DELIMITERS, Row, RowReader, first_row
@@ -22,8 +22,6 @@ __all__ = ["RowIterator", "RowPlan", "RowStream"]
 
 #: Rows are measured before they become JSON, which is longer.
 _UNLIMITED_BYTES = 1 << 40
-
-_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class RowPlan:
@@ -65,7 +63,18 @@ class _Rows:
     def __init__(self, plan: RowPlan, *, whole_rejects: bool) -> None:
         self._plan = plan
         self._raw_limit_bytes = None if whole_rejects else RAW_LIMIT_BYTES
-        self._columns = None if plan.columns is None else list(plan.columns)
+        self._columns: list[str] | None = None
+        if plan.columns is not None:
+            self._name_columns(list(plan.columns))
+
+    def _name_columns(self, columns: list[str]) -> list[str]:
+        self._columns = columns
+        # Of columns of one name the last counts, as of equal keys in JSON.
+        places = {name: place for place, name in enumerate(columns) if name in self._plan.known}
+        self._places = list(places.values())
+        keys = (quoted(key).replace("%", "%%") for key in (*places, self._plan.text_key))
+        self._template = "{" + ",".join(f"{key}:%s" for key in keys) + "}"
+        return columns
 
     def records(self, rows: Iterable[Row]) -> Iterator[bytes | Reject | None]:
         """Give a record or a reject for each row, None for a blank one, nothing for a header.
@@ -76,22 +85,21 @@ class _Rows:
             There is no header, and nobody named the columns.
         """
         for row in rows:
+            columns = self._columns
             if row.cells is None and row.code is None:
                 yield None
                 continue
-            if self._columns is None:
-                self._columns = self._plan.check_header(row)
-            if row.cells == self._columns:
+            if columns is None:
+                columns = self._name_columns(self._plan.check_header(row))
+            if row.cells == columns:
                 # Batches that were put together repeat it.
                 continue
-            if row.cells is None or len(row.cells) != len(self._columns):
+            if row.cells is None or len(row.cells) != len(columns):
                 code = row.code or "csv.columns"
                 yield Reject(row.line, row.byte_offset, len(row.raw), code, row.raw[: self._raw_limit_bytes])
                 continue
-            known = self._plan.known
-            record = {name: cell for name, cell in zip(self._columns, row.cells, strict=True) if name in known}
-            record[self._plan.text_key] = row.raw.decode("utf-8")
-            yield _to_json(record).encode("utf-8")
+            cells = [quoted(row.cells[place]) for place in self._places]
+            yield (self._template % (*cells, quoted(row.text))).encode("utf-8")
 
 
 class RowStream:

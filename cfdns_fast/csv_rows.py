@@ -16,17 +16,17 @@ __all__ = ["FIELD_DELIMITERS", "Row", "RowReader", "first_row"]
 FIELD_DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 _BOM = b"\xef\xbb\xbf"
-# Possessive, so that a doubled quote is never taken for the closing one and its half for more.
-_QUOTED = re.compile(rb'"([^"]*+(?:""[^"]*+)*+)"')
-_RETURNS = re.compile(rb"\r*+")
+# Possessive: a doubled quote is never taken for the closing one and something behind it.
+_QUOTED = r'"[^"]*+(?:""[^"]*+)*+"'
 
 
 class Row(NamedTuple):
-    """A row: its bytes without the line end, and its cells or the code of the reject; neither if it is blank."""
+    """A row: its bytes without the line end, and text and cells or the code of the reject; neither if it is blank."""
 
     line: int
     byte_offset: int
     raw: bytes
+    text: str
     cells: list[str] | None
     code: str | None
 
@@ -40,8 +40,11 @@ class RowReader:
     """
 
     def __init__(self, delimiter: str, max_record_bytes: int) -> None:
-        self._delimiter = delimiter.encode()
-        self._unquoted = re.compile(rb"[^%b\r\n]*+" % self._delimiter)
+        self._delimiter = delimiter
+        self._opening = delimiter.encode() + b'"'
+        cell = rf'(?:{_QUOTED}|(?!")[^{delimiter}\r\n]*+)'
+        self._row_pattern = re.compile(rf"{cell}(?:{delimiter}{cell})*+(\r*+)".encode())
+        self._cell_pattern = re.compile(rf"(?:^|{delimiter})({cell})")
         # Of a row of nothing but tabs it is TSV that knows what they mean.
         self._blank = b" \r" if delimiter == "\t" else b" \t\r"
         self._max_record_bytes = max_record_bytes
@@ -65,8 +68,8 @@ class RowReader:
             cut = self._cut(data, start, final)
             if cut is None:
                 break
-            end, cells = cut
-            yield self._row(data[start:end], data.startswith(b"\n", end), cells, self._offset + start)
+            end, is_readable = cut
+            yield self._row(data[start:end], data.startswith(b"\n", end), is_readable, self._offset + start)
             at = end + data.startswith(b"\n", end)
             self._newlines += data.count(b"\n", start, at)
         self._offset += at
@@ -74,54 +77,45 @@ class RowReader:
         self._size_bytes = len(data) - at
         self._retry_bytes = 2 * self._size_bytes
 
-    def _row(self, raw: bytes, has_newline: bool, cells: list[bytes] | None, offset: int) -> Row:
+    def _row(self, raw: bytes, has_newline: bool, is_readable: bool, offset: int) -> Row:
         if has_newline:
             raw = raw.removesuffix(b"\r")
         line = self._newlines + 1
         if not raw.strip(self._blank):
-            return Row(line, offset, raw, None, None)
+            return Row(line, offset, raw, "", None, None)
         if len(raw) > self._max_record_bytes:
-            return Row(line, offset, raw, None, "record.too_large")
+            return Row(line, offset, raw, "", None, "record.too_large")
         try:
-            raw.decode("utf-8")
+            text = raw.decode("utf-8")
         except UnicodeDecodeError:
-            return Row(line, offset, raw, None, "csv.utf8")
-        if cells is None:
-            return Row(line, offset, raw, None, "csv.syntax")
-        return Row(line, offset, raw, [cell.decode("utf-8") for cell in cells], None)
+            return Row(line, offset, raw, "", None, "csv.utf8")
+        if not is_readable:
+            return Row(line, offset, raw, "", None, "csv.syntax")
+        return Row(line, offset, raw, text, self._cells(text.rstrip("\r")), None)
 
-    def _cut(self, data: bytes, start: int, final: bool) -> tuple[int, list[bytes] | None] | None:
-        """Return where the row ends and its cells, no cells if it cannot be read; None if more must be seen."""
+    def _cells(self, text: str) -> list[str]:
+        if '"' not in text:
+            return text.split(self._delimiter)
+        cells = self._cell_pattern.findall(text)
+        return [cell[1:-1].replace('""', '"') if cell.startswith('"') else cell for cell in cells]
+
+    def _cut(self, data: bytes, start: int, final: bool) -> tuple[int, bool] | None:
+        """Return where the row ends, and whether it can be read; None if more must be seen."""
         newline = data.find(b"\n", start)
         if newline < 0 and not final:
             return None
         line_end = len(data) if newline < 0 else newline
         if data.find(b'"', start, line_end) < 0:
-            cells = data[start:line_end].rstrip(b"\r").split(self._delimiter)
-            return line_end, None if b"\r" in data[start:line_end].rstrip(b"\r") else cells
+            return line_end, b"\r" not in data[start:line_end].rstrip(b"\r")
         limit = data.find(b"\n", start + self._max_record_bytes)
-        cells = []
-        at = start
-        while True:
-            if data.startswith(b'"', at):
-                quoted = _QUOTED.match(data, at, len(data) if limit < 0 else limit)
-                if quoted is None:
-                    return None if limit < 0 and not final else (line_end, None)
-                cells.append(quoted[1].replace(b'""', b'"'))
-                at = quoted.end()
-            else:
-                unquoted = self._unquoted.match(data, at)
-                assert unquoted is not None
-                cells.append(unquoted[0])
-                at = unquoted.end()
-            if data.startswith(self._delimiter, at):
-                at += len(self._delimiter)
-                continue
-            returns = _RETURNS.match(data, at)
-            end = returns.end() if returns else at
-            if end == len(data):
-                return (end, cells) if final else None
-            return (end, cells) if data.startswith(b"\n", end) else (line_end, None)
+        last = len(data) if limit < 0 else limit
+        row = self._row_pattern.match(data, start, last)
+        end = row.end() if row else start
+        if row and (end == last or data.startswith(b"\n", end)):
+            return None if end == len(data) and not final else (end, True)
+        # A quote that is open at the end of what there is may be closed later.
+        is_open = row is None or (not row[1] and data.startswith(self._opening, end))
+        return None if is_open and limit < 0 and not final else (line_end, False)
 
 
 def first_row(head: bytes, delimiter: str, complete: bool, max_record_bytes: int) -> Row | None:
