@@ -148,7 +148,7 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         refused
 
     cdef cppclass Batch:
-        Batch(Cursor&)
+        Batch(Cursor&) except +cfdns_raise
         BatchState run(const CPlan&, char*, size_t, cbool) except +cfdns_raise
         size_t written_bytes
         size_t wanted_bytes
@@ -171,7 +171,7 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         void give_back(unique_ptr[Cursor])
 
     cdef cppclass ParallelBatch:
-        ParallelBatch(Engine&, Slice, cbool, cbool, size_t, cbool)
+        ParallelBatch(Engine&, Slice, cbool, cbool, size_t, cbool) except +cfdns_raise
         void run(size_t, char*, size_t) except +cfdns_raise
         void finish(char*)
         uint64_t written_bytes

@@ -17,7 +17,9 @@ import click
 
 from .errors import CfdnsError, InputFormatError, MappingError
 from .files import STANDARD_STREAM, InputFault, Output, OutputFault, PathError, check_outputs, read_blocks, total_bytes
+from .mapping import DEFAULT_DATASET, is_path
 from .normalizer import Normalizer
+from .read_ahead import ReadAhead
 from .report import Progress, Tally, reject_line, say
 from .results import Result
 from .shapes import INPUT_FORMATS, check_options
@@ -30,6 +32,7 @@ _EXIT_DONE = 0
 _EXIT_FAILED = 1
 _EXIT_USAGE = 2
 _EXIT_SIGNAL = 128
+_BLOCKS_AHEAD = 8
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -105,6 +108,13 @@ def _cli(context: click.Context) -> None:
     help="The form of the events: a bundled name, or the path of a mapping file (with a / in it, or ending in .toml).",
 )
 @click.option(
+    "--dataset",
+    metavar="NAME",
+    default=DEFAULT_DATASET,
+    show_default=True,
+    help="Logpush's name of the dataset, for a bundled schema: dns_logs, dns_firewall_logs or gateway_dns.",
+)
+@click.option(
     "--rejects",
     metavar="FILE",
     type=click.Path(),
@@ -150,12 +160,21 @@ def _cli(context: click.Context) -> None:
     metavar="TEXT",
     help="What stands between JSON records, besides newlines.",
 )
+@click.option(
+    "--threads",
+    metavar="N",
+    type=click.IntRange(1, 1024),
+    default=1,
+    show_default=True,
+    help="Convert newline-delimited JSON with so many threads; reading and decompressing have one of their own.",
+)
 @click.option("--no-progress", is_flag=True, help="Show no progress, on a terminal neither.")
 @click.option("-q", "--quiet", is_flag=True, help="Show neither progress nor the summary; errors are still shown.")
 def _convert(
     inputs: tuple[str, ...],
     output: str,
     schema: str,
+    dataset: str,
     rejects: str | None,
     strict: bool,
     no_message: bool,
@@ -165,6 +184,7 @@ def _convert(
     input_format: str,
     columns: str | None,
     record_delimiter: str | None,
+    threads: int,
     no_progress: bool,
     quiet: bool,
 ) -> int:
@@ -190,11 +210,14 @@ def _convert(
     names = None if columns is None else columns.split(",")
     try:
         check_options(input_format, names, record_delimiter)
+        if is_path(schema) and dataset != DEFAULT_DATASET:
+            raise ValueError("--dataset goes with a bundled schema; a mapping file is for one dataset already")
     except ValueError as error:
         raise click.UsageError(str(error)) from error
 
     normalizer = Normalizer(
         schema,
+        dataset=dataset,
         keep_message=not no_message,
         private_suffixes=private_suffixes,
         timestamp_unit=timestamp_unit,
@@ -207,7 +230,9 @@ def _convert(
     progress = Progress(
         total_bytes(inputs), shown=_is_terminal(sys.stderr) and not (quiet or no_progress or to_terminal)
     )
-    conversion = _Conversion(normalizer, Output(output), None if rejects is None else Output(rejects), progress)
+    conversion = _Conversion(
+        normalizer, Output(output), None if rejects is None else Output(rejects), progress, threads
+    )
     started_s = time.perf_counter()
     complete = conversion.run(inputs)
     if complete and not quiet:
@@ -221,8 +246,11 @@ def _convert(
 class _Conversion:
     """Inputs to outputs, through one normalizer."""
 
-    def __init__(self, normalizer: Normalizer, events: Output, rejects: Output | None, progress: Progress) -> None:
+    def __init__(
+        self, normalizer: Normalizer, events: Output, rejects: Output | None, progress: Progress, threads: int
+    ) -> None:
         self._normalizer = normalizer
+        self._threads = threads
         self._events = events
         self._rejects = rejects
         self._progress = progress
@@ -259,12 +287,16 @@ class _Conversion:
         return True
 
     def _convert(self, name: str) -> None:
-        stream = open_stream(self._normalizer, whole_rejects=self._rejects is not None)
+        stream = open_stream(self._normalizer, whole_rejects=self._rejects is not None, threads=self._threads)
         fault: InputFault | InputFormatError | None = None
         try:
             try:
-                for block in read_blocks(name, self._progress.update):
-                    self._take(name, stream.feed(block))
+                # Progress is shown by this thread: what was read ahead counts when it is used.
+                counted = _Counter()
+                with ReadAhead(read_blocks(name, counted.add), depth=_BLOCKS_AHEAD) as blocks:
+                    for block in blocks:
+                        self._take(name, stream.feed(block))
+                        self._progress.update(counted.take())
             except InputFault as error:
                 fault = error
             self._take(name, stream.finish())
@@ -283,6 +315,22 @@ class _Conversion:
         if self._rejects is not None:
             self._rejects.write(b"".join(reject_line(name, reject) for reject in result.rejects))
         self.tally.add(name, result)
+
+
+class _Counter:
+    """Bytes that one thread counts and another one shows."""
+
+    def __init__(self) -> None:
+        self._counted = 0
+        self._taken = 0
+
+    def add(self, count: int) -> None:
+        self._counted += count
+
+    def take(self) -> int:
+        """Return what was added since the last time."""
+        before, self._taken = self._taken, self._counted
+        return self._taken - before
 
 
 def _is_terminal(stream: object) -> bool:

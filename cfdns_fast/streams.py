@@ -26,22 +26,23 @@ class Stream(Protocol):
     def finish(self) -> Result[bytes]: ...
 
 
-def open_stream(normalizer: Normalizer, *, whole_rejects: bool = True) -> Stream:
+def open_stream(normalizer: Normalizer, *, whole_rejects: bool = True, threads: int = 1) -> Stream:
     """Return a stream for one input in the shape that the normalizer's ``input_format`` says; see `NdjsonStream`.
 
-    Its methods raise InputFormatError where the normalizer's would, before anything was given back.
+    Only newline-delimited JSON is converted by more than one thread. The stream's methods raise InputFormatError where
+    the normalizer's would, before anything was given back.
     """
     shaped = normalizer._shaped
     if shaped is None:
-        return NdjsonStream(normalizer, whole_rejects=whole_rejects)
+        return NdjsonStream(normalizer, whole_rejects=whole_rejects, threads=threads)
     if shaped.input_format == "auto":
-        return _AutoStream(normalizer, shaped, whole_rejects)
-    return _stream(normalizer, shaped, shaped.input_format, whole_rejects)
+        return _AutoStream(normalizer, shaped, whole_rejects, threads)
+    return _stream(normalizer, shaped, shaped.input_format, whole_rejects, threads)
 
 
-def _stream(normalizer: Normalizer, shaped: ShapedInput, shape: str, whole_rejects: bool) -> Stream:
+def _stream(normalizer: Normalizer, shaped: ShapedInput, shape: str, whole_rejects: bool, threads: int) -> Stream:
     if shape == "ndjson":
-        return NdjsonStream(normalizer, whole_rejects=whole_rejects)
+        return NdjsonStream(normalizer, whole_rejects=whole_rejects, threads=threads)
     if shape == "json":
         return DocumentStream(shaped.plan, whole_rejects=whole_rejects)
     assert shaped.row_plan is not None
@@ -51,10 +52,11 @@ def _stream(normalizer: Normalizer, shaped: ShapedInput, shape: str, whole_rejec
 class _AutoStream:
     """Keeps blocks until their shape is known, then hands them on."""
 
-    def __init__(self, normalizer: Normalizer, shaped: ShapedInput, whole_rejects: bool) -> None:
+    def __init__(self, normalizer: Normalizer, shaped: ShapedInput, whole_rejects: bool, threads: int) -> None:
         self._normalizer = normalizer
         self._shaped = shaped
         self._whole_rejects = whole_rejects
+        self._threads = threads
         self._head = bytearray()
         self._retry_bytes = 0
         self._stream: Stream | None = None
@@ -93,6 +95,6 @@ class _AutoStream:
         shape = self._shaped.shape(head, complete=complete)
         if shape is None:
             return _NOTHING
-        self._stream = _stream(self._normalizer, self._shaped, shape, self._whole_rejects)
+        self._stream = _stream(self._normalizer, self._shaped, shape, self._whole_rejects, self._threads)
         self._head.clear()
         return self._stream.feed(head)

@@ -52,14 +52,17 @@ def memory_mapped(data: bytes, folder: Path) -> mmap.mmap:
 
 
 def run_python(
-    code: str, *, stdin: Any = None, input: bytes | None = None, **environment: str | None
+    code: str, *arguments: str, stdin: Any = None, input: bytes | None = None, **environment: str | None
 ) -> subprocess.CompletedProcess[str]:
-    """Run code in a Python of its own that finds this package and these modules; None unsets a variable."""
+    """Run code in a Python of its own that finds this package and these modules; None unsets a variable.
+
+    Arguments stand in sys.argv from its second place on; the first is "-c".
+    """
     folders = [str(Path(cfdns_fast.__file__).parents[1]), str(Path(__file__).parent), *filter(None, sys.path)]
     wanted = {**os.environ, "PYTHONPATH": os.pathsep.join(folders), **environment}
     env = {name: value for name, value in wanted.items() if value is not None}
     source = {"stdin": stdin} if input is None else {"input": input.decode("utf-8")}
-    command = [sys.executable, "-P", "-c", code]
+    command = [sys.executable, "-P", "-c", code, *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=env, timeout=300, **source)
 
 

@@ -10,6 +10,7 @@ import pytest
 from support import GOOD, MIXED
 
 from cfdns_fast import Normalizer, RecordError
+from cfdns_fast.stream import NdjsonStream
 
 #: A thread takes this much at a time.
 PIECE_BYTES = 128 * 1024
@@ -44,6 +45,19 @@ def test_threads_when_there_are_many_then_the_result_is_that_of_one(data: bytes,
     expected = normalizer.to_ndjson(data)
     for threads in (2, 3, 16):
         assert normalizer.to_ndjson(data, threads=threads) == expected
+
+
+@pytest.mark.parametrize("block_bytes", [777, 100_000, 3_000_000])
+def test_stream_when_it_uses_threads_then_the_results_are_those_of_one(block_bytes: int) -> None:
+    data = DATA["mixed"] + b"\n" + DATA["no newline"]
+    normalizer = Normalizer()
+    expected = normalizer.to_ndjson(data)
+    stream = NdjsonStream(normalizer, threads=3)
+    parts = [stream.feed(data[start : start + block_bytes]) for start in range(0, len(data), block_bytes)]
+    parts.append(stream.finish())
+    assert b"".join(part.output for part in parts) == expected.output
+    assert sum(part.events for part in parts) == expected.events
+    assert tuple(reject for part in parts for reject in part.rejects) == expected.rejects
 
 
 def test_threads_when_on_reject_raises_then_the_first_reject_is_raised() -> None:

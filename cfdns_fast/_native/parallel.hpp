@@ -6,7 +6,6 @@
 
 #include <condition_variable>
 #include <exception>
-#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -40,8 +39,8 @@ class ParallelBatch {
     for (size_t i = 1; i < threads; ++i) {
       try {
         others.emplace_back([this] { work(); });
-      } catch (const std::system_error&) {
-        break;  // the system has no more threads; those that run do the work
+      } catch (const std::exception&) {
+        break;  // no more threads, or no memory for one; those that run do the work
       }
     }
     work();

@@ -1,0 +1,287 @@
+#!/usr/bin/env python3
+"""Coverage-guided: whatever the bytes are, the compiled core does exactly what the plain Python does. See README.md.
+
+An input is a header of five bytes and the data:
+
+0. options: 1 keep_message=False, 2 private_suffixes=True, the rest the timestamp unit
+1. max_record_bytes, of LIMITS
+2. where the stream is cut, and whether into two blocks or into blocks of that size
+3. if not zero: spaces before the data, so that the edge of the core's window lies within the data
+4. schema, dataset and shape, of FORMS
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import atheris
+
+with atheris.instrument_imports(include=["cfdns_fast"]):
+    from cfdns_fast import InputFormatError, Normalizer, RecordError, Result, parse, reference
+    from cfdns_fast.streams import open_stream
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from golden import CASES, CONSTANTS, INTAKE_SAMPLES, flatten
+
+HEADER_BYTES = 5
+FORMS: tuple[dict[str, Any], ...] = (
+    {},
+    {"schema": "ecs"},
+    {"schema": "sekoia", "dataset": "gateway_dns"},
+    {"schema": "ecs", "dataset": "gateway_dns"},
+    {"schema": "ecs", "dataset": "dns_firewall_logs"},
+    {"input_format": "json"},
+    {"input_format": "auto"},
+    {"input_format": "csv"},
+    {"input_format": "tsv", "columns": ("QueryName", "Timestamp", "QueryType")},
+    {"record_delimiter": ","},
+)
+UNITS = ("auto", "s", "ms", "us", "ns")
+DEFAULT_LIMIT = 1048576
+LIMITS = (DEFAULT_LIMIT, 1, 2, 20, 60, 100, 200, 400)
+WINDOW_BYTES = 128 * 1024
+MAX_SEED_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class Input:
+    """What the fuzzer's bytes stand for."""
+
+    spaces: int
+    content: bytes
+    options: dict[str, Any]
+    cut: int
+
+    @property
+    def data(self) -> bytes:
+        return b" " * self.spaces + self.content
+
+    def blocks(self) -> list[bytes]:
+        """Cut the data; what comes before the content stays in one piece."""
+        data = self.data
+        half = self.cut // 2
+        if self.cut % 2 == 0:
+            # Two blocks, cut at the same part of any length.
+            at = self.spaces + len(self.content) * half // 127
+            return [data[:at], data[at:]]
+        size = half + 1
+        cuts = range(self.spaces + size, len(data), size)
+        return [data[start:end] for start, end in zip((0, *cuts), (*cuts, len(data)), strict=True)]
+
+
+def read(raw: bytes) -> Input:
+    """Return the input that the fuzzer's bytes stand for."""
+    switches, limit, cut, shift, form = raw[:HEADER_BYTES].ljust(HEADER_BYTES, b"\0")
+    content = raw[HEADER_BYTES:]
+    options = {"max_record_bytes": LIMITS[limit % len(LIMITS)], **FORMS[form % len(FORMS)]}
+    if not FORMS[form % len(FORMS)]:
+        # Not for the others too: every combination is a Normalizer of its own, and they must not outweigh the data.
+        options |= {
+            "keep_message": not switches & 1,
+            "private_suffixes": bool(switches & 2),
+            "timestamp_unit": UNITS[(switches >> 2) % len(UNITS)],
+        }
+    spaces = WINDOW_BYTES - len(content) * (shift - 1) // 254 if shift else 0
+    return Input(max(spaces, 0), content, options, cut)
+
+
+def seed(data: bytes, options: dict[str, Any], number: int) -> bytes:
+    """Return the fuzzer's bytes for data and options; `number` varies the rest of the header."""
+    switches = (
+        (not options.get("keep_message", True))
+        | options.get("private_suffixes", False) << 1
+        | UNITS.index(options.get("timestamp_unit", "auto")) << 2
+    )
+    limit = options.get("max_record_bytes", DEFAULT_LIMIT)
+    limit_number = LIMITS.index(limit) if limit in LIMITS else 0
+    shift = number // 8 % 256 if number % 8 == 0 else 0
+    return bytes((switches, limit_number, number * 37 % 256, shift, number % len(FORMS) if number % 3 else 0)) + data
+
+
+def write_seeds(folder: Path) -> None:
+    """Write the golden cases, one file each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    inputs = [(case.data, case.options) for case in CASES]
+    inputs += [(sample["message"].encode(), {}) for sample in INTAKE_SAMPLES]
+    for number, (data, options) in enumerate(inputs):
+        if len(data) <= MAX_SEED_BYTES:
+            (folder / f"golden-{number:05}").write_bytes(seed(data, options, number))
+
+
+# What must hold
+
+
+@cache
+def normalizer(**options: Any) -> Normalizer:
+    return Normalizer(**options)
+
+
+def check(given: Input) -> None:
+    """Raise AssertionError where the two differ, and whatever either of them should not raise."""
+    data, options = given.data, given.options
+    native = normalizer(**options)
+    try:
+        expected = reference.to_dicts(data, **options)
+    except InputFormatError as error:
+        for convert in (native.to_dicts, native.to_ndjson, lambda data: list(native.iter_dicts(data))):
+            assert outcome(convert, data) == (InputFormatError, str(error)), "the shape is refused by one of them only"
+        return
+    expected_lines = reference.to_ndjson(data, **options)
+
+    built = native.to_dicts(data)
+    assert built == expected, "to_dicts differs"
+    assert repr(built.output) == repr(expected.output), "to_dicts differs in the order of keys or in types"
+    written = native.to_ndjson(data)
+    assert written == expected_lines, "to_ndjson differs"
+    assert len(built.output) == built.events, "events are not counted right"
+    check_stream(given, written)
+    check_raising(data, options, expected)
+    if options.keys().isdisjoint(("input_format", "record_delimiter")):
+        check_counts(data, written)
+    if options["max_record_bytes"] == DEFAULT_LIMIT and options.keys().isdisjoint(set().union(*FORMS)):
+        assert outcome(parse, data) == outcome(reference.parse, data), "parse differs"
+
+
+def check_counts(data: bytes, written: Result[bytes]) -> None:
+    records = written.events + len(written.rejects)
+    lines = data.count(b"\n") + (not data.endswith(b"\n") and data != b"")
+    assert written.events == written.output.count(b"\n"), "events are not lines"
+    assert lines - written.blank <= records, "a line is lost"
+    end = 0
+    for reject in written.rejects:
+        assert end <= reject.byte_offset, "rejects overlap"
+        end = reject.byte_offset + reject.byte_length
+        assert reject.raw == data[reject.byte_offset : end][:65536], "a reject holds other bytes"
+        assert reject.line == data.count(b"\n", 0, reject.byte_offset) + 1, "a reject is on another line"
+
+
+def check_stream(given: Input, written: Result[bytes]) -> None:
+    stream = open_stream(normalizer(**given.options))
+    parts = [stream.feed(block) for block in given.blocks()] + [stream.finish()]
+    problems: dict[str, int] = {}
+    for part in parts:
+        for key, count in part.problems.items():
+            problems[key] = problems.get(key, 0) + count
+    joined = Result(
+        b"".join(part.output for part in parts),
+        sum(part.events for part in parts),
+        sum(part.blank for part in parts),
+        tuple(reject for part in parts for reject in part.rejects),
+        problems,
+    )
+    # A stream keeps rejects whole, so only their first 64 KiB can be compared.
+    assert [(r.line, r.byte_offset, r.byte_length, r.code, r.raw[:65536]) for r in joined.rejects] == [
+        (r.line, r.byte_offset, r.byte_length, r.code, r.raw) for r in written.rejects
+    ], "the stream's rejects differ"
+    whole = Result(written.output, written.events, written.blank, joined.rejects, written.problems)
+    assert joined == whole, "the stream differs"
+
+
+def check_raising(data: bytes, options: dict[str, Any], expected: Result[list[dict[str, Any]]]) -> None:
+    """With on_reject="raise", the iterator goes on behind every reject, and the other writers stop at the first."""
+    strict = normalizer(on_reject="raise", **options)
+    events, errors = [], []
+    iterator = strict.iter_dicts(data)
+    while True:
+        try:
+            events.append(next(iterator))
+        except RecordError as error:
+            errors.append(attributes(error))
+        except StopIteration:
+            break
+    assert events == expected.output, "the raising iterator's events differ"
+    assert errors == [attributes(reject) for reject in expected.rejects], "the raising iterator's errors differ"
+    first = errors[0] if errors else None
+    for convert in (strict.to_ndjson, strict.to_dicts):
+        got = outcome(convert, data)
+        assert (got if errors else None) == first, "another first reject is raised"
+
+
+def outcome(call: Callable[[bytes], Any], data: bytes) -> Any:
+    try:
+        return repr(call(data))
+    except RecordError as error:
+        return attributes(error)
+    except InputFormatError as error:
+        return InputFormatError, str(error)
+
+
+def attributes(reject: Any) -> tuple[Any, ...]:
+    return reject.line, reject.byte_offset, reject.byte_length, reject.code, reject.raw
+
+
+# What to do with a finding
+
+
+def golden_case(given: Input) -> str:
+    """Return a [[case]] for tests/golden that expects what the plain Python gives: judge that before keeping it."""
+    defaults = {"keep_message": True, "private_suffixes": False, "timestamp_unit": "auto"}
+    defaults["max_record_bytes"] = DEFAULT_LIMIT
+    options = {key: value for key, value in given.options.items() if value != defaults.get(key)}
+    content = {"hex": given.content.hex()}
+    lines = [
+        "[[case]]",
+        'name = "TODO: what it shows"',
+        'rule = "TODO"',
+        f"# {given.content!a}",
+        f"input = {toml([{'repeat': ' ', 'times': given.spaces}, content] if given.spaces else content)}",
+    ]
+    if options:
+        lines.append(f"options = {toml(options)}")
+    try:
+        lines += expectations(given)
+    except Exception as error:
+        lines.append(f"# The plain Python itself fails: {error!a}")
+    return "\n".join(lines)
+
+
+def expectations(given: Input) -> list[str]:
+    result = reference.to_dicts(given.data, **given.options)
+    flat = [flatten(event) for event in result.output]
+    shown = [{key: value for key, value in e.items() if key != "message" and key not in CONSTANTS} for e in flat]
+    rejects = [
+        {"line": r.line, "offset": r.byte_offset, "length": r.byte_length, "code": r.code} for r in result.rejects
+    ]
+    missing = sum("@timestamp" not in event for event in shown)
+    lines = []
+    if shown:
+        lines.append(f"events = {toml(shown)}")
+    if shown and all("message" in event for event in flat):
+        lines.append(f"messages = {toml([event['message'] for event in flat])}")
+    if rejects:
+        lines.append(f"rejects = {toml(rejects)}")
+    if result.blank:
+        lines.append(f"blank = {result.blank}")
+    if result.problems != ({"field.missing:Timestamp": missing} if missing else {}):
+        lines.append(f"problems = {toml(result.problems)}")
+    return lines
+
+
+def toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{toml(key)} = {toml(item)}" for key, item in value.items()) + " }" if value else "{}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml, value))}]"
+    # JSON text is TOML too, but for a raw DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def main() -> None:
+    match sys.argv[1:]:
+        case ["--seeds", folder]:
+            write_seeds(Path(folder))
+        case ["--golden", *files] if files:
+            print("\n\n".join(golden_case(read(Path(file).read_bytes())) for file in files))
+        case _:
+            atheris.Setup(sys.argv, lambda raw: check(read(raw)))
+            atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
