@@ -35,7 +35,7 @@ library = ctypes.CDLL(None)
 library.arm.argtypes = [ctypes.c_long, ctypes.c_size_t]
 library.disarm.restype = ctypes.c_long
 
-GOOD = b'{"QueryName":"www.\\xc3\\xa9xample.com.","QueryType":1,"SourceIP":"192.0.2.7","Timestamp":1657233726,"x":[1,"\\\\u00e9"]}\\n'
+GOOD = b'{"QueryName":"www.\\xc3\\xa9xample.com.","SourceIP":"192.0.2.7","Timestamp":1657233726,"x":[1,"\\\\u00e9"]}\\n'
 DATA = (GOOD * 3 + b"oops\\n" + b'{"ColoCode":"\\\\u00e9"}{"QueryType":-1}\\n') * 40 + b"{"
 
 def parse(normalizer):
