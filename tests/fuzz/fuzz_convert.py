@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+"""Coverage-guided: whatever the bytes are, the compiled core does exactly what the plain Python does. See README.md.
+
+An input is a header and the data. The bytes of the header, all of them modulo what they choose from:
+
+0. where the stream is cut, and whether into two blocks or into blocks of that size
+1. if not zero: 128 KiB before the data, so that the edge of the core's window lies within the data
+2. and so on: one for each of OPTIONS
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import atheris
+
+with atheris.instrument_imports(include=["cfdns_fast"]):
+    from cfdns_fast import Normalizer, RecordError, Result, parse, reference
+    from cfdns_fast.stream import NdjsonStream
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from golden import CASES, CONSTANTS, INTAKE_SAMPLES, flatten
+
+#: Every option of a conversion and what it may be, the default first. A new option or schema is a line here.
+OPTIONS: dict[str, tuple[Any, ...]] = {
+    "keep_message": (True, False),
+    "private_suffixes": (False, True),
+    "timestamp_unit": ("auto", "s", "ms", "us", "ns"),
+    "max_record_bytes": (1048576, 1, 2, 20, 60, 100, 200, 400),
+}
+DEFAULTS = {name: choices[0] for name, choices in OPTIONS.items()}
+HEADER_BYTES = 2 + len(OPTIONS)
+WINDOW_BYTES = 128 * 1024
+MAX_SEED_BYTES = 4096
+PARSE_OPTIONS = inspect.signature(parse).parameters.keys()
+
+
+@dataclass(frozen=True)
+class Input:
+    """What the fuzzer's bytes stand for."""
+
+    padding: bytes
+    content: bytes
+    options: dict[str, Any]
+    cut: int
+
+    @property
+    def data(self) -> bytes:
+        return self.padding + self.content
+
+    @property
+    def changed_options(self) -> dict[str, Any]:
+        return {name: value for name, value in self.options.items() if value != DEFAULTS[name]}
+
+    def blocks(self) -> list[bytes]:
+        """Cut the data; what comes before the content stays in one piece."""
+        data, start = self.data, len(self.padding)
+        half = self.cut // 2
+        if self.cut % 2 == 0:
+            # Two blocks, cut at the same part of any length.
+            at = start + len(self.content) * half // 127
+            return [data[:at], data[at:]]
+        size = half + 1
+        cuts = range(start + size, len(data), size)
+        return [data[start:end] for start, end in zip((0, *cuts), (*cuts, len(data)), strict=True)]
+
+
+def read(raw: bytes) -> Input:
+    """Return the input that the fuzzer's bytes stand for."""
+    cut, shift, *chosen = raw[:HEADER_BYTES].ljust(HEADER_BYTES, b"\0")
+    content = raw[HEADER_BYTES:]
+    options = {
+        name: choices[byte % len(choices)] for (name, choices), byte in zip(OPTIONS.items(), chosen, strict=True)
+    }
+    padding_bytes = WINDOW_BYTES - len(content) * (shift - 1) // 254 if shift else 0
+    return Input(padding(padding_bytes, shift), content, options, cut)
+
+
+def padding(size_bytes: int, shift: int) -> bytes:
+    """Return a blank line or, in the line of the content, an object. The plain Python is quick with both."""
+    if size_bytes == 0:
+        return b""
+    return b" " * (size_bytes - 1) + b"\n" if shift % 2 else b'{"":"' + b"x" * (size_bytes - 7) + b'"}'
+
+
+def seed(data: bytes, options: dict[str, Any], number: int) -> bytes:
+    """Return the fuzzer's bytes for data and options; `number` varies the rest of the header."""
+    wanted = DEFAULTS | options
+    chosen = [choices.index(wanted[name]) if wanted[name] in choices else 0 for name, choices in OPTIONS.items()]
+    shift = number // 8 % 256 if number % 8 == 0 else 0
+    return bytes((number * 37 % 256, shift, *chosen)) + data
+
+
+def write_seeds(folder: Path) -> None:
+    """Write the golden cases, one file each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    inputs = [(case.data, case.options) for case in CASES]
+    inputs += [(sample["message"].encode(), {}) for sample in INTAKE_SAMPLES]
+    for number, (data, options) in enumerate(inputs):
+        if len(data) <= MAX_SEED_BYTES:
+            (folder / f"golden-{number:05}").write_bytes(seed(data, options, number))
+
+
+# What must hold
+
+
+@lru_cache(maxsize=64)  # of one with a long input's memory, 2 MB are kept
+def normalizer(**options: Any) -> Normalizer:
+    return Normalizer(**options)
+
+
+def check(given: Input) -> None:
+    """Raise AssertionError where the two differ, and whatever either of them should not raise."""
+    data, options = given.data, given.options
+    expected = reference.to_dicts(data, **options)
+    expected_lines = reference.to_ndjson(data, **options)
+    native = normalizer(**options)
+
+    built = native.to_dicts(data)
+    assert built == expected, "to_dicts differs"
+    assert repr(built.output) == repr(expected.output), "to_dicts differs in the order of keys or in types"
+    written = native.to_ndjson(data)
+    assert written == expected_lines, "to_ndjson differs"
+    check_counts(data, written)
+    assert len(built.output) == built.events, "events are not counted right"
+    check_stream(given, written)
+    check_raising(data, options, expected)
+    if given.changed_options.keys() <= PARSE_OPTIONS:
+        call = partial(outcome, data=data, **given.changed_options)
+        assert call(parse) == call(reference.parse), "parse differs"
+
+
+def check_counts(data: bytes, written: Result[bytes]) -> None:
+    records = written.events + len(written.rejects)
+    lines = data.count(b"\n") + (not data.endswith(b"\n") and data != b"")
+    assert written.events == written.output.count(b"\n"), "events are not lines"
+    assert lines - written.blank <= records, "a line is lost"
+    end = 0
+    for reject in written.rejects:
+        assert end <= reject.byte_offset, "rejects overlap"
+        end = reject.byte_offset + reject.byte_length
+        assert reject.raw == data[reject.byte_offset : end][:65536], "a reject holds other bytes"
+        assert reject.line == data.count(b"\n", 0, reject.byte_offset) + 1, "a reject is on another line"
+
+
+def check_stream(given: Input, written: Result[bytes]) -> None:
+    stream = NdjsonStream(normalizer(**given.options))
+    parts = [stream.feed(block) for block in given.blocks()] + [stream.finish()]
+    problems: dict[str, int] = {}
+    for part in parts:
+        for key, count in part.problems.items():
+            problems[key] = problems.get(key, 0) + count
+    joined = Result(
+        b"".join(part.output for part in parts),
+        sum(part.events for part in parts),
+        sum(part.blank for part in parts),
+        tuple(reject for part in parts for reject in part.rejects),
+        problems,
+    )
+    # A stream keeps rejects whole, so only their first 64 KiB can be compared.
+    assert [(r.line, r.byte_offset, r.byte_length, r.code, r.raw[:65536]) for r in joined.rejects] == [
+        (r.line, r.byte_offset, r.byte_length, r.code, r.raw) for r in written.rejects
+    ], "the stream's rejects differ"
+    whole = Result(written.output, written.events, written.blank, joined.rejects, written.problems)
+    assert joined == whole, "the stream differs"
+
+
+def check_raising(data: bytes, options: dict[str, Any], expected: Result[list[dict[str, Any]]]) -> None:
+    """With on_reject="raise", the iterator goes on behind every reject, and the other writers stop at the first."""
+    strict = normalizer(on_reject="raise", **options)
+    events, errors = [], []
+    iterator = strict.iter_dicts(data)
+    while True:
+        try:
+            events.append(next(iterator))
+        except RecordError as error:
+            errors.append(attributes(error))
+        except StopIteration:
+            break
+    assert events == expected.output, "the raising iterator's events differ"
+    assert errors == [attributes(reject) for reject in expected.rejects], "the raising iterator's errors differ"
+    first = errors[0] if errors else None
+    for convert in (strict.to_ndjson, strict.to_dicts):
+        got = outcome(convert, data)
+        assert (got if errors else None) == first, "another first reject is raised"
+
+
+def outcome(call: Callable[..., Any], data: bytes, **options: Any) -> Any:
+    try:
+        return repr(call(data, **options))
+    except RecordError as error:
+        return attributes(error)
+
+
+def attributes(reject: Any) -> tuple[Any, ...]:
+    return reject.line, reject.byte_offset, reject.byte_length, reject.code, reject.raw
+
+
+# What to do with a finding
+
+
+def golden_case(given: Input) -> str:
+    """Return a [[case]] for tests/golden. It expects what the plain Python gives: judge that before keeping it."""
+    content = {"hex": given.content.hex()}
+    lines = [
+        "[[case]]",
+        'name = "TODO: what it shows"',
+        'rule = "TODO"',
+        f"# {given.content!a}",
+        f"input = {toml([*shortened(given.padding), content] if given.padding else content)}",
+    ]
+    if given.changed_options:
+        lines.append(f"options = {toml(given.changed_options)}")
+    try:
+        lines += expectations(given)
+    except Exception as error:
+        lines.append(f"# The plain Python itself fails: {error!a}")
+    return "\n".join(lines)
+
+
+def shortened(padding: bytes) -> list[Any]:
+    """Return what padding() made, as golden cases write it."""
+    text = padding.decode()
+    repeated = "x" if text.startswith("{") else " "
+    before, _, after = text.partition(repeated * text.count(repeated))
+    return [before, {"repeat": repeated, "times": text.count(repeated)}, after]
+
+
+def expectations(given: Input) -> list[str]:
+    result = reference.to_dicts(given.data, **given.options)
+    flat = [flatten(event) for event in result.output]
+    shown = [{key: value for key, value in e.items() if key != "message" and key not in CONSTANTS} for e in flat]
+    rejects = [
+        {"line": r.line, "offset": r.byte_offset, "length": r.byte_length, "code": r.code} for r in result.rejects
+    ]
+    missing = sum("@timestamp" not in event for event in shown)
+    lines = []
+    if shown:
+        lines.append(f"events = {toml(shown)}")
+    if shown and given.options["keep_message"]:
+        lines.append(f"messages = {toml([event['message'] for event in flat])}")
+    if rejects:
+        lines.append(f"rejects = {toml(rejects)}")
+    if result.blank:
+        lines.append(f"blank = {result.blank}")
+    if result.problems != ({"field.missing:Timestamp": missing} if missing else {}):
+        lines.append(f"problems = {toml(result.problems)}")
+    return lines
+
+
+def toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{toml(key)} = {toml(item)}" for key, item in value.items()) + " }" if value else "{}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml, value))}]"
+    # JSON text is TOML too, but for a raw DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def main() -> None:
+    match sys.argv[1:]:
+        case ["--seeds", folder]:
+            write_seeds(Path(folder))
+        case ["--golden", *files] if files:
+            print("\n\n".join(golden_case(read(Path(file).read_bytes())) for file in files))
+        case _:
+            atheris.Setup(sys.argv, lambda raw: check(read(raw)))
+            atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
