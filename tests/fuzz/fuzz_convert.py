@@ -1,22 +1,22 @@
 #!/usr/bin/env python3
 """Coverage-guided: whatever the bytes are, the compiled core does exactly what the plain Python does. See README.md.
 
-An input is a header of five bytes and the data:
+An input is a header and the data. The bytes of the header, all of them modulo what they choose from:
 
-0. options: 1 keep_message=False, 2 private_suffixes=True, the rest the timestamp unit
-1. max_record_bytes, of LIMITS
-2. where the stream is cut, and whether into two blocks or into blocks of that size
-3. if not zero: spaces before the data, so that the edge of the core's window lies within the data
-4. schema, dataset and shape, of FORMS
+0. where the stream is cut, and whether into two blocks or into blocks of that size
+1. if not zero: 128 KiB before the data, so that the edge of the core's window lies within the data
+2. the form, of FORMS
+3. and so on: one for each of OPTIONS
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,18 @@ with atheris.instrument_imports(include=["cfdns_fast"]):
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from golden import CASES, CONSTANTS, INTAKE_SAMPLES, flatten
 
-HEADER_BYTES = 5
+#: Every option of a conversion and what it may be, the default first. A new option or schema is a line here.
+OPTIONS: dict[str, tuple[Any, ...]] = {
+    "keep_message": (True, False),
+    "private_suffixes": (False, True),
+    "timestamp_unit": ("auto", "s", "ms", "us", "ns"),
+    "max_record_bytes": (1048576, 1, 2, 20, 60, 100, 200, 400),
+}
+#: What they are combined with: schemas, datasets and input shapes.
 FORMS: tuple[dict[str, Any], ...] = (
     {},
     {"schema": "ecs"},
-    {"schema": "sekoia", "dataset": "gateway_dns"},
+    {"dataset": "gateway_dns"},
     {"schema": "ecs", "dataset": "gateway_dns"},
     {"schema": "ecs", "dataset": "dns_firewall_logs"},
     {"input_format": "json"},
@@ -42,66 +49,69 @@ FORMS: tuple[dict[str, Any], ...] = (
     {"input_format": "tsv", "columns": ("QueryName", "Timestamp", "QueryType")},
     {"record_delimiter": ","},
 )
-UNITS = ("auto", "s", "ms", "us", "ns")
-DEFAULT_LIMIT = 1048576
-LIMITS = (DEFAULT_LIMIT, 1, 2, 20, 60, 100, 200, 400)
+DEFAULTS = {name: choices[0] for name, choices in OPTIONS.items()}
+HEADER_BYTES = 3 + len(OPTIONS)
 WINDOW_BYTES = 128 * 1024
 MAX_SEED_BYTES = 4096
+PARSE_OPTIONS = inspect.signature(parse).parameters.keys()
 
 
 @dataclass(frozen=True)
 class Input:
     """What the fuzzer's bytes stand for."""
 
-    spaces: int
+    padding: bytes
     content: bytes
     options: dict[str, Any]
     cut: int
 
     @property
     def data(self) -> bytes:
-        return b" " * self.spaces + self.content
+        return self.padding + self.content
+
+    @property
+    def changed_options(self) -> dict[str, Any]:
+        return {name: value for name, value in self.options.items() if value != DEFAULTS.get(name)}
 
     def blocks(self) -> list[bytes]:
         """Cut the data; what comes before the content stays in one piece."""
-        data = self.data
+        data, start = self.data, len(self.padding)
         half = self.cut // 2
         if self.cut % 2 == 0:
             # Two blocks, cut at the same part of any length.
-            at = self.spaces + len(self.content) * half // 127
+            at = start + len(self.content) * half // 127
             return [data[:at], data[at:]]
         size = half + 1
-        cuts = range(self.spaces + size, len(data), size)
+        cuts = range(start + size, len(data), size)
         return [data[start:end] for start, end in zip((0, *cuts), (*cuts, len(data)), strict=True)]
 
 
 def read(raw: bytes) -> Input:
     """Return the input that the fuzzer's bytes stand for."""
-    switches, limit, cut, shift, form = raw[:HEADER_BYTES].ljust(HEADER_BYTES, b"\0")
+    cut, shift, form, *chosen = raw[:HEADER_BYTES].ljust(HEADER_BYTES, b"\0")
     content = raw[HEADER_BYTES:]
-    options = {"max_record_bytes": LIMITS[limit % len(LIMITS)], **FORMS[form % len(FORMS)]}
-    if not FORMS[form % len(FORMS)]:
-        # Not for the others too: every combination is a Normalizer of its own, and they must not outweigh the data.
-        options |= {
-            "keep_message": not switches & 1,
-            "private_suffixes": bool(switches & 2),
-            "timestamp_unit": UNITS[(switches >> 2) % len(UNITS)],
-        }
-    spaces = WINDOW_BYTES - len(content) * (shift - 1) // 254 if shift else 0
-    return Input(max(spaces, 0), content, options, cut)
+    options = {
+        name: choices[byte % len(choices)] for (name, choices), byte in zip(OPTIONS.items(), chosen, strict=True)
+    }
+    options |= FORMS[form % len(FORMS)]
+    padding_bytes = WINDOW_BYTES - len(content) * (shift - 1) // 254 if shift else 0
+    return Input(padding(padding_bytes, shift), content, options, cut)
+
+
+def padding(size_bytes: int, shift: int) -> bytes:
+    """Return a blank line or, in the line of the content, an object. The plain Python is quick with both."""
+    if size_bytes == 0:
+        return b""
+    return b" " * (size_bytes - 1) + b"\n" if shift % 2 else b'{"":"' + b"x" * (size_bytes - 7) + b'"}'
 
 
 def seed(data: bytes, options: dict[str, Any], number: int) -> bytes:
     """Return the fuzzer's bytes for data and options; `number` varies the rest of the header."""
-    switches = (
-        (not options.get("keep_message", True))
-        | options.get("private_suffixes", False) << 1
-        | UNITS.index(options.get("timestamp_unit", "auto")) << 2
-    )
-    limit = options.get("max_record_bytes", DEFAULT_LIMIT)
-    limit_number = LIMITS.index(limit) if limit in LIMITS else 0
+    wanted = DEFAULTS | options
+    chosen = [choices.index(wanted[name]) if wanted[name] in choices else 0 for name, choices in OPTIONS.items()]
     shift = number // 8 % 256 if number % 8 == 0 else 0
-    return bytes((switches, limit_number, number * 37 % 256, shift, number % len(FORMS) if number % 3 else 0)) + data
+    form = number % len(FORMS) if number % 3 else 0
+    return bytes((number * 37 % 256, shift, form, *chosen)) + data
 
 
 def write_seeds(folder: Path) -> None:
@@ -117,7 +127,7 @@ def write_seeds(folder: Path) -> None:
 # What must hold
 
 
-@cache
+@lru_cache(maxsize=64)  # of one with a long input's memory, 2 MB are kept
 def normalizer(**options: Any) -> Normalizer:
     return Normalizer(**options)
 
@@ -130,7 +140,7 @@ def check(given: Input) -> None:
         expected = reference.to_dicts(data, **options)
     except InputFormatError as error:
         for convert in (native.to_dicts, native.to_ndjson, lambda data: list(native.iter_dicts(data))):
-            assert outcome(convert, data) == (InputFormatError, str(error)), "the shape is refused by one of them only"
+            assert outcome(convert, data) == (InputFormatError, str(error)), "only one of them refuses the shape"
         return
     expected_lines = reference.to_ndjson(data, **options)
 
@@ -144,8 +154,9 @@ def check(given: Input) -> None:
     check_raising(data, options, expected)
     if options.keys().isdisjoint(("input_format", "record_delimiter")):
         check_counts(data, written)
-    if options["max_record_bytes"] == DEFAULT_LIMIT and options.keys().isdisjoint(set().union(*FORMS)):
-        assert outcome(parse, data) == outcome(reference.parse, data), "parse differs"
+    if given.changed_options.keys() <= PARSE_OPTIONS:
+        call = partial(outcome, data=data, **given.changed_options)
+        assert call(parse) == call(reference.parse), "parse differs"
 
 
 def check_counts(data: bytes, written: Result[bytes]) -> None:
@@ -203,9 +214,9 @@ def check_raising(data: bytes, options: dict[str, Any], expected: Result[list[di
         assert (got if errors else None) == first, "another first reject is raised"
 
 
-def outcome(call: Callable[[bytes], Any], data: bytes) -> Any:
+def outcome(call: Callable[..., Any], data: bytes, **options: Any) -> Any:
     try:
-        return repr(call(data))
+        return repr(call(data, **options))
     except RecordError as error:
         return attributes(error)
     except InputFormatError as error:
@@ -220,25 +231,30 @@ def attributes(reject: Any) -> tuple[Any, ...]:
 
 
 def golden_case(given: Input) -> str:
-    """Return a [[case]] for tests/golden that expects what the plain Python gives: judge that before keeping it."""
-    defaults = {"keep_message": True, "private_suffixes": False, "timestamp_unit": "auto"}
-    defaults["max_record_bytes"] = DEFAULT_LIMIT
-    options = {key: value for key, value in given.options.items() if value != defaults.get(key)}
+    """Return a [[case]] for tests/golden. It expects what the plain Python gives: judge that before keeping it."""
     content = {"hex": given.content.hex()}
     lines = [
         "[[case]]",
         'name = "TODO: what it shows"',
         'rule = "TODO"',
         f"# {given.content!a}",
-        f"input = {toml([{'repeat': ' ', 'times': given.spaces}, content] if given.spaces else content)}",
+        f"input = {toml([*shortened(given.padding), content] if given.padding else content)}",
     ]
-    if options:
-        lines.append(f"options = {toml(options)}")
+    if given.changed_options:
+        lines.append(f"options = {toml(given.changed_options)}")
     try:
         lines += expectations(given)
     except Exception as error:
         lines.append(f"# The plain Python itself fails: {error!a}")
     return "\n".join(lines)
+
+
+def shortened(padding: bytes) -> list[Any]:
+    """Return what padding() made, as golden cases write it."""
+    text = padding.decode()
+    repeated = "x" if text.startswith("{") else " "
+    before, _, after = text.partition(repeated * text.count(repeated))
+    return [before, {"repeat": repeated, "times": text.count(repeated)}, after]
 
 
 def expectations(given: Input) -> list[str]:
