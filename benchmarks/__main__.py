@@ -34,6 +34,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=11, help="interleaved rounds (default %(default)s)")
     parser.add_argument("--peers", choices=("needed", "all"), default="needed", help="default: %(default)s")
     parser.add_argument("--cpu", default="auto", help="CPU to stay on: a number, 'auto' (the last one) or 'none'")
+    parser.add_argument(
+        "--margin",
+        type=float,
+        default=1.0,
+        help="let a target pass that reaches this share of what is required: 0.5 tells a slow build from a busy machine",
+    )
     parser.add_argument("--json", metavar="FILE", help="keep the raw data: all rounds, versions, machine")
     return parser
 
@@ -64,7 +70,7 @@ def _run(options: argparse.Namespace, pinned: str) -> int:
     for contender in contenders:
         if contender.wall_seconds and spread(contender.wall_seconds) > NOISY_SHARE:
             _log(f"  noisy: {contender.key}, spread {spread(contender.wall_seconds):.0%} of the median")
-    outcomes = [judge(target, lineup.contenders, lineup.absent) for target in targets()]
+    outcomes = [judge(target, lineup.contenders, lineup.absent, options.margin) for target in targets()]
     for outcome in outcomes:
         print(json.dumps(outcome), flush=True)
         if outcome["pass"] is None:
@@ -96,6 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return PASSED
     if options.records < 1 or options.rounds < 1:
         parser.error("--records and --rounds must be at least 1")
+    if not 0 < options.margin <= 1:
+        parser.error("--margin must be above 0 and at most 1")
     try:
         pinned = machine.pin(options.cpu)
     except (ValueError, OSError) as error:

@@ -62,8 +62,10 @@ def _why_missing(key: str, contenders: Mapping[str, Contender], absent: Mapping[
     return absent.get(key.partition(".")[0], f"{key} did not take part")
 
 
-def judge(target: Target, contenders: Mapping[str, Contender], absent: Mapping[str, str]) -> dict[str, Any]:
-    """Return a target's outcome as a JSON object.
+def judge(
+    target: Target, contenders: Mapping[str, Contender], absent: Mapping[str, str], margin: float = 1.0
+) -> dict[str, Any]:
+    """Return a target's outcome as a JSON object; the `margin`-th part of what is required is enough.
 
     `value` and `pass` are null where a peer cannot run here; `pass` is false where somebody's answers were wrong.
     """
@@ -88,7 +90,8 @@ def judge(target: Target, contenders: Mapping[str, Contender], absent: Mapping[s
     over, under = contenders[target.over], contenders[target.under]
     found = ratio(over, under)
     outcome["value"] = round(found.value, DIGITS)
-    outcome["pass"] = found.value <= target.required if target.at_most else found.value >= target.required
+    reached = found.value <= target.required / margin if target.at_most else found.value >= target.required * margin
+    outcome["pass"] = reached
     outcome["low"], outcome["high"] = round(found.low, DIGITS), round(found.high, DIGITS)
     outcome["minima_value"], outcome["cpu_time_value"] = round(found.minima, DIGITS), round(found.cpu, DIGITS)
     outcome["rounds"] = len(over.wall_seconds)
