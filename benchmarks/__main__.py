@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         "--margin",
         type=float,
         default=1.0,
-        help="let a target pass that reaches this share of what is required: 0.5 tells a slow build from a busy machine",
+        help="this share of what a target requires is enough: 0.5 tells a slow build from a busy machine",
     )
     parser.add_argument("--json", metavar="FILE", help="keep the raw data: all rounds, versions, machine")
     return parser

@@ -15,7 +15,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,8 @@ with atheris.instrument_imports(include=["cfdns_fast"]):
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from golden import CASES, CONSTANTS, INTAKE_SAMPLES, flatten
 
-#: Every option of a conversion, a schema, dataset or input shape included, and what it may be besides its default. A new
-#: one is a line here.
+#: Every option of a conversion, schema, dataset and input shape included, and what it may be besides its default. A
+#: new one is a line here.
 OPTIONS: tuple[dict[str, Any], ...] = (
     {"keep_message": False},
     {"private_suffixes": True},
@@ -121,7 +121,7 @@ def write_seeds(folder: Path) -> None:
 # What must hold
 
 
-@lru_cache(maxsize=None)
+@cache
 def normalizer(**options: Any) -> Normalizer:
     return Normalizer(**options)
 
