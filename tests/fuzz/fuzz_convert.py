@@ -4,7 +4,7 @@
 An input is a header of three bytes and the data:
 
 0. where the stream is cut, and whether into two blocks or into blocks of that size
-1. if not zero: 128 KiB before the data, so that the edge of the core's window lies within the data
+1. from LEAST_SHIFT on: 128 KiB before the data, so that the edge of the core's window lies within the data
 2. the options, of COMBINATIONS
 """
 
@@ -54,6 +54,7 @@ COMBINATIONS: tuple[dict[str, Any], ...] = (
 )
 HEADER_BYTES = 3
 WINDOW_BYTES = 128 * 1024
+LEAST_SHIFT = 246
 MAX_SEED_BYTES = 4096
 PARSE_OPTIONS = inspect.signature(parse).parameters.keys()
 
@@ -89,7 +90,9 @@ def read(raw: bytes) -> Input:
     cut, shift, combination = raw[:HEADER_BYTES].ljust(HEADER_BYTES, b"\0")
     content = raw[HEADER_BYTES:]
     options = COMBINATIONS[combination % len(COMBINATIONS)]
-    padding_bytes = WINDOW_BYTES - len(content) * (shift - 1) // 254 if shift else 0
+    # Rarely: such an input takes seconds, and libFuzzer turns any byte into any other.
+    steps = 255 - LEAST_SHIFT
+    padding_bytes = WINDOW_BYTES - len(content) * (shift - LEAST_SHIFT) // steps if shift >= LEAST_SHIFT else 0
     return Input(padding(padding_bytes, shift), content, options, cut)
 
 
@@ -104,7 +107,7 @@ def seed(data: bytes, options: dict[str, Any], number: int) -> bytes:
     """Return the fuzzer's bytes for data and options; `number` varies the rest of the header."""
     wanted = options or COMBINATIONS[number % len(COMBINATIONS) if number % 2 else 0]
     combination = COMBINATIONS.index(wanted) if wanted in COMBINATIONS else 0
-    shift = number // 8 % 256 if number % 8 == 0 else 0
+    shift = LEAST_SHIFT + number // 50 % (256 - LEAST_SHIFT) if number % 50 == 0 else 0
     return bytes((number * 37 % 256, shift, combination)) + data
 
 
