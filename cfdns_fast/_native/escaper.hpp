@@ -87,31 +87,32 @@ CFDNS_TARGET_SSSE3 inline size_t put_half(char* to, __m128i half_and_backslashes
 
 }  // namespace detail
 
+namespace detail {
+
+// Escape the first size_bytes (1 to 16) bytes at `at`. Reads 16 of them.
+CFDNS_TARGET_SSSE3 inline char* escape_block(char* to, const char* at, size_t size_bytes) {
+  const __m128i backslashes = _mm_set1_epi8('\\');
+  const __m128i last_control = _mm_set1_epi8(0x1F);
+  const unsigned wanted = 0xFFFFu >> (16 - size_bytes);
+  __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+  __m128i controls = _mm_cmpeq_epi8(_mm_max_epu8(bytes, last_control), last_control);
+  if ((static_cast<unsigned>(_mm_movemask_epi8(controls)) & wanted) != 0) return escape_plainly(to, {at, size_bytes});
+  __m128i marked = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, backslashes));
+  unsigned mask = static_cast<unsigned>(_mm_movemask_epi8(marked)) & wanted;
+  to += put_half(to, _mm_unpacklo_epi64(bytes, backslashes), mask & 0xFF);
+  to += put_half(to, _mm_unpackhi_epi64(bytes, backslashes), mask >> 8);
+  // Bytes behind the text are unmarked: each of them is one byte of output too many.
+  return to - (16 - size_bytes);
+}
+
+}  // namespace detail
+
 // Reads up to 15 bytes behind the text, which are padding.
 CFDNS_TARGET_SSSE3 inline char* escape_ssse3(char* to, Slice text) {
   const char* at = text.data;
   const char* end = text.end();
-  const __m128i quotes = _mm_set1_epi8('"');
-  const __m128i backslashes = _mm_set1_epi8('\\');
-  const __m128i last_control = _mm_set1_epi8(0x1F);
-  while (at < end) {
-    size_t size_bytes = end - at < 16 ? static_cast<size_t>(end - at) : 16;
-    unsigned wanted = 0xFFFFu >> (16 - size_bytes);
-    __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-    __m128i controls = _mm_cmpeq_epi8(_mm_max_epu8(bytes, last_control), last_control);
-    __m128i marked = _mm_or_si128(_mm_cmpeq_epi8(bytes, quotes), _mm_cmpeq_epi8(bytes, backslashes));
-    if ((static_cast<unsigned>(_mm_movemask_epi8(controls)) & wanted) != 0) {
-      to = escape_plainly(to, {at, size_bytes});
-    } else {
-      unsigned mask = static_cast<unsigned>(_mm_movemask_epi8(marked)) & wanted;
-      size_t lower_bytes = detail::put_half(to, _mm_unpacklo_epi64(bytes, backslashes), mask & 0xFF);
-      size_t upper_bytes = detail::put_half(to + lower_bytes, _mm_unpackhi_epi64(bytes, backslashes), mask >> 8);
-      // Bytes behind the text are unmarked: each of them is one byte of output too many.
-      to += lower_bytes + upper_bytes - (16 - size_bytes);
-    }
-    at += size_bytes;
-  }
-  return to;
+  for (; end - at >= 16; at += 16) to = detail::escape_block(to, at, 16);
+  return at == end ? to : detail::escape_block(to, at, static_cast<size_t>(end - at));
 }
 
 inline bool has_ssse3() {

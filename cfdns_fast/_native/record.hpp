@@ -146,11 +146,10 @@ class Decoder {
 
   // An unescaped quote closes the key, so it is compared too and no length is needed.
   static bool starts_with_key(const char* text, const Source& source) {
-    if (source.key_bytes < 24) {
-      const KeyWords& key = source.key_words;
-      return ((((load64(text) ^ key.words[0]) & key.masks[0]) | ((load64(text + 8) ^ key.words[1]) & key.masks[1])) |
-              ((load64(text + 16) ^ key.words[2]) & key.masks[2])) == 0;
-    }
+    const KeyWords& key = source.key_words;
+    uint64_t differing = ((load64(text) ^ key.words[0]) & key.masks[0]) | ((load64(text + 8) ^ key.words[1]) & key.masks[1]);
+    if (source.key_bytes < 16) return differing == 0;
+    if (source.key_bytes < 24) return (differing | ((load64(text + 16) ^ key.words[2]) & key.masks[2])) == 0;
     return std::memcmp(text, source.key.data(), source.key_bytes + 1) == 0;
   }
 
