@@ -6,6 +6,8 @@ It knows no DNS and no ECS. The GIL is released while a batch becomes NDJSON. C+
 built here, from the same steps and values as NDJSON.
 """
 
+# No list comprehensions here: where the list cannot grow, Cython 3.3.1 releases the item twice.
+
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
@@ -205,6 +207,7 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         void start(Slice, cbool, uint8_t)
         Found next(Slice&)
         Reach is_wrapper(const char*, cbool&, Members&)
+        cbool frames_record(const char*, const char*) except +cfdns_raise
         uint8_t place()
         const char* position()
 
@@ -228,7 +231,7 @@ def active_kernel():
 
 def available_kernels():
     """Return the names of the simdjson kernels that this CPU can run."""
-    return [name.decode() for name in c_available_kernels()]
+    return list(map(bytes.decode, c_available_kernels()))
 
 
 cdef inline string_view _view(bytes text):
@@ -289,7 +292,8 @@ cdef class Plan:
         for key in sources:
             text = key.encode()
             plan.add_source(_view(text))
-            self.problem_keys += [f"{code}:{key}" for code in _PROBLEM_CODES]
+            for code in _PROBLEM_CODES:
+                self.problem_keys.append(f"{code}:{key}")
         for input_sources, required, readings in inputs:
             plan.add_input(input_sources[0], required)
             for source in input_sources[1:]:
@@ -327,7 +331,7 @@ cdef class Plan:
         for slot, table in verdicts:
             plan.add_verdict(slot, table)
         if problems_slot is not None:
-            plan.set_problems_slot(problems_slot, sum([len(key.encode()) + 2 for key in self.problem_keys]))
+            plan.set_problems_slot(problems_slot, len(", ".join(self.problem_keys).encode()))
         for what, slot, before, after in steps:
             plan.add_step(what, slot, _view(before), _view(after))
         self.dicts.set_pattern(<PyObject*>dict_pattern)
@@ -385,6 +389,8 @@ cdef class Plan:
             Where its brackets balance, if that is in the first line; else -1.
         wrapper : bool or None
             Whether it is an array, or an object around records; None if later data must tell.
+        frame : bool
+            Whether it is an object in the first line that is nothing but the frame of a record.
         later : str
             ``"item"`` if an element or the whole ends in a later line, ``"fault"`` if before that something cannot be
             read, ``"end"`` if neither happens in data.
@@ -406,6 +412,7 @@ cdef class Plan:
             line_end = at + line_bytes
             splitter.get().start(input, final, 0)
             end = at - input.data if skip_brackets(at, line_end) == Reach.whole else -1
+            frame = end >= 0 and input.data[0] == b"{" and splitter.get().frames_record(input.data, at)
             wrapper = None
             if splitter.get().is_wrapper(input.data, is_wrapper, members) == Reach.whole:
                 wrapper = is_wrapper
@@ -420,7 +427,7 @@ cdef class Plan:
                     elif found == Found.item:
                         continue
                     break
-            return end, wrapper, later
+            return end, wrapper, frame, later
         finally:
             PyBuffer_Release(&view)
 
@@ -527,13 +534,11 @@ cdef class Plan:
 
     cdef object _result(self, PyObject* output, uint64_t events, uint64_t blank, vector[CReject]& rejects,
                         const vector[uint64_t]& problems, uint64_t lines_before, uint64_t bytes_before):
-        return Result(
-            <object>output,
-            events,
-            blank,
-            tuple([Reject(*_reject_fields(reject, lines_before, bytes_before)) for reject in rejects]),
-            self._problems(problems),
-        )
+        cdef size_t i
+        cdef list refused = []
+        for i in range(rejects.size()):
+            refused.append(Reject(*_reject_fields(rejects[i], lines_before, bytes_before)))
+        return Result(<object>output, events, blank, tuple(refused), self._problems(problems))
 
     def to_dicts(self, data, *, bint raise_on_reject=False, bint document=False):
         """Convert a batch; see Normalizer.to_dicts."""
@@ -578,7 +583,8 @@ cdef class Plan:
                 try:
                     event = self._dict(cursor.get().event, input, False, NULL)
                 except UnicodeDecodeError:
-                    pass  # the record is valid, so this is from what follows it, and that is a second one
+                    # The record is valid: this is from what follows it, which is a second one, or the bytes have changed.
+                    failure = RecordError(*_whole(input, "json.utf8"))
             else:
                 failure = RecordError(*_reject_fields(cursor.get().reject))
             if cursor.get().next() != Turn.end:
@@ -618,7 +624,7 @@ cdef class EventIterator:
 
     Notes
     -----
-    Not for several threads at once. It owns what it needs of the input.
+    Not for several threads at once. It owns what it needs of the input. After a MemoryError it cannot go on.
     """
 
     cdef Plan plan
@@ -627,7 +633,7 @@ cdef class EventIterator:
     cdef unique_ptr[Cursor] cursor
     cdef ShortTexts short_texts
     cdef bint raise_on_reject
-    cdef bint running
+    cdef bint running  # or failed
     cdef list refused
 
     def __cinit__(self, Plan plan not None, data, bint raise_on_reject, bint document):
@@ -661,20 +667,23 @@ cdef class EventIterator:
         cdef Cursor* cursor = self.cursor.get()
         cdef Turn turn
         if self.running:
-            raise ValueError("iterator is already running")
+            raise ValueError("iterator is already running, or has failed")
+        # It stays so if memory runs out: the record at hand is lost then, and going on would hide that.
         self.running = True
-        try:
-            while True:
-                turn = cursor.next()
-                if turn == Turn.event:
-                    return self.plan._dict(cursor.event, cursor.message(), True, &self.short_texts)
-                if turn == Turn.end:
-                    return None
-                self.refused.append(Reject(*_reject_fields(cursor.reject)))
-                if self.raise_on_reject:
-                    raise RecordError(*_reject_fields(cursor.reject))
-        finally:
-            self.running = False
+        while True:
+            turn = cursor.next()
+            if turn == Turn.event:
+                event = self.plan._dict(cursor.event, cursor.message(), True, &self.short_texts)
+                self.running = False
+                return event
+            if turn == Turn.end:
+                self.running = False
+                return None
+            self.refused.append(Reject(*_reject_fields(cursor.reject)))
+            if self.raise_on_reject:
+                error = RecordError(*_reject_fields(cursor.reject))
+                self.running = False
+                raise error
 
     @property
     def events(self):

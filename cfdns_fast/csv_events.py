@@ -56,6 +56,11 @@ class RowPlan:
             raise InputFormatError("format.no_header")
         return row.cells
 
+    def check_other_header(self, row: Row, columns: list[str]) -> None:
+        """Raise InputFormatError if the first row is a header of other columns than those named."""
+        if row.cells is not None and row.cells != columns and is_header(row.cells, self.known):
+            raise InputFormatError("format.other_header")
+
 
 class _Rows:
     """Rows of one input to JSON records and rejects; the header is taken on the way."""
@@ -64,6 +69,7 @@ class _Rows:
         self._plan = plan
         self._raw_limit_bytes = None if whole_rejects else RAW_LIMIT_BYTES
         self._columns: list[str] | None = None
+        self._is_first = True
         if plan.columns is not None:
             self._name_columns(list(plan.columns))
 
@@ -89,6 +95,9 @@ class _Rows:
             if row.cells is None and row.code is None:
                 yield None
                 continue
+            if self._is_first and columns is not None:
+                self._plan.check_other_header(row, columns)
+            self._is_first = False
             if columns is None:
                 columns = self._name_columns(self._plan.check_header(row))
             if row.cells == columns:

@@ -36,7 +36,8 @@ class RowReader:
 
     A row ends at a newline outside quotes. A quote must be closed in a line that begins in the first
     `max_record_bytes` bytes of the row. Otherwise, or if something is wrong about the quotes, the first line of the row
-    alone is refused, so that the rows behind it are not harmed.
+    alone is refused, so that the rows behind it are not harmed. Of those that begin before the place where that showed,
+    the ones that need a further line are refused as well: looking on from each of them would take quadratic time.
     """
 
     def __init__(self, delimiter: str, max_record_bytes: int) -> None:
@@ -53,6 +54,7 @@ class RowReader:
         self._retry_bytes = 0
         self._offset = 0
         self._newlines = 0
+        self._looked_until = 0
 
     def rows(self, block: bytes, *, final: bool) -> Iterator[Row]:
         """Give the rows that are complete with this block; exhaust it before the next call."""
@@ -107,6 +109,9 @@ class RowReader:
         line_end = len(data) if newline < 0 else newline
         if data.find(b'"', start, line_end) < 0:
             return line_end, b"\r" not in data[start:line_end].rstrip(b"\r")
+        if self._offset + start < self._looked_until:
+            row = self._row_pattern.match(data, start, line_end)
+            return line_end, row is not None and row.end() == line_end
         limit = data.find(b"\n", start + self._max_record_bytes)
         last = len(data) if limit < 0 else limit
         row = self._row_pattern.match(data, start, last)
@@ -115,7 +120,11 @@ class RowReader:
             return None if end == len(data) and not final else (end, True)
         # A quote that is open at the end of what there is may be closed later.
         is_open = row is None or (not row[1] and data.startswith(self._opening, end))
-        return None if is_open and limit < 0 and not final else (line_end, False)
+        if is_open and limit < 0 and not final:
+            return None
+        looked = data.find(b"\n", last if is_open else end)
+        self._looked_until = self._offset + (len(data) if looked < 0 else looked + 1)
+        return line_end, False
 
 
 def first_row(head: bytes, delimiter: str, complete: bool, max_record_bytes: int) -> Row | None:

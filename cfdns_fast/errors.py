@@ -61,6 +61,8 @@ FORMAT_CODES: Mapping[str, str] = MappingProxyType(
         "input_format (--input-format), and name the columns of rows without a header with columns (--columns)",
         "format.no_header": "the first row is no header, it names fewer than two known fields: name the columns with "
         "columns (--columns)",
+        "format.other_header": "the first row is a header that names other columns than columns (--columns) does: "
+        "leave that out, or name those",
     }
 )
 

@@ -139,6 +139,8 @@ def _check_types(entry: dict[str, Any], fail: _Fail) -> None:
 def _texts(key: str, items: Any, fail: _Fail) -> tuple[str, ...]:
     if not isinstance(items, list) or not items or not all(isinstance(item, str) and item for item in items):
         fail(f"{key} must be a list of texts, none of them empty")
+    if len(items) > _MAX_FIELDS:
+        fail(f"{key} holds {len(items)} texts; at most {_MAX_FIELDS}")
     if len(set(items)) != len(items):
         fail(f"{key} may hold each text once")
     return tuple(items)

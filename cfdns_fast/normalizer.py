@@ -110,6 +110,7 @@ class Normalizer:
                 input_format=input_format,
                 columns=names,
                 max_record_bytes=max_record_bytes,
+                delimiter=delimiter,
                 raise_on_reject=on_reject == "raise",
             )
         options = {

@@ -138,7 +138,8 @@ def _dict_steps(nodes: tuple[Node, ...], readings: Readings) -> tuple[dict[str, 
             pattern[key] = None
             steps.append((_RAW, 0, index, key, None, False))
         else:
-            pattern[key] = [] if node.array else None
+            # What holds a list must be watched by the cyclic collector, as the pattern that it is a copy of is.
+            pattern[key] = [] if node.array or _is_list(node) else None
             steps.append((_VALUE, readings.slot(node), index, key, None, node.array))
     return pattern, steps
 

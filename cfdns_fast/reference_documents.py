@@ -102,6 +102,11 @@ class Documents:
                 return True
         return look.holds_records
 
+    def frames_record(self, end: int) -> bool:
+        """Whether the data up to `end` is an object that is nothing but the frame of a record."""
+        start, inner_end, _ = self._record(0, end)
+        return start != 0 and self._look(start, inner_end).mapped
+
     def value_end(self, at: int, limit: int, *, at_end: bool = False) -> int | None:
         """Return the end of the value at `at`, by brackets, quotes or what can follow a word; None if there is none.
 
@@ -160,12 +165,23 @@ class Documents:
             if end is None:
                 raise _Fault(at)
             yield self._record(at, end)
-            at = self._space(end)
+            at = self._behind_element(end)
             if self.data.startswith(b"]", at):
                 return at + 1
-            if not self.data.startswith(b",", at):
-                raise _Fault(at)
-            at = self._space(at + 1)
+
+    def _behind_element(self, at: int) -> int:
+        """Skip a comma or delimiter; the last element may have one too, and an object that follows needs none."""
+        while at < len(self.data):
+            if self._delimiter and self.data.startswith(self._delimiter, at):
+                return self._space(at + len(self._delimiter))
+            if self.data[at] not in b" \t\r\n":
+                break
+            at += 1
+        if self.data.startswith(b",", at):
+            return self._space(at + 1)
+        if not self.data.startswith((b"]", b"{"), at):
+            raise _Fault(at)
+        return at
 
     def _wrapper(self, at: int) -> Generator[tuple[int, int, bool], None, int]:
         while True:

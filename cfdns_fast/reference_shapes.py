@@ -21,8 +21,7 @@ Found = Record | Reject | None
 _HEAD_BYTES = 2**20
 _BOM = b"\xef\xbb\xbf"
 _FIELD_DELIMITERS = {"csv": ",", "tsv": "\t"}
-_STARTS = re.compile(rb"(?:[ \t\r\n]|\xef\xbb\xbf)*")
-_LATER_OBJECT = re.compile(rb"\n(?:[ \t\r]|\xef\xbb\xbf)*\{")
+_ARRAY_OF_OBJECTS = re.compile(rb"\[[ \t\r\n]*\{")
 
 
 def shaped_records(
@@ -95,6 +94,7 @@ class _Rows:
         self._data = data
         self._delimiter = delimiter
         self._max_record_bytes = max_record_bytes
+        self._looked_until = 0
 
     def __iter__(self) -> Iterator[tuple[int, int, bytes, list[str] | str | None]]:
         offset, number = 0, 1
@@ -127,12 +127,16 @@ class _Rows:
         return len(self._data) if newline < 0 else newline + 1
 
     def _read(self, start: int) -> tuple[list[str] | str, int]:
-        """Return the cells of the row and its end; a row that cannot be read is its first line, so no other is lost."""
+        """Return the cells of the row and its end; a row that cannot be read is its first line, so no other is lost.
+
+        Of the rows before the place where that showed, those that need a further line cannot be read either.
+        """
         end = start
+        alone = start < self._looked_until
 
         def lines() -> Iterator[str]:
             nonlocal end
-            while end < len(self._data) and end - start <= self._max_record_bytes:
+            while end < len(self._data) and end - start <= self._max_record_bytes and not (alone and end > start):
                 line_start, end = end, self._line_end(end)
                 yield self._data[line_start:end].decode("utf-8", "surrogateescape")
 
@@ -141,6 +145,7 @@ class _Rows:
         try:
             return next(reader), end
         except csv.Error:
+            self._looked_until = max(self._looked_until, end)
             return "csv.syntax", self._line_end(start)
         finally:
             csv.field_size_limit(limit)
@@ -153,10 +158,14 @@ def _is_header(cells: Sequence[str], known: set[str]) -> bool:
 def _row_records(rows: _Rows, known: set[str], columns: Sequence[str] | None) -> Iterator[Found]:
     """Read rows as records of text values; the header, or a row that repeats it, is none."""
     names = None if columns is None else list(columns)
+    is_first = True
     for line, offset, raw, cells in rows:
         if cells is None:
             yield None
             continue
+        if is_first and names is not None and isinstance(cells, list) and cells != names and _is_header(cells, known):
+            raise InputFormatError("format.other_header")
+        is_first = False
         if names is None:
             if isinstance(cells, str) or not _is_header(cells, known):
                 raise InputFormatError("format.no_header")
@@ -173,12 +182,13 @@ def _row_records(rows: _Rows, known: set[str], columns: Sequence[str] | None) ->
 def _shape(data: bytes, known: set[str], columns: Sequence[str] | None, delimiter: bytes, max_record_bytes: int) -> str:
     """Tell the shape by the first MiB.
 
-    JSON begins with a bracket. It is NDJSON if the first line is a value and not alone, or if something in that line is
-    broken and it is not alone; a document spans lines, or is alone and holds records. What is neither JSON nor rows is
-    NDJSON with bad first lines if an object begins a later line.
+    JSON begins with a bracket. It is NDJSON if the first line is a value without records in it and not alone, or if
+    something in that line is broken and it is not alone; a document spans lines, or holds records. What is neither JSON
+    nor rows is NDJSON with bad first lines if an object begins a later line.
     """
     head = data[:_HEAD_BYTES]
-    beginning = _STARTS.match(head)
+    between = rb"[ \t\r]|\xef\xbb\xbf" + (b"|" + re.escape(delimiter) if delimiter else b"")
+    beginning = re.match(rb"(?:\n|" + between + rb")*", head)
     assert beginning is not None
     head_start = beginning.end()
     if head_start == len(head):
@@ -190,7 +200,7 @@ def _shape(data: bytes, known: set[str], columns: Sequence[str] | None, delimite
         cells = next((cells for _, _, _, cells in rows if cells is not None), None)
         if isinstance(cells, list) and (len(cells) == len(columns) if columns else _is_header(cells, known)):
             return name
-    if _LATER_OBJECT.search(head, head_start):
+    if re.compile(rb"\n(?:" + between + rb")*\{").search(head, head_start):
         return "ndjson"
     if columns:
         return "csv"
@@ -202,8 +212,9 @@ def _json_shape(head: Documents) -> str:
     line_end = len(head.data) if newline < 0 else newline
     end = head.value_end(0, line_end)
     if end is not None:
-        alone = not head.data[end:].strip()
-        return "json" if alone and head.is_wrapper(0) else "ndjson"
+        if head.frames_record(end) or (head.is_wrapper(0) and _ARRAY_OF_OBJECTS.search(head.data, 0, end)):
+            return "json"
+        return "json" if head.data.startswith(b"[") and not head.data[end:].strip() else "ndjson"
     if newline >= 0:
         fault = None
         for start, end, is_item in head.items():

@@ -30,6 +30,7 @@ class ShapedInput:
         input_format: str,
         columns: tuple[str, ...] | None,
         max_record_bytes: int,
+        delimiter: bytes,
         raise_on_reject: bool,
     ) -> None:
         self.plan = plan
@@ -39,6 +40,7 @@ class ShapedInput:
         self._known = known_fields(mapping)
         self._columns = columns
         self._max_record_bytes = max_record_bytes
+        self._delimiter = delimiter
         if input_format != "json":
             self.row_plan = RowPlan(mapping, reading, self._known, columns, max_record_bytes)
 
@@ -53,6 +55,7 @@ class ShapedInput:
             known=self._known,
             columns=self._columns,
             max_record_bytes=self._max_record_bytes,
+            delimiter=self._delimiter,
         )
 
     def to_ndjson(self, data: Buffer, threads: int) -> Result[bytes]:

@@ -23,8 +23,7 @@ HEAD_BYTES = 1 << 20
 _LEAST_KNOWN_FIELDS = 2
 _MOST_DELIMITER_CHARACTERS = 16
 _SPACE = b" \t\r\n"
-_BEGINNING = re.compile(rb"(?:[ \t\r\n]|\xef\xbb\xbf)*")
-_LATER_OBJECT = re.compile(rb"\n(?:[ \t\r]|\xef\xbb\xbf)*\{")
+_ARRAY_OF_OBJECTS = re.compile(rb"\[[ \t\r\n]*\{")
 
 
 def check_options(
@@ -84,6 +83,7 @@ def detect(
     known: frozenset[str],
     columns: tuple[str, ...] | None,
     max_record_bytes: int,
+    delimiter: bytes,
 ) -> str | None:
     """Return the shape of input that begins with `head`; None if more of it must be seen.
 
@@ -102,7 +102,8 @@ def detect(
         It has none of the shapes.
     """
     final = complete or len(head) >= HEAD_BYTES
-    beginning = _BEGINNING.match(head)
+    between = rb"[ \t\r]|\xef\xbb\xbf" + (b"|" + re.escape(delimiter) if delimiter else b"")
+    beginning = re.match(rb"(?:\n|" + between + rb")*", head)
     start = beginning.end() if beginning else 0
     if start == len(head):
         return "ndjson" if final else None
@@ -112,7 +113,7 @@ def detect(
     if rows is not None:
         return rows
     undecided = not final and first_row(head, ",", complete, max_record_bytes) is None
-    if not undecided and _LATER_OBJECT.search(head, start):
+    if not undecided and re.compile(rb"\n(?:" + between + rb")*\{").search(head, start):
         return "ndjson"
     if not final:
         return None
@@ -126,10 +127,13 @@ def _json_shape(head: bytes, plan: Plan, *, final: bool) -> str | None:
     if newline < 0 and not final:
         return None
     line_bytes = len(head) if newline < 0 else newline
-    end, is_wrapper, later = plan.look_into(head, line_bytes=line_bytes, final=final)
-    if end >= 0 and head[end:].strip(_SPACE):
-        return "ndjson"
-    if end < 0 and newline >= 0:
+    end, is_wrapper, is_frame, later = plan.look_into(head, line_bytes=line_bytes, final=final)
+    if end >= 0:
+        if is_frame or (is_wrapper and _ARRAY_OF_OBJECTS.search(head, 0, end)):
+            return "json"
+        if head[end:].strip(_SPACE) or not head.startswith(b"["):
+            return "ndjson"
+    elif newline >= 0:
         if later == "item":
             return "json"
         if later == "fault" and head[newline:].strip(_SPACE):

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from support import containers
 
 from cfdns_fast import Normalizer, reference
 from cfdns_fast.stream import NdjsonStream
@@ -119,3 +120,31 @@ def test_normalizer_when_used_by_many_threads_then_gives_each_its_own_result() -
     for thread in threads:
         thread.join()
     assert together == serial
+
+
+LISTS = (
+    b'{"QueryName":"a.b.com","SourceIP":"192.0.2.7","SrcIP":"192.0.2.7","ResolvedIPs":["192.0.2.8"],'
+    b'"RData":[{"type":"1"}]}'
+)
+
+
+@pytest.mark.parametrize("dataset", ["dns_logs", "dns_firewall_logs", "gateway_dns"])
+@pytest.mark.parametrize("schema", ["sekoia", "ecs"])
+def test_events_when_they_are_part_of_a_cycle_then_the_collector_finds_every_dict(schema: str, dataset: str) -> None:
+    event = Normalizer(schema, dataset=dataset).to_dicts(LISTS).output[0]
+    for value in containers(event):
+        if isinstance(value, dict):
+            assert gc.is_tracked(value) or not any(isinstance(child, (dict, list)) for child in value.values())
+    gc.collect()
+    event["related"]["ip"].append(event)
+    del event, value
+    assert gc.collect() > 0
+
+
+def test_keys_when_longer_than_the_padding_then_are_found_at_the_end_of_a_buffer(tmp_path: Path) -> None:
+    for key_bytes in (23, 24, 62, 63, 64, 65, 300, 4000):
+        key = "k" * key_bytes
+        path = tmp_path / "my.toml"
+        path.write_text(f'[[field]]\nfrom = "{key}"\nto = "a"\nkind = "text"\n', encoding="utf-8")
+        data = f'{{"{key}":"v"}}\n{{"kk":1}}\n{{"{key}":"w"}}'.encode()
+        assert Normalizer(path).to_dicts(data).output == [{"a": "v"}, {}, {"a": "w"}]

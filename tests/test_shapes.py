@@ -75,18 +75,22 @@ DECISIONS = [
     ("ndjson", b'{"ColoCode":"AMS"}\n\n'),
     ("ndjson", b'{"ColoCode":"AMS"}{"ColoCode":"CDG"}'),
     ("ndjson", b'\xef\xbb\xbf{"ColoCode":"AMS"}\n{"ColoCode":"CDG"}\n'),
-    ("ndjson", b'{"a":[{"b":1}]}\n{"a":[{"b":2}]}\n'),
-    ("ndjson", b'{"a":[{"b":1}]} x'),
     ("ndjson", b'{"a":1,\n{"b":2}\n{"c":3}\n'),
-    ("ndjson", b'[{"a":1},oops]\n{"b":2}\n'),
-    ("ndjson", b'[{"a":1}\n{"b":2}\n'),
+    ("ndjson", b'{"events":[]}'),
+    ("ndjson", b'{"events":[]}\n{"ColoCode":"AMS"}\n'),
+    ("ndjson", b'{"info":{"x":1}}\n'),
     ("ndjson", b'{"a":{"b":1}}'),
     ("ndjson", b"{"),
     ("ndjson", b"x\n y\n\t{"),
     ("ndjson", b"Timestamp\n{}"),
     ("json", b"[]"),
     ("json", b"\n [1,2]\n\n"),
-    ("json", b'{"events":[]}'),
+    ("json", b'{"a":[{"b":1}]}\n{"a":[{"b":2}]}\n'),
+    ("json", b'{"a":[{"b":1}]} x'),
+    ("json", b'[{"a":1}]\n[{"b":2}]\n'),
+    ("json", b'[{"a":1},oops]\n{"b":2}\n'),
+    ("json", b'[{"a":1}\n{"b":2}\n'),
+    ("json", b'{"info":{"ColoCode":"AMS"}}\n{"info":{"ColoCode":"CDG"}}\n'),
     ("json", b'\xef\xbb\xbf \n{"a":[{"b":1}]}'),
     ("json", b'{"a":[ {"b":1}'),
     ("json", b'[{"a":1},oops]\n'),
@@ -276,3 +280,16 @@ def test_input_format_error_when_pickled_then_keeps_code_and_text(code: str) -> 
 def test_delimiter_when_it_is_only_line_ends_then_changes_nothing(write: Any) -> None:
     data = b'{"ColoCode":"AMS"}\r\n\n{"ColoCode":"CDG"}x\n'
     assert write(Normalizer(record_delimiter="\r\n"), data) == write(Normalizer(), data)
+
+
+def test_csv_when_many_quotes_are_left_open_then_time_is_in_proportion(native: Any) -> None:
+    # 100,000 lines that each open a quote: looking on from every one of them would not end within the run.
+    result = native.to_dicts(b"QueryName,Timestamp\n" + b'a","\n' * 100_000, input_format="csv")
+    assert (result.events, len(result.rejects)) == (0, 100_000)
+
+
+def test_csv_when_the_header_names_other_columns_than_the_option_then_is_refused(implementation: Any) -> None:
+    data = b"QueryName,Timestamp\na.com,1\n"
+    for input_format in ("csv", "auto"):
+        with pytest.raises(InputFormatError, match=r"format\.other_header"):
+            implementation.to_dicts(data, input_format=input_format, columns=["Timestamp", "QueryName"])

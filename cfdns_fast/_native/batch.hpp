@@ -33,6 +33,10 @@ class Batch {
         }
       }
       wanted_bytes = most_event_bytes(plan, cursor_.event, cursor_.message());
+      // The quick bound of a small record is far too high, and the last records must not make the output grow for it.
+      if (wanted_bytes > capacity_bytes - written_bytes) {
+        wanted_bytes = exact_most_event_bytes(plan, cursor_.event, cursor_.message());
+      }
       pending_ = wanted_bytes > capacity_bytes - written_bytes;
       if (pending_) return BatchState::full;
       written_bytes += write_event(plan, cursor_.event, cursor_.message(), output + written_bytes);
@@ -62,7 +66,8 @@ class OutputRoom {
   void learn(size_t input_bytes, size_t output_bytes) {
     if (input_bytes < least_input_bytes) return;
     size_t ratio = output_bytes / (input_bytes / 1024);
-    per_1024_.store(ratio + ratio / 32 + 1, std::memory_order_relaxed);
+    size_t wanted = ratio + ratio / 32 + 1;
+    per_1024_.store(wanted < most_per_1024 ? wanted : most_per_1024, std::memory_order_relaxed);
   }
 
   // Whether so much of a block is used that the rest had better stay with it.
@@ -73,6 +78,7 @@ class OutputRoom {
  private:
   static constexpr size_t spare_bytes = 16384;
   static constexpr size_t least_input_bytes = 65536;
+  static constexpr size_t most_per_1024 = 16384;  // records of nothing become far more, and the next ones need not
   // Before anything is known: events are about 3.7 times their records with the message.
   std::atomic<size_t> per_1024_{4096};
 };

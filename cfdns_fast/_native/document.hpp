@@ -86,6 +86,12 @@ class DocumentSplitter {
     return Reach::whole;
   }
 
+  // Whether the object from `at` to `end` is nothing but the frame of a record.
+  bool frames_record(const char* at, const char* end) const {
+    Slice inner = record(at, end, {});
+    return inner.data != at && scan(inner.data, inner.end()).mapped;
+  }
+
  private:
   Found fault(Slice& span) {
     if (!final_) {
@@ -102,10 +108,14 @@ class DocumentSplitter {
   bool skip_between() {
     constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
     while (at_ < end_) {
-      if (place_ == top) {
+      if (place_ == top || place_ == behind_element) {
         std::string_view rest(at_, static_cast<size_t>(end_ - at_));
         bool half = false;
-        if (skip(rest, delimiter_, half) || skip(rest, byte_order_mark, half)) continue;
+        if (skip(rest, delimiter_, half)) {
+          if (place_ == behind_element) place_ = first_element;
+          continue;
+        }
+        if (place_ == top && skip(rest, byte_order_mark, half)) continue;
         if (half) return false;
       }
       if (!is_space(*at_) && !(*at_ == ',' && place_ == top)) break;
@@ -133,7 +143,12 @@ class DocumentSplitter {
         [[fallthrough]];
       case element: return value(at, span);
       case behind_element:
-        if (*at == ',') return go_on(at, element);
+        // The last element may have a comma too, and objects on lines of their own need none.
+        if (*at == ',') return go_on(at, first_element);
+        if (*at == '{') {
+          place_ = element;
+          return Reach::whole;
+        }
         return *at == ']' ? go_on(at, in_wrapper_ ? behind_member : top) : Reach::broken;
       case member: return wrapper_member(at);
       case behind_member:

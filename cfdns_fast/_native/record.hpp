@@ -150,7 +150,8 @@ class Decoder {
     uint64_t differing = ((load64(text) ^ key.words[0]) & key.masks[0]) | ((load64(text + 8) ^ key.words[1]) & key.masks[1]);
     if (source.key_bytes < 16) return differing == 0;
     if (source.key_bytes < 24) return (differing | ((load64(text + 16) ^ key.words[2]) & key.masks[2])) == 0;
-    return std::memcmp(text, source.key.data(), source.key_bytes + 1) == 0;
+    // Longer ones may reach beyond the padding, and are looked up instead.
+    return source.key_bytes < padding_bytes && std::memcmp(text, source.key.data(), source.key_bytes + 1) == 0;
   }
 
   bool value(const uint32_t*& at, Token& token) {
