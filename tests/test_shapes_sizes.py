@@ -1,0 +1,100 @@
+"""Shapes at sizes where anything that is not linear would not end: long, deep, broken, and in tiny blocks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cfdns_fast import Normalizer
+from cfdns_fast.streams import open_stream
+
+SIZE_BYTES = 120_000
+
+
+def repeated(piece: bytes, size_bytes: int) -> bytes:
+    return piece * (size_bytes // len(piece))
+
+
+#: name -> (what comes first, what is repeated, what comes last)
+DATA = {
+    "open arrays": (b"", b"[", b""),
+    "open objects": (b"", b'{"a":', b""),
+    "open wrappers": (b"", b'{"a":[', b""),
+    "open wrappers around objects": (b"", b'{"a":[{"b":1},', b""),
+    "closing brackets": (b"[", b"]", b""),
+    "quotes": (b"[", b'"', b""),
+    "backslashes": (b'["', b"\\", b""),
+    "an open string": (b'[{"a":"', b"x", b""),
+    "a long key": (b'{"', b"x", b'":[{}]}'),
+    "many keys": (b"{", b'"a":1,', b'"b":[{}]}'),
+    "many wrappers": (b"", b'{"a":[{}]}', b""),
+    "records that span lines": (b"", b'{\n"ColoCode":"AMS"\n}', b""),
+    "nested elements": (b"[", b'{"a":{"b":{"c":1}}},', b"{}]"),
+    "numbers": (b"[", b"1,", b"1]"),
+    "a long number": (b"[", b"1", b"]"),
+    "empty strings": (b"[", b'"",', b"{}]"),
+    "space": (b"[", b" \n", b"]"),
+    "commas": (b"[],", b",", b"[]"),
+    "pieces": (b"{}", b"|{}", b""),
+    "delimiters": (b"{}", b"|", b""),
+    "halves of delimiters and braces": (b"{}", b"}|", b""),
+    "rows": (b"ColoCode,QueryName\n", b"AMS,a.com\n", b""),
+    "rows with open quotes": (b"ColoCode,QueryName\n", b'"x\n', b""),
+    "rows with doubled quotes": (b"ColoCode,QueryName\n", b'"",""""\n', b""),
+    "rows with odd quotes": (b"ColoCode,QueryName\n", b'a,"""\n""b\n', b""),
+    "a quote that is never closed": (b'ColoCode,QueryName\n"', b'""\n', b""),
+    "an open quote and lines": (b'ColoCode,QueryName\n"', b"x\n", b""),
+    "a long row": (b"ColoCode,QueryName\n", b"x,", b"\n1,2"),
+    "returns": (b"ColoCode,QueryName\n", b"\r", b"x"),
+    "lines that are no rows": (b"", b"x\n", b"{}"),
+}
+
+
+@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize("max_record_bytes", [1 << 14, 1 << 30])
+def test_input_when_it_is_much_of_the_same_then_ends(name: str, max_record_bytes: int) -> None:
+    first, piece, last = DATA[name]
+    data = first + repeated(piece, SIZE_BYTES) + last
+    normalizer = Normalizer(input_format="auto", record_delimiter="|", max_record_bytes=max_record_bytes)
+    whole = normalizer.to_ndjson(data)
+    assert whole.events + len(whole.rejects) > 0 or name == "space"
+    stream = open_stream(normalizer)
+    results = [stream.feed(data[at : at + 16384]) for at in range(0, len(data), 16384)] + [stream.finish()]
+    assert b"".join(result.output for result in results) == whole.output
+    assert sum(len(result.rejects) for result in results) == len(whole.rejects)
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_stream_when_blocks_are_tiny_then_ends(name: str) -> None:
+    first, piece, last = DATA[name]
+    data = first + repeated(piece, 30_000) + last
+    normalizer = Normalizer(input_format="auto", record_delimiter="|")
+    stream = open_stream(normalizer, whole_rejects=False)
+    results = []
+    for at in range(0, len(data), 3):
+        results.append(stream.feed(data[at : at + 3]))
+    results.append(stream.finish())
+    whole = normalizer.to_ndjson(data)
+    assert sum(result.events for result in results) == whole.events
+    assert tuple(reject for result in results for reject in result.rejects) == whole.rejects
+
+
+def test_documents_when_they_are_longer_than_what_auto_looks_at_then_all_is_read(implementation: Any) -> None:
+    element = b'{"info":{"ColoCode":"AMS","x":"%s"}}' % (b"x" * 1000)
+    for separator in (b",", b",\n"):
+        data = b'{"events":[' + separator.join([element] * 1_100) + b"]}"
+        result = implementation.to_ndjson(data, input_format="auto", keep_message=False)
+        assert (result.events, result.rejects) == (1_100, ())
+    rest = b"{}" + data
+    result = implementation.to_dicts(b"[{}\n" + rest, input_format="json")
+    assert [(reject.line, reject.byte_offset, reject.byte_length) for reject in result.rejects] == [(2, 4, len(rest))]
+    assert result.rejects[0].raw == rest[:65536]
+
+
+def test_record_when_it_is_longer_than_a_window_and_spans_lines_then_is_an_event(implementation: Any) -> None:
+    data = b'{"ColoCode":"AMS",\n"a":[' + b'"xyz",\r\n' * 100_000 + b"0]}\n"
+    result = implementation.to_dicts(data, input_format="auto")
+    assert result.output[0]["message"].encode() == data[:-1]
+    refused = implementation.to_dicts(data, input_format="json", max_record_bytes=1000)
+    assert [(reject.code, reject.byte_length) for reject in refused.rejects] == [("record.too_large", len(data) - 1)]
