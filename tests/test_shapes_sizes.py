@@ -86,7 +86,7 @@ def test_documents_when_they_are_longer_than_what_auto_looks_at_then_all_is_read
         data = b'{"events":[' + separator.join([element] * 1_100) + b"]}"
         result = implementation.to_ndjson(data, input_format="auto", keep_message=False)
         assert (result.events, result.rejects) == (1_100, ())
-    rest = b"{}" + data
+    rest = b"7" + data
     result = implementation.to_dicts(b"[{}\n" + rest, input_format="json")
     assert [(reject.line, reject.byte_offset, reject.byte_length) for reject in result.rejects] == [(2, 4, len(rest))]
     assert result.rejects[0].raw == rest[:65536]
