@@ -56,6 +56,7 @@ HEADER_BYTES = 3
 WINDOW_BYTES = 128 * 1024
 LEAST_SHIFT = 246
 MAX_SEED_BYTES = 4096
+SEEDS_A_SECOND = 3
 PARSE_OPTIONS = inspect.signature(parse).parameters.keys()
 
 
@@ -107,16 +108,18 @@ def seed(data: bytes, options: dict[str, Any], number: int) -> bytes:
     """Return the fuzzer's bytes for data and options; `number` varies the rest of the header."""
     wanted = options or COMBINATIONS[number % len(COMBINATIONS) if number % 2 else 0]
     combination = COMBINATIONS.index(wanted) if wanted in COMBINATIONS else 0
-    shift = LEAST_SHIFT + number // 50 % (256 - LEAST_SHIFT) if number % 50 == 0 else 0
+    shift = LEAST_SHIFT + number // 101 % (256 - LEAST_SHIFT) if number % 101 == 100 else 0
     return bytes((number * 37 % 256, shift, combination)) + data
 
 
-def write_seeds(folder: Path) -> None:
-    """Write the golden cases, one file each."""
+def write_seeds(folder: Path, seconds: int) -> None:
+    """Write golden cases, one file each: libFuzzer runs all of them before it looks at the time it has."""
     folder.mkdir(parents=True, exist_ok=True)
     inputs = [(case.data, case.options) for case in CASES]
     inputs += [(sample["message"].encode(), {}) for sample in INTAKE_SAMPLES]
-    for number, (data, options) in enumerate(inputs):
+    step = max(1, len(inputs) // (SEEDS_A_SECOND * seconds))
+    for number in range(0, len(inputs), step):
+        data, options = inputs[number]
         if len(data) <= MAX_SEED_BYTES:
             (folder / f"golden-{number:05}").write_bytes(seed(data, options, number))
 
@@ -287,8 +290,8 @@ def toml(value: Any) -> str:
 
 def main() -> None:
     match sys.argv[1:]:
-        case ["--seeds", folder]:
-            write_seeds(Path(folder))
+        case ["--seeds", folder, seconds]:
+            write_seeds(Path(folder), int(seconds))
         case ["--golden", *files] if files:
             print("\n\n".join(golden_case(read(Path(file).read_bytes())) for file in files))
         case _:
