@@ -23,6 +23,7 @@ else:
         "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
     }
     settings.register_profile("default", max_examples=50, derandomize=bool(os.environ.get("CI")), **_common)
+    settings.register_profile("quick", max_examples=15, derandomize=True, **_common)
     settings.register_profile("long", max_examples=2_000, **_common)
     settings.load_profile(os.environ.get("CFDNS_HYPOTHESIS", "default"))
 
