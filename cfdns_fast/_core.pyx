@@ -96,6 +96,7 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         size_t slot_count
         TimestampUnit unit
         void add_source(string_view) except +cfdns_raise
+        void add_problem_text(string_view) except +cfdns_raise
         void add_input(size_t, cbool) except +cfdns_raise
         void add_other(size_t) except +cfdns_raise
         void add_reading(int, int, int, size_t, size_t) except +cfdns_raise
@@ -202,6 +203,9 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         fault
         end
 
+    cdef enum Place "cfdns::DocumentSplitter::Place":
+        broken_place "cfdns::DocumentSplitter::broken"
+
     cdef cppclass DocumentSplitter:
         DocumentSplitter(const CPlan&, const string&)
         void start(Slice, cbool, uint8_t)
@@ -220,8 +224,7 @@ DictPlaces.try_out()
 cdef tuple _REJECT_CODES = tuple(REJECT_CODES)
 cdef tuple _PROBLEM_CODES = tuple(PROBLEM_CODES)
 cdef size_t _RAW_LIMIT_BYTES = RAW_LIMIT_BYTES
-# DocumentSplitter::broken
-BROKEN_PLACE = 6
+BROKEN_PLACE = <int>broken_place
 
 
 def active_kernel():
@@ -294,6 +297,8 @@ cdef class Plan:
             plan.add_source(_view(text))
             for code in _PROBLEM_CODES:
                 self.problem_keys.append(f"{code}:{key}")
+                text = self.problem_keys[-1].encode()
+                plan.add_problem_text(_view(text))
         for input_sources, required, readings in inputs:
             plan.add_input(input_sources[0], required)
             for source in input_sources[1:]:
@@ -354,7 +359,7 @@ cdef class Plan:
 
     def document_to_ndjson(self, data, *, bint raise_on_reject=False):
         """Convert a batch that is a JSON document, or several; see Normalizer.to_ndjson."""
-        result, _ = self._convert_document(data, raise_on_reject, True, 0, _RAW_LIMIT_BYTES, 0, 0)
+        result, _ = self._convert(data, raise_on_reject, True, False, _RAW_LIMIT_BYTES, 0, 0, 1, 0)
         return result
 
     def document_part_to_ndjson(self, data, *, bint final, int place, bint whole_rejects, uint64_t lines_before,
@@ -364,21 +369,7 @@ cdef class Plan:
         The first place is 0. At BROKEN_PLACE nothing that follows can be read; a part that is final says so in a reject.
         """
         cdef size_t raw_limit_bytes = <size_t>-1 if whole_rejects else _RAW_LIMIT_BYTES
-        return self._convert_document(data, False, final, place, raw_limit_bytes, lines_before, bytes_before)
-
-    cdef tuple _convert_document(self, data, bint raise_on_reject, bint final, int place, size_t raw_limit_bytes,
-                                 uint64_t lines_before, uint64_t bytes_before):
-        cdef Py_buffer view
-        cdef Slice input
-        _get_buffer(data, &view)
-        try:
-            input.data = <const char*>view.buf
-            input.size_bytes = view.len
-            return self._convert_alone(
-                input, raise_on_reject, final, False, raw_limit_bytes, lines_before, bytes_before, place
-            )
-        finally:
-            PyBuffer_Release(&view)
+        return self._convert(data, False, final, False, raw_limit_bytes, lines_before, bytes_before, 1, place)
 
     def look_into(self, data, *, size_t line_bytes, bint final):
         """Say what begins with the bracket at the start of data, of which the first line has line_bytes bytes.
@@ -431,8 +422,9 @@ cdef class Plan:
         finally:
             PyBuffer_Release(&view)
 
+    # `place`: where the data begins in a document; lines have none. Documents are for one thread.
     cdef tuple _convert(self, data, bint raise_on_reject, bint final, bint mid_line, size_t raw_limit_bytes,
-                        uint64_t lines_before, uint64_t bytes_before, size_t threads):
+                        uint64_t lines_before, uint64_t bytes_before, size_t threads, int place=-1):
         cdef Py_buffer view
         cdef Slice input
         _get_buffer(data, &view)
@@ -445,13 +437,13 @@ cdef class Plan:
                     input, raise_on_reject, final, mid_line, raw_limit_bytes, lines_before, bytes_before, threads
                 )
             return self._convert_alone(
-                input, raise_on_reject, final, mid_line, raw_limit_bytes, lines_before, bytes_before
+                input, raise_on_reject, final, mid_line, raw_limit_bytes, lines_before, bytes_before, place
             )
         finally:
             PyBuffer_Release(&view)
 
     cdef tuple _convert_alone(self, Slice input, bint raise_on_reject, bint final, bint mid_line,
-                              size_t raw_limit_bytes, uint64_t lines_before, uint64_t bytes_before, int place=-1):
+                              size_t raw_limit_bytes, uint64_t lines_before, uint64_t bytes_before, int place):
         cdef unique_ptr[Cursor] cursor
         cdef unique_ptr[Batch] batch
         cdef BatchState state

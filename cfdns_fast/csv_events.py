@@ -14,6 +14,7 @@ from .mapping import Mapping
 from .plan import compile_plan
 from .results import RAW_LIMIT_BYTES, Reject, Result
 from .shapes import is_header
+from .stream import LineCount
 
 if TYPE_CHECKING:
     from ._core import Plan
@@ -118,19 +119,16 @@ class RowStream:
         self._plan = plan.plan
         self._rows = _Rows(plan, whole_rejects=whole_rejects)
         self._reader = RowReader(FIELD_DELIMITERS[shape], plan.max_record_bytes)
-        self._newlines = 0
-        self._unended = False
+        self._lines = LineCount()
 
     @property
     def lines(self) -> int:
         """Lines begun so far."""
-        return self._newlines + self._unended
+        return self._lines.total
 
     def feed(self, block: bytes) -> Result[bytes]:
         """Take the next block and convert what is complete."""
-        if block:
-            self._newlines += block.count(b"\n")
-            self._unended = not block.endswith(b"\n")
+        self._lines.add(block)
         return self._convert(block, final=False)
 
     def finish(self) -> Result[bytes]:

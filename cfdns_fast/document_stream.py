@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import _core
 from .results import RAW_LIMIT_BYTES, Reject, Result
+from .stream import LineCount
 
 __all__ = ["DocumentStream"]
 
@@ -24,19 +25,16 @@ class DocumentStream:
         self._newlines = 0
         self._place = 0
         self._rest_bytes = 0
-        self._all_newlines = 0
-        self._unended = False
+        self._lines = LineCount()
 
     @property
     def lines(self) -> int:
         """Lines begun so far."""
-        return self._all_newlines + self._unended
+        return self._lines.total
 
     def feed(self, block: bytes) -> Result[bytes]:
         """Take the next block and convert what is complete."""
-        if block:
-            self._all_newlines += block.count(b"\n")
-            self._unended = not block.endswith(b"\n")
+        self._lines.add(block)
         if self._place == _core.BROKEN_PLACE:
             self._keep_rest(block)
             return Result(b"", 0, 0, (), {})

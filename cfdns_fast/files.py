@@ -36,7 +36,7 @@ _COMPRESSED_BYTES = 1 << 16
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WBITS = 31
 
-#: On converted records level 2 is three times as fast as the usual 6 (326 against 105 MB/s) for 19 % more bytes.
+#: On converted records level 2 is three times as fast as the usual 6 (362 against 111 MB/s) for 25 % more bytes.
 _GZIP_LEVEL = 2
 
 #: Names of descriptors that are already open. Opening such a name again would truncate a file the shell opened for

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from . import mapping
 from .plan import TIMESTAMP_UNITS, compile_plan
 from .results import Result
-from .shaped import ShapedInput
 from .shapes import check_options
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from ._core import EventIterator, Plan
     from .csv_events import RowIterator
+    from .shaped import ShapedInput
 
 __all__ = ["Normalizer", "parse"]
 
@@ -103,6 +103,9 @@ class Normalizer:
         plan = compile_plan(loaded, max_record_bytes=max_record_bytes, record_delimiter=delimiter, **reading)
         shaped = None
         if input_format != "ndjson":
+            # Not at the top: a fifth of what importing the package would cost, and most input is NDJSON.
+            from .shaped import ShapedInput
+
             shaped = ShapedInput(
                 plan,
                 loaded,

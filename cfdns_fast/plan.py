@@ -86,22 +86,10 @@ def _ndjson_steps(nodes: tuple[Node, ...], readings: Readings) -> list[tuple[int
         elif node.kind == "raw":
             steps.append((_RAW, 0, name + b'"', b'",'))
         else:
-            quote = b'"' if _is_quoted(node) else b""
-            before, after = (b"[", b"]") if node.array or _is_list(node) else (b"", b"")
+            quote = b'"' if node.json_class == "text" else b""  # what a list holds is quoted one by one
+            before, after = (b"[", b"]") if node.array or node.holds_list else (b"", b"")
             steps.append((_VALUE, readings.slot(node), name + before + quote, quote + after + b","))
     return steps
-
-
-def _is_list(field: Field) -> bool:
-    return field.list or field.kind in ("objects", "collect")
-
-
-def _is_quoted(field: Field) -> bool:
-    """Whether the value is one text. What a list holds is quoted one by one."""
-    if field.kind == "constant":
-        return isinstance(field.value, str)
-    is_text = field.kind != "integer" and (field.kind != "boolean" or field.if_true is not None)
-    return is_text and not _is_list(field)
 
 
 def _merge(steps: list[tuple[int, int, bytes, bytes]]) -> list[tuple[int, int, bytes, bytes]]:
@@ -139,7 +127,7 @@ def _dict_steps(nodes: tuple[Node, ...], readings: Readings) -> tuple[dict[str, 
             steps.append((_RAW, 0, index, key, None, False))
         else:
             # What holds a list must be watched by the cyclic collector, as the pattern that it is a copy of is.
-            pattern[key] = [] if node.array or _is_list(node) else None
+            pattern[key] = [] if node.array or node.holds_list else None
             steps.append((_VALUE, readings.slot(node), index, key, None, node.array))
     return pattern, steps
 

@@ -52,7 +52,7 @@ class Readings:
         self._reading_slots: dict[tuple[object, ...], int] = {}
         self._target_slots: dict[str, int] = {}
         self._add_inputs()
-        self._add_targets()
+        self._add_targets(mapping.targets())
 
     @property
     def wants_name_parts(self) -> bool:
@@ -78,7 +78,9 @@ class Readings:
             identity = _identity(field)
             if identity in self._reading_slots:
                 continue
-            slot = self._reading_slots[identity] = self._new_slots(4 if field.kind in NAME_PART_KINDS else 1)
+            slot = self._reading_slots[identity] = self._new_slots(
+                len(NAME_PART_KINDS) if field.kind in NAME_PART_KINDS else 1
+            )
             same = [other for other in fields if _identity(other) == identity]
             kind = "name" if field.kind in NAME_PART_KINDS else field.kind
             flags = (
@@ -101,19 +103,13 @@ class Readings:
         if field.kind == "objects":
             return _place(self.members, field.members)
         if field.kind == "enum":
-            return self._enumeration((field.unassigned or "", field.names))
+            return _place(self.enumerations, (field.unassigned or "", field.names))
         if field.if_true is not None:
-            return self._enumeration(("", ((None, field.if_false), (None, field.if_true))))
+            return _place(self.enumerations, ("", ((None, field.if_false), (None, field.if_true))))
         return 0
 
-    def _enumeration(self, wanted: _Enumeration) -> int:
-        return _place(self.enumerations, wanted)
-
-    def _add_targets(self) -> None:
-        by_target: dict[str, list[Field]] = {}
-        for field in self._fields:
-            by_target.setdefault(field.to, []).append(field)
-        for to, fields in by_target.items():
+    def _add_targets(self, targets: dict[str, tuple[Field, ...]]) -> None:
+        for to, fields in targets.items():
             slots = [self._own_slot(field) for field in fields]
             if len(slots) == 1:
                 if slots[0] is not None:

@@ -52,17 +52,18 @@ def read_field(field: Field, record: Record, settings: Settings, problems: Probl
         if field.required:
             problems.add(("field.missing", key))
         return None
+    reader = _scalar(_text) if field.kind == "objects" else _reader(field, settings)
     if not (field.list or field.kind == "objects"):
-        return read(value, _reader(field, settings))
+        return read(value, reader)
     if not isinstance(value, list):
         problems.add((_code_of_wrong(value), key))
         return None
     items = []
     for element in value:
         if field.kind != "objects":
-            items.append(read(element, _reader(field, settings)))
+            items.append(read(element, reader))
         elif isinstance(element, dict):
-            members = {name: read(element.get(name), _scalar(_text)) for name in field.members}
+            members = {name: read(element.get(name), reader) for name in field.members}
             items.append({name: member for name, member in members.items() if member is not None} or None)
         elif element is not None:
             problems.add(("field.type", key))
@@ -84,7 +85,8 @@ def _reader(field: Field, settings: Settings) -> Callable[[Any], Any]:
     if field.kind == "timestamp":
         return lambda value: _timestamp(value, settings.timestamp_unit, field.digits)
     if field.kind == "enum":
-        return _scalar(lambda value: _enum(value, dict(field.names), field.unassigned))
+        names = dict(field.names)
+        return _scalar(lambda value: _enum(value, names, field.unassigned))
     if field.kind == "boolean" and field.if_true is not None:
         return _scalar(lambda value: field.if_true if _boolean(value) else field.if_false)
     if field.kind in NAME_PART_KINDS:

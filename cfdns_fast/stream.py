@@ -5,10 +5,27 @@ from __future__ import annotations
 from .normalizer import Normalizer
 from .results import Result
 
-__all__ = ["NdjsonStream"]
-
+__all__ = ["LineCount", "NdjsonStream"]
 
 _BYTES_A_THREAD = 1 << 19
+
+
+class LineCount:
+    """Lines begun in blocks that may be cut anywhere."""
+
+    def __init__(self) -> None:
+        self._newlines = 0
+        self._unended = False
+
+    def add(self, block: bytes) -> None:
+        """Count a block in."""
+        if block:
+            self._newlines += block.count(b"\n")
+            self._unended = not block.endswith(b"\n")
+
+    @property
+    def total(self) -> int:
+        return self._newlines + self._unended
 
 
 class NdjsonStream:

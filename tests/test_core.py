@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from support import containers
+from support import containers, field, write_mapping
 
 from cfdns_fast import Normalizer, reference
 from cfdns_fast.stream import NdjsonStream
@@ -144,7 +144,6 @@ def test_events_when_they_are_part_of_a_cycle_then_the_collector_finds_every_dic
 def test_keys_when_longer_than_the_padding_then_are_found_at_the_end_of_a_buffer(tmp_path: Path) -> None:
     for key_bytes in (23, 24, 62, 63, 64, 65, 300, 4000):
         key = "k" * key_bytes
-        path = tmp_path / "my.toml"
-        path.write_text(f'[[field]]\nfrom = "{key}"\nto = "a"\nkind = "text"\n', encoding="utf-8")
+        path = write_mapping(tmp_path, field(**{"from": key}, to="a", kind="text"))
         data = f'{{"{key}":"v"}}\n{{"kk":1}}\n{{"{key}":"w"}}'.encode()
         assert Normalizer(path).to_dicts(data).output == [{"a": "v"}, {}, {"a": "w"}]

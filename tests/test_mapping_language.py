@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import write_mapping
 
 CASES = tomllib.loads((Path(__file__).parent / "mapping_language.toml").read_text(encoding="utf-8"))["case"]
 
@@ -20,8 +21,7 @@ def lines(text: str) -> list[str]:
 def test_mapping_when_it_uses_a_word_then_the_events_are(
     case: dict[str, Any], implementation: Any, tmp_path: Path
 ) -> None:
-    path = tmp_path / "my.toml"
-    path.write_text(case["mapping"], encoding="utf-8")
+    path = write_mapping(tmp_path, case["mapping"])
     data = "\n".join(lines(case["input"])).encode()
     expected = [json.loads(line) for line in lines(case["events"])]
 
@@ -38,10 +38,9 @@ def test_mapping_when_it_uses_a_word_then_the_events_are(
 
 def test_mapping_when_lists_are_long_then_time_is_in_proportion(native: Any, tmp_path: Path) -> None:
     # 60,000 different values: looking each one up among all before it would not end within the run.
-    path = tmp_path / "my.toml"
-    path.write_text(
+    path = write_mapping(
+        tmp_path,
         '[[field]]\nfrom="A"\nto="a"\nkind="text"\nlist=true\n[[field]]\nto="b"\nkind="collect"\nof=["a"]\n',
-        encoding="utf-8",
     )
     values = [str(i) for i in range(60_000)]
     data = json.dumps({"A": values + values}).encode()
@@ -51,11 +50,10 @@ def test_mapping_when_lists_are_long_then_time_is_in_proportion(native: Any, tmp
 
 
 def test_events_when_they_hold_lists_then_share_none_of_them(native: Any, tmp_path: Path) -> None:
-    path = tmp_path / "my.toml"
-    path.write_text(
+    path = write_mapping(
+        tmp_path,
         '[[field]]\nfrom="A"\nto="a"\nkind="text"\nlist=true\nkeep_empty=true\n'
         '[[field]]\nfrom="A"\nto="b"\nkind="text"\nlist=true\nkeep_empty=true\n',
-        encoding="utf-8",
     )
     first, second = native.to_dicts(b'{"A":["x"]}{"A":[]}', path).output
     first["a"].append("y")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import run_python
+from support import SANITIZED, run_python
 
 RECORDS = [b'{"ColoCode":"AMS","QueryType":1}', b'{"ColoCode":"CDG","QueryType":28}']
 SHAPES = {
@@ -133,9 +132,7 @@ def test_convert_when_options_do_not_fit_then_wrong_usage_in_one_line(
 
 
 # AddressSanitizer keeps what was freed for a while (381 MiB here, 101 when told not to): sizes say nothing there.
-@pytest.mark.skipif(
-    sys.platform != "linux" or "asan" in os.environ.get("LD_PRELOAD", ""), reason="reads the process's size from /proc"
-)
+@pytest.mark.skipif(sys.platform != "linux" or SANITIZED, reason="reads the process's size from /proc")
 @pytest.mark.parametrize("shape", ["json", "csv", "delimited", "broken"])
 def test_convert_when_input_is_large_then_memory_stays_flat(shape: str) -> None:
     parts = {

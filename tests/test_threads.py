@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 import pytest
-from support import GOOD, MIXED
+from support import GOOD, MIXED, running
 
 from cfdns_fast import Normalizer, RecordError
 from cfdns_fast.stream import NdjsonStream
@@ -75,23 +75,16 @@ def test_threads_when_not_a_number_of_threads_then_value_error(threads: Any) -> 
 
 def test_threads_when_the_bytes_change_meanwhile_then_the_totals_still_add_up() -> None:
     data = bytearray(DATA["mixed"])
-    stop = threading.Event()
+    pick = random.Random(7)
 
     def scribble() -> None:
-        pick = random.Random(7)
-        while not stop.is_set():
-            data[pick.randrange(len(data))] = pick.choice(b'{}"\\\n x')
+        data[pick.randrange(len(data))] = pick.choice(b'{}"\\\n x')
 
-    scribbler = threading.Thread(target=scribble)
-    scribbler.start()
-    try:
+    with running(scribble):
         for _ in range(10):
             result = Normalizer().to_ndjson(data, threads=4)
             assert result.output.count(b"\n") == result.events
             assert all(reject.byte_length >= len(reject.raw) > 0 for reject in result.rejects)
-    finally:
-        stop.set()
-        scribbler.join()
 
 
 def test_threads_when_several_callers_use_them_at_once_then_each_gets_its_own_result() -> None:

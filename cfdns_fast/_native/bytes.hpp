@@ -55,7 +55,7 @@ inline uint64_t ascii_lower(uint64_t word) {
   return word | is_upper >> 2;
 }
 
-// Of padded text. No early exit: four words at a time cost a fifth of what stopping at each would.
+// Of padded text. No early exit: stopping at each word cost more than looking at the rest.
 inline bool is_ascii(Slice text) {
   constexpr uint64_t upper_bits = 0x8080808080808080u;
   const char* at = text.data;
@@ -70,6 +70,17 @@ inline bool is_ascii(Slice text) {
 inline const char* find(const char* from, const char* to, char wanted) {
   if (from >= to) return nullptr;
   return static_cast<const char*>(std::memchr(from, wanted, static_cast<size_t>(to - from)));
+}
+
+// How much of a text of `left` bytes to take next: at most most_bytes, cut behind the last newline in them, or a line that is
+// longer.
+inline size_t whole_lines(const char* from, size_t left, size_t most_bytes) {
+  size_t cut = left < most_bytes ? left : most_bytes;
+  size_t looked_bytes = cut;
+  while (cut > 0 && from[cut - 1] != '\n') --cut;
+  if (cut != 0) return cut;
+  const char* newline = find(from + looked_bytes, from + left, '\n');
+  return newline == nullptr ? left : static_cast<size_t>(newline + 1 - from);
 }
 
 // Copy size_bytes bytes; may write up to 32 bytes behind them and read as many behind the source. Most pieces are short, and

@@ -60,17 +60,8 @@ bool Cursor::next_window() {
   size_t left = data_.size_bytes - static_cast<size_t>(window_offset_);
   if (left == 0) return false;
   const char* from = data_.data + window_offset_;
-  size_t size_bytes = left < window_bytes ? left : window_bytes;
-  // Cut behind a newline. What follows the last one may be half a record, which would spoil the whole window's index.
-  if (size_bytes < left || !final_) {
-    size_t cut = size_bytes;
-    while (cut > 0 && from[cut - 1] != '\n') --cut;
-    if (cut == 0) {
-      const char* newline = find(from + size_bytes, from + left, '\n');
-      cut = newline == nullptr ? left : static_cast<size_t>(newline + 1 - from);
-    }
-    size_bytes = cut;
-  }
+  // What follows the last newline may be half a record, which would spoil the whole window's index.
+  size_t size_bytes = left <= window_bytes && final_ ? left : whole_lines(from, left, window_bytes);
   buffer_.reserve(size_bytes, 0);
   std::memcpy(buffer_.data(), from, size_bytes);
   std::memset(buffer_.data() + size_bytes, 0, padding_bytes);

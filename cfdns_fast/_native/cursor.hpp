@@ -27,6 +27,8 @@ enum class Turn : uint8_t { event, reject, end };
 
 class Cursor {
  public:
+  static constexpr size_t window_bytes = 128 * 1024;
+
   // `delimiter`, if not empty, ends records as newlines do. It holds no newline, bracket or quote.
   Cursor(const Plan& plan, const std::string& delimiter)
       : event(plan), plan_(plan), delimiter_(delimiter), decoder_(plan), judge_(plan), document_(plan, delimiter) {}
@@ -64,7 +66,6 @@ class Cursor {
   // What the decoder's index covers.
   enum class Indexed : uint8_t { window, line, record };
 
-  static constexpr size_t window_bytes = 128 * 1024;
   // An index takes four bytes for each byte of text, so longer lines are cut into records first, and longer records that
   // are too large anyway are only scanned.
   static constexpr size_t most_indexed_bytes = 4 * 1024 * 1024;

@@ -1,6 +1,7 @@
 // The elements of an array and the members of an object that the decoder has found valid: a walk over their bytes.
 #pragma once
 
+#include "brackets.hpp"
 #include "record.hpp"
 
 namespace cfdns {
@@ -32,47 +33,24 @@ class Elements {
     token = Token();
     switch (*start) {
       case '"':
-        skip_string(&token.escaped);
+        skip_string(at_, end_);
         token.type = TokenType::string;
         token.text = {start + 1, static_cast<size_t>(at_ - start - 2)};
+        token.escaped = find(start, at_, '\\') != nullptr;
         return;
       case '{':
-      case '[': skip_container(); token.type = TokenType::container; break;
-      default:
-        token.integer = true;
-        for (; at_ < end_ && *at_ != ',' && *at_ != ']' && *at_ != '}' && !is_space(*at_); ++at_) {
-          if (*at_ == '.' || *at_ == 'e' || *at_ == 'E') token.integer = false;
-        }
-        token.type = *start == 't'   ? TokenType::boolean_true
-                     : *start == 'f' ? TokenType::boolean_false
-                     : *start == 'n' ? TokenType::null
-                                     : TokenType::number;
+      case '[':
+        skip_brackets(at_, end_);
+        token.type = TokenType::container;
+        break;
+      case 't': token.type = TokenType::boolean_true; break;
+      case 'f': token.type = TokenType::boolean_false; break;
+      case 'n': token.type = TokenType::null; break;
+      default: token.type = TokenType::number;
     }
+    if (token.type != TokenType::container) skip_token(at_, end_);
     token.text = {start, static_cast<size_t>(at_ - start)};
-  }
-
-  // From a string's opening quote to behind its closing one.
-  void skip_string(bool* escaped) {
-    for (++at_; *at_ != '"'; ++at_) {
-      if (*at_ != '\\') continue;
-      *escaped = true;
-      ++at_;
-    }
-    ++at_;
-  }
-
-  void skip_container() {
-    size_t depth = 0;
-    bool ignored;
-    do {
-      if (*at_ == '"') {
-        skip_string(&ignored);
-        continue;
-      }
-      if (*at_ == '{' || *at_ == '[') ++depth;
-      if (*at_ == '}' || *at_ == ']') --depth;
-      ++at_;
-    } while (depth != 0);
+    token.integer = token.type == TokenType::number && number_form(start, at_).integer;
   }
 
   const char* at_;

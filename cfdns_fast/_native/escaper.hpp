@@ -85,10 +85,6 @@ CFDNS_TARGET_SSSE3 inline size_t put_half(char* to, __m128i half_and_backslashes
   return shuffle_table.size_bytes[mask];
 }
 
-}  // namespace detail
-
-namespace detail {
-
 // Escape the first size_bytes (1 to 16) bytes at `at`. Reads 16 of them.
 CFDNS_TARGET_SSSE3 inline char* escape_block(char* to, const char* at, size_t size_bytes) {
   const __m128i backslashes = _mm_set1_epi8('\\');

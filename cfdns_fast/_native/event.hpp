@@ -24,7 +24,6 @@ struct Value {
 // Bit i stands for entry i of errors.PROBLEM_CODES.
 enum Problem : uint8_t { no_problem = 0, field_type = 1, field_range = 2, field_missing = 4 };
 constexpr size_t problem_codes = 3;
-inline constexpr const char* problem_names[problem_codes] = {"field.type", "field.range", "field.missing"};
 
 class Event {
  public:
@@ -106,9 +105,7 @@ class Event {
         ++problems[source * problem_codes + code];
         if (plan_.problems_slot == Plan::no_slot) continue;
         if (!problem_text_.empty()) problem_text_ += ", ";
-        problem_text_ += problem_names[code];
-        problem_text_ += ':';
-        problem_text_.append(plan_.sources[source].key, 0, plan_.sources[source].key_bytes);
+        problem_text_ += plan_.problem_texts[source * problem_codes + code];
       }
       found_[source] = no_problem;
     }

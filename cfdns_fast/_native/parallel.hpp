@@ -16,7 +16,7 @@ namespace cfdns {
 class ParallelBatch {
  public:
   // What is left of a window at the end of a piece is cut off and indexed anew, so a piece is one window.
-  static constexpr size_t piece_bytes = 128 * 1024;
+  static constexpr size_t piece_bytes = Cursor::window_bytes;
 
   // More threads than that have nothing to do.
   static size_t most_threads(size_t input_bytes) { return input_bytes / piece_bytes; }
@@ -98,16 +98,7 @@ class ParallelBatch {
     piece.number = taken_++;
     piece.offset = taken_bytes_;
     const char* from = data_.data + taken_bytes_;
-    size_t size_bytes = left < piece_bytes ? left : piece_bytes;
-    if (size_bytes < left) {
-      size_t cut = size_bytes;
-      while (cut > 0 && from[cut - 1] != '\n') --cut;
-      if (cut == 0) {
-        const char* newline = find(from + size_bytes, from + left, '\n');
-        cut = newline == nullptr ? left : static_cast<size_t>(newline + 1 - from);
-      }
-      size_bytes = cut;
-    }
+    size_t size_bytes = left <= piece_bytes ? left : whole_lines(from, left, piece_bytes);
     piece.text = {from, size_bytes};
     piece.last = size_bytes == left;
     taken_bytes_ += size_bytes;

@@ -125,6 +125,7 @@ class Plan {
   std::vector<Gathering> firsts;                     // done before the collections
   std::vector<Gathering> collections;
   std::vector<Verdict> verdicts;
+  std::vector<std::string> problem_texts;            // by source and code, as Event::problems
   uint16_t problems_slot = no_slot;                  // where a record's problems go as text
   size_t slot_text_bytes = TimeFormatter::text_bytes;  // room for text that a reading makes
   size_t unescapings = 1;         // how often one string of a record may be unescaped
@@ -151,6 +152,9 @@ class Plan {
     }
     sources.push_back(std::move(source));
   }
+
+  // To the source added last, in the order of errors.PROBLEM_CODES.
+  void add_problem_text(std::string_view text) { problem_texts.emplace_back(text); }
 
   void add_input(size_t source, bool required) {
     Input input;
