@@ -15,8 +15,9 @@ CORPUS = Path(__file__).parent / "corpus"
 PARTS = ("registered_domain", "subdomain", "top_level_domain")
 
 
-# The platform reads a name as a URL, so it strips blanks and a path. In a DNS name both are part of the last label.
-READ_AS_URL = {
+# Two rows are URLs whose host the platform split: they hold a blank and a path, which are no part of a host. In a DNS
+# name both belong to the last label, so as names these two are split otherwise.
+URLS_AS_NAMES = {
     "reflec.xxx.com ": (None, "reflec.xxx", None),
     "sekoiaio.cloudflareaccess.com/cdn-cgi/access/sso/saml/" + 64 * "0": (None, "sekoiaio.cloudflareaccess", None),
 }
@@ -47,14 +48,24 @@ def without_none(parts: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in parts.items() if value is not None}
 
 
+def host_of(url: str) -> str:
+    return url.strip(" ").partition("/")[0] if url in URLS_AS_NAMES else url
+
+
 @pytest.mark.parametrize(("file", "count"), [("domain_splits.jsonl", 204), ("edge_names.jsonl", 48)])
 def test_name_split_when_others_expect_one_then_agrees(implementation: Any, file: str, count: int) -> None:
     expected = rows(file)
     assert len(expected) == count
-    found = questions(implementation, [name for name, *_ in expected])
-    for (name, *parts), question in zip(expected, found, strict=True):
-        parts = READ_AS_URL.get(name, parts)
+    names = [host_of(name) for name, *_ in expected]
+    for name, (_, *parts), question in zip(names, expected, questions(implementation, names), strict=True):
         assert question == without_none({"name": name.strip("."), **dict(zip(PARTS, parts, strict=True))})
+
+
+def test_name_split_when_given_a_url_then_it_is_a_name_all_the_same(implementation: Any) -> None:
+    assert set(URLS_AS_NAMES) < {name for name, *_ in rows("domain_splits.jsonl")}
+    found = questions(implementation, list(URLS_AS_NAMES))
+    for (name, parts), question in zip(URLS_AS_NAMES.items(), found, strict=True):
+        assert question == without_none({"name": name, **dict(zip(PARTS, parts, strict=True))})
 
 
 def test_name_split_when_others_do_not_split_then_is_tldextracts(implementation: Any) -> None:
