@@ -77,15 +77,15 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         const char* data
         size_t size_bytes
 
-    cdef cppclass CSuffixTable "cfdns::SuffixTable":
-        CSuffixTable(string)
-        void add_edge(uint32_t, Slice, uint32_t) except +cfdns_raise
-        void add_fold(uint32_t, uint32_t) except +cfdns_raise
-        void finish() except +cfdns_raise
-
     cdef cppclass string_view "std::string_view":
         string_view()
         string_view(const char*, size_t)
+
+    cdef cppclass CSuffixTable "cfdns::SuffixTable":
+        CSuffixTable(string_view) except +cfdns_raise
+        void add_edge(uint32_t, Slice, uint32_t) except +cfdns_raise
+        void add_fold(uint32_t, uint32_t) except +cfdns_raise
+        void finish() except +cfdns_raise
 
     cdef enum class TimestampUnit(uint8_t):
         pass
@@ -168,8 +168,9 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
     cdef cppclass Engine:
         Engine() except +cfdns_raise
         CPlan plan
-        string delimiter
         OutputRoom room
+        void set_delimiter(string_view) except +cfdns_raise
+        const string& delimiter()
         unique_ptr[Cursor] borrow() except +cfdns_raise
         void give_back(unique_ptr[Cursor])
 
@@ -207,10 +208,10 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         broken_place "cfdns::DocumentSplitter::broken"
 
     cdef cppclass DocumentSplitter:
-        DocumentSplitter(const CPlan&, const string&)
+        DocumentSplitter(const CPlan&, const string&) except +cfdns_raise
         void start(Slice, cbool, uint8_t)
-        Found next(Slice&)
-        Reach is_wrapper(const char*, cbool&, Members&)
+        Found next(Slice&) except +cfdns_raise
+        Reach is_wrapper(const char*, cbool&, Members&) except +cfdns_raise
         cbool frames_record(const char*, const char*) except +cfdns_raise
         uint8_t place()
         const char* position()
@@ -260,7 +261,7 @@ cdef class SuffixTable:
     cdef shared_ptr[CSuffixTable] table
 
     def __cinit__(self, bytes node_flags, list edges, list folds):
-        self.table = make_shared[CSuffixTable](<string>node_flags)
+        self.table = make_shared[CSuffixTable](_view(node_flags))
         for parent, label, child in edges:
             self.table.get().add_edge(parent, _slice(label), child)
         for upper, lower in folds:
@@ -284,7 +285,7 @@ cdef class Plan:
         cdef bytes text
         cdef bytes json_key
         self.engine = make_shared[Engine]()
-        self.engine.get().delimiter = record_delimiter
+        self.engine.get().set_delimiter(_view(record_delimiter))
         plan = &self.engine.get().plan
         plan.suffixes = <shared_ptr[const CSuffixTable]>suffixes.table
         plan.max_record_bytes = max_record_bytes
@@ -397,7 +398,7 @@ cdef class Plan:
         cdef Found found
         _get_buffer(data, &view)
         try:
-            splitter.reset(new DocumentSplitter(self.engine.get().plan, self.engine.get().delimiter))
+            splitter.reset(new DocumentSplitter(self.engine.get().plan, self.engine.get().delimiter()))
             input.data = at = <const char*>view.buf
             input.size_bytes = view.len
             line_end = at + line_bytes

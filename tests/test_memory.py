@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import mmap
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from allocation_failures import CALLS
 from support import MIXED, SANITIZED, WRITERS, every_writer, memory_mapped, run_python, running
 
 from cfdns_fast import Normalizer, RecordError
@@ -23,58 +25,6 @@ from cfdns_fast.stream import NdjsonStream
 SOAK = int(os.environ.get("CFDNS_SOAK", "1"))
 
 # An allocation that fails
-
-FAIL = """
-import ctypes, sys
-from cfdns_fast import Normalizer
-from cfdns_fast.stream import NdjsonStream
-
-library = ctypes.CDLL(None)
-library.arm.argtypes = [ctypes.c_long, ctypes.c_size_t]
-library.disarm.restype = ctypes.c_long
-
-GOOD = b'{"QueryName":"www.\\xc3\\xa9xample.com.","SourceIP":"192.0.2.7","Timestamp":1657233726,"x":[1,"\\\\u00e9"]}\\n'
-DATA = (GOOD * 3 + b"oops\\n" + b'{"ColoCode":"\\\\u00e9"}{"QueryType":-1}\\n') * 40 + b"{"
-
-def parse(normalizer):
-    return normalizer._plan.parse(GOOD)
-
-def stream(normalizer):
-    stream = NdjsonStream(normalizer)
-    parts = [stream.feed(DATA[:1000]), stream.feed(DATA[1000:]), stream.finish()]
-    return [(part.output, part.rejects) for part in parts]
-
-CALLS = {
-    "to_ndjson": lambda n: n.to_ndjson(DATA),
-    "threads": lambda n: n.to_ndjson(DATA * 40, threads=3),
-    "to_dicts": lambda n: n.to_dicts(DATA),
-    "iter_dicts": lambda n: list(n.iter_dicts(DATA)),
-    "parse": parse,
-    "stream": stream,
-}
-call, least, cold = CALLS[sys.argv[1]], int(sys.argv[2]), sys.argv[3] == "cold"
-shared = Normalizer()
-expected = call(shared)
-failures = n = 0
-while True:
-    n += 1
-    # A new one has no workspace yet, so that making that fails too.
-    normalizer = Normalizer() if cold else shared
-    library.arm(n, least)
-    try:
-        result = call(normalizer)
-    except MemoryError:
-        left = library.disarm()
-        failures += 1
-        assert left == 0, "a MemoryError that was not asked for"
-    else:
-        left = library.disarm()
-        assert result == expected, "a wrong result"
-    assert call(normalizer) == expected, "not sound afterwards"
-    if left or n == 2000:
-        break
-print(n, failures)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -91,17 +41,22 @@ def failing_malloc(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return library
 
 
+# Either all that have 200 bytes or more (below, most are the interpreter's own, and they are very many), or all of any
+# size, but those of the interpreter that its own allocator serves.
+@pytest.mark.parametrize(("least_bytes", "allocator"), [("200", "malloc"), ("1", "pymalloc")])
 @pytest.mark.parametrize("state", ["cold", "warm"])
-@pytest.mark.parametrize("writer", ["to_ndjson", "threads", "to_dicts", "iter_dicts", "parse", "stream"])
+@pytest.mark.parametrize("call", CALLS)
 def test_conversion_when_any_allocation_fails_then_memory_error_or_the_right_result(
-    failing_malloc: Path, writer: str, state: str
+    failing_malloc: Path, call: str, state: str, least_bytes: str, allocator: str
 ) -> None:
-    # Below 200 bytes most are the interpreter's own, and they are very many.
-    done = run_python(FAIL, writer, "200", state, LD_PRELOAD=str(failing_malloc), PYTHONMALLOC="malloc")
+    program = Path(__file__).with_name("allocation_failures.py").read_text(encoding="utf-8")
+    preload = {"LD_PRELOAD": str(failing_malloc), "PYTHONMALLOC": allocator}
+    done = run_python(program, call, least_bytes, state, **preload)
     assert (done.returncode, done.stderr) == (0, "")
     tried, failures = map(int, done.stdout.split())
-    # A thread that cannot be made is done without.
-    assert 1 <= failures < tried
+    # A thread that cannot be made is done without, and parse() allocates nothing but the event once it has a workspace.
+    assert failures < tried
+    assert failures > 0 or (call, state) == ("parse", "warm")
 
 
 NO_MEMORY = """
@@ -150,6 +105,13 @@ def test_conversion_when_any_object_cannot_be_made_then_memory_error_or_the_righ
 def resident_bytes() -> int:
     with open("/proc/self/statm", encoding="ascii") as file:
         return int(file.read().split()[1]) * mmap.PAGESIZE
+
+
+def settled_bytes() -> int:
+    gc.collect()
+    # What the C library has got back it may keep for later.
+    getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)(0)
+    return resident_bytes()
 
 
 def abandon(normalizer: Normalizer, data: bytes) -> None:
@@ -204,6 +166,25 @@ def test_memory_when_a_thousand_batches_are_converted_then_it_stays_flat(use: st
     gc.collect()
     # A leak of one event a batch would be a megabyte or more.
     assert resident_bytes() - before < 600_000
+
+
+HUGE: dict[str, tuple[dict[str, Any], bytes]] = {
+    "a long text": ({}, b'{"ColoCode":"' + b"x\\u00e9" * 2_000_000 + b'"}'),
+    "a long text that nobody reads": ({}, b'{"x":"' + b"x\\u00e9" * 2_000_000 + b'"}'),
+    "a long list": ({"dataset": "gateway_dns"}, b'{"ResolvedIPs":[' + b'"192.0.2.1",' * 1_000_000 + b'"192.0.2.2"]}'),
+    "a long reject": ({}, b'{"x":"' + b"x\\u00e9" * 2_000_000),
+}
+
+
+@pytest.mark.skipif(SANITIZED or not Path("/proc/self/statm").exists(), reason="reads the process's size from /proc")
+@pytest.mark.parametrize("record", HUGE)
+def test_memory_when_one_record_was_huge_then_it_is_given_back(record: str) -> None:
+    options, data = HUGE[record]
+    normalizer = Normalizer(max_record_bytes=2**26, **options)
+    normalizer.to_ndjson(MIXED)
+    before = settled_bytes()
+    normalizer.to_ndjson(data)
+    assert settled_bytes() - before < 4_000_000
 
 
 @every_writer

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cursor.hpp"
@@ -87,8 +88,11 @@ class OutputRoom {
 class Engine {
  public:
   Plan plan;
-  std::string delimiter;  // between records, besides newlines
   OutputRoom room;
+
+  // What stands between records, besides newlines. To be set before any cursor is borrowed.
+  void set_delimiter(std::string_view delimiter) { delimiter_ = delimiter; }
+  const std::string& delimiter() const { return delimiter_; }
 
   std::unique_ptr<Cursor> borrow() {
     {
@@ -99,7 +103,7 @@ class Engine {
         return cursor;
       }
     }
-    return std::make_unique<Cursor>(plan, delimiter);
+    return std::make_unique<Cursor>(plan, delimiter_);
   }
 
   void give_back(std::unique_ptr<Cursor> cursor) noexcept {
@@ -112,6 +116,7 @@ class Engine {
   Engine() { idle_.reserve(8); }
 
  private:
+  std::string delimiter_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Cursor>> idle_;
 };

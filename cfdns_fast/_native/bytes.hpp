@@ -116,7 +116,9 @@ class Buffer {
     capacity_bytes_ = wanted;
   }
 
-  void release() {
+  // Give the memory back if it is more than that.
+  void trim(size_t kept_bytes) {
+    if (capacity_bytes_ <= kept_bytes) return;
     std::free(data_);
     data_ = nullptr;
     capacity_bytes_ = 0;

@@ -258,7 +258,11 @@ RejectCode Cursor::judge(const char* from, const char* to) {
 void Cursor::trim() {
   data_ = {};
   constexpr size_t kept_bytes = 8 * window_bytes;
-  if (buffer_.capacity_bytes() > kept_bytes) buffer_.release();
+  buffer_.trim(kept_bytes);
+  event.trim(kept_bytes);
+  decoder_.trim(kept_bytes);
+  judge_.trim(kept_bytes);
+  reject = Reject();
   window_index_.trim(kept_bytes);
   line_index_.trim(kept_bytes);
   judge_index_.trim(kept_bytes);

@@ -65,6 +65,13 @@ class Event {
     }
   }
 
+  // Give memory back if it is more than usual records need. The values at hand are gone then.
+  void trim(size_t kept_bytes) {
+    unescaped_.trim(kept_bytes);
+    if (items.capacity() > kept_bytes / sizeof(Value)) items = std::vector<Value>();
+    forget_seen();
+  }
+
  private:
   static bool is_absent(const Token& token) {
     bool empty = token.type == TokenType::string && token.text.size_bytes == 0;
@@ -245,7 +252,7 @@ class Event {
   // Every value once, in the order of its first appearance.
   void collect(const Gathering& collection) {
     size_t first = items.size();
-    seen_.clear();
+    forget_seen();
     for (uint16_t slot : collection.from) {
       const Value value = values[slot];
       if (value.type == ValueType::absent) continue;
@@ -256,6 +263,13 @@ class Event {
       for (size_t i = 0; i < value.count; ++i) collect(Value(items[static_cast<size_t>(value.integer) + i]));
     }
     set_list(collection.slot, ValueType::list, first, items.size() - first, false);
+  }
+
+  // Clearing takes as long as the set is wide, which a small record must not pay for a large one before it.
+  void forget_seen() {
+    constexpr size_t most_buckets = 1024;
+    if (seen_.bucket_count() > most_buckets) seen_ = std::unordered_set<std::string_view>();
+    else seen_.clear();
   }
 
   void collect(const Value& value) {

@@ -82,6 +82,9 @@ class Decoder {
     return (container ? skip_container(at, 1) : scalar(at, token)) && at == starts_end_;
   }
 
+  // Give memory back if it is more than usual records need. The record at hand is gone then.
+  void trim(size_t kept_bytes) { unescaped_.trim(kept_bytes); }
+
   Record record;
   bool newlines_allowed = false;  // between tokens
 

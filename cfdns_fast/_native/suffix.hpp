@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "escape.hpp"
@@ -22,7 +23,7 @@ class SuffixTable {
   enum NodeFlag : uint8_t { rule_ends = 1, has_wildcard = 2, has_children = 4 };
 
   // node_flags: one byte a node, node 0 is the root; has_children is set here.
-  explicit SuffixTable(std::string node_flags) : flags_(std::move(node_flags)) {}
+  explicit SuffixTable(std::string_view node_flags) : flags_(node_flags) {}
 
   void add_edge(uint32_t parent, Slice label, uint32_t child) {
     flags_[parent] = static_cast<char>(flags_[parent] | has_children);

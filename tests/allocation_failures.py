@@ -1,0 +1,91 @@
+"""Run by test_memory.py with failing_malloc.c preloaded: make every allocation of a call fail once.
+
+    python allocation_failures.py CALL LEAST_BYTES cold|warm
+
+Prints how many allocations were tried and how many of them ended in a MemoryError.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import patch
+
+from cfdns_fast import Normalizer, _core, plan
+from cfdns_fast.mapping import load
+from cfdns_fast.stream import NdjsonStream
+
+GOOD = '{"QueryName":"www.éxample.com.","SourceIP":"192.0.2.7","Timestamp":1657233726,"x":[1,"\\u00e9"]}\n'.encode()
+LISTS = b'{"ResolvedIPs":["192.0.2.1","x"],"RData":[{"type":"1","data":"\\u00e9"}],"QueryName":"a.b.com"}\n'
+DATA = (GOOD * 3 + b"oops\n" + b'{"ColoCode":"\\u00e9"}{"QueryType":-1}\n') * 40 + b"{"
+DOCUMENT = b"[" + GOOD + b"," + GOOD + b"," + LISTS + b",1] oops"
+WRAPPED = b'{"\\u00e9":[{"QueryName":"a"}],"x":1}\n' + GOOD
+
+
+def stream(normalizer: Normalizer) -> Any:
+    parts = NdjsonStream(normalizer)
+    results = [parts.feed(DATA[:1000]), parts.feed(DATA[1000:]), parts.finish()]
+    return [(part.output, part.rejects) for part in results]
+
+
+def make(_: Normalizer) -> Any:
+    # Not the real suffix rules: they are compiled once a process, in tens of thousands of allocations.
+    table = _core.SuffixTable(bytes(40), [(0, b"com", 1), (1, b"example", 2)], [(0xC9, 0xE9)])
+    with patch.object(plan, "_suffix_table", lambda _: table):
+        made = plan.compile_plan(
+            load("ecs", "gateway_dns"),
+            private_suffixes=False,
+            timestamp_unit="auto",
+            max_record_bytes=100,
+            record_delimiter=b"||",
+        )
+    return made.to_ndjson(LISTS).output
+
+
+CALLS: dict[str, tuple[dict[str, Any], Callable[[Normalizer], Any]]] = {
+    "to_ndjson": ({}, lambda n: n.to_ndjson(DATA)),
+    "threads": ({}, lambda n: n.to_ndjson(DATA * 40, threads=3)),
+    "to_dicts": ({}, lambda n: n.to_dicts(DATA)),
+    "iter_dicts": ({}, lambda n: list(n.iter_dicts(DATA))),
+    "parse": ({}, lambda n: n._plan.parse(GOOD)),
+    "stream": ({}, stream),
+    "document": ({"input_format": "json"}, lambda n: n.to_dicts(DOCUMENT)),
+    "auto": ({"input_format": "auto"}, lambda n: n.to_ndjson(WRAPPED)),
+    "lists": ({"dataset": "gateway_dns"}, lambda n: n.to_ndjson(LISTS * 20)),
+    "make": ({}, make),
+}
+
+
+def run(name: str, least_bytes: int, cold: bool) -> tuple[int, int]:
+    library = ctypes.CDLL(None)
+    library.arm.argtypes = [ctypes.c_long, ctypes.c_size_t]
+    library.disarm.restype = ctypes.c_long
+    options, call = CALLS[name]
+    shared = Normalizer(**options)
+    expected = call(shared)
+    failures = tried = 0
+    while True:
+        tried += 1
+        # A new one has no workspace yet, so that making that fails too.
+        normalizer = Normalizer(**options) if cold else shared
+        library.arm(tried, least_bytes)
+        try:
+            result = call(normalizer)
+        except MemoryError:
+            left = library.disarm()
+            failures += 1
+            assert left == 0, "a MemoryError that was not asked for"
+        else:
+            left = library.disarm()
+            assert result == expected, "a wrong result"
+        assert call(normalizer) == expected, "not sound afterwards"
+        if left or tried == 2000:
+            return tried, failures
+
+
+if __name__ == "__main__":
+    # What the interpreter cannot raise, it would print.
+    sys.unraisablehook = lambda _: None
+    print(*run(sys.argv[1], int(sys.argv[2]), sys.argv[3] == "cold"))
