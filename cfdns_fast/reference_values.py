@@ -65,7 +65,7 @@ def read_field(field: Field, record: Record, settings: Settings, problems: Probl
         elif isinstance(element, dict):
             members = {name: read(element.get(name), reader) for name in field.members}
             items.append({name: member for name, member in members.items() if member is not None} or None)
-        elif element is not None:
+        elif not _is_absent(element):
             problems.add(("field.type", key))
     items = [item for item in items if item is not None]
     return items if items or field.keep_empty else None

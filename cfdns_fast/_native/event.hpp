@@ -204,7 +204,7 @@ class Event {
     Token object, key;
     std::vector<Token> tokens(keys.size() + 1);  // the last one is for other keys
     for (Elements elements(array); elements.next(object);) {
-      if (object.type == TokenType::null) continue;
+      if (is_absent(object)) continue;
       if (object.type != TokenType::container || *object.text.data != '{') {
         found |= field_type;
         continue;
