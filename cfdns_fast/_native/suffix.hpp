@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "escape.hpp"
+#include "simd.hpp"
 
 namespace cfdns {
 
@@ -16,6 +17,45 @@ struct NameParts {
   size_t top_level_domain = none;   // to the end of the name
   size_t registered_domain = none;  // to the end of the name
   size_t subdomain_end = 0;         // from the start of the name; 0: no subdomain
+};
+
+// Finds the labels of a name from the right. Plain names of usual length by a mask of their dots: labels are of any length,
+// and a CPU cannot foretell where a search byte by byte ends (measured: 3 % of NDJSON).
+class LabelFinder {
+ public:
+  // name: padded. `plain`: it holds no backslash.
+  LabelFinder(Slice name, bool plain) : start_(name.data), plain_(plain) {
+#ifdef CFDNS_X64
+    by_mask_ = plain && name.size_bytes < 64 && simd_level != SimdLevel::plain;
+    if (!by_mask_) return;
+    for (size_t i = 0; i < name.size_bytes; i += 16) dots_ |= uint64_t{mask_equal(load16(name.data + i), '.')} << i;
+#endif
+  }
+
+  // The start of the label that ends at label_end: behind the last dot that no backslash escapes.
+  const char* label_start(const char* label_end) const {
+    if (by_mask_) {
+      uint64_t before = dots_ & ((uint64_t{1} << (label_end - start_)) - 1);
+      return before == 0 ? start_ : start_ + highest_bit(before) + 1;
+    }
+    const char* at = label_end;
+    while (at > start_) {
+      if (at[-1] == '.') {
+        if (plain_) return at;
+        const char* escape = at - 1;
+        while (escape > start_ && escape[-1] == '\\') --escape;
+        if (((at - 1 - escape) & 1) == 0) return at;
+      }
+      --at;
+    }
+    return start_;
+  }
+
+ private:
+  const char* start_;
+  uint64_t dots_ = 0;
+  bool plain_;
+  bool by_mask_ = false;
 };
 
 class SuffixTable {
@@ -53,6 +93,7 @@ class SuffixTable {
   // name: not empty, no dot at either end, padded. `plain`: it holds no backslash.
   NameParts split(Slice name, bool plain) const {
     NameParts parts;
+    const LabelFinder labels(name, plain);
     const char* start = name.data;
     const char* label_end = name.end();
     const char* label = label_end;
@@ -60,7 +101,7 @@ class SuffixTable {
     const char* matched = label_end;
     uint32_t node = 0;
     for (;;) {
-      label = label_start(start, label_end, plain);
+      label = labels.label_start(label_end);
       uint32_t child = lookup(node, {label, static_cast<size_t>(label_end - label)}, false);
       if (child == 0) {
         if (flags_[node] & has_wildcard) {
@@ -77,14 +118,14 @@ class SuffixTable {
       label_end = label - 1;
     }
     if (suffix == nullptr) {
-      const char* last = label_start(start, name.end(), plain);
+      const char* last = labels.label_start(name.end());
       if (last != start) parts.subdomain_end = static_cast<size_t>(last - 1 - start);
       return parts;
     }
     parts.top_level_domain = static_cast<size_t>(suffix - start);
     if (suffix == start) return parts;
     const char* domain_end = suffix - 1;
-    const char* domain = label_start(start, domain_end, plain);
+    const char* domain = labels.label_start(domain_end);
     if (domain != domain_end) parts.registered_domain = static_cast<size_t>(domain - start);
     if (domain != start) parts.subdomain_end = static_cast<size_t>(domain - 1 - start);
     return parts;
@@ -97,21 +138,6 @@ class SuffixTable {
   struct Fold {
     uint32_t upper, lower;
   };
-
-  // The start of the label that ends at label_end: behind the last dot that no backslash escapes.
-  static const char* label_start(const char* start, const char* label_end, bool plain) {
-    const char* at = label_end;
-    while (at > start) {
-      if (at[-1] == '.') {
-        if (plain) return at;
-        const char* escape = at - 1;
-        while (escape > start && escape[-1] == '\\') --escape;
-        if (((at - 1 - escape) & 1) == 0) return at;
-      }
-      --at;
-    }
-    return start;
-  }
 
   // Letters of either case hash alike: bit 5 is set everywhere. Only the first and the last eight bytes count.
   static uint64_t hash(uint32_t parent, Slice label) {

@@ -179,7 +179,8 @@ inline TimeResult time_from_rfc3339(Slice text, Time& time) {
   return time.us < first_us || time.us > last_us ? TimeResult::out_of_range : TimeResult::ok;
 }
 
-// Writes YYYY-MM-DDTHH:MM:SS[.ffffff]Z, or with all nine digits, and remembers the second: neighbouring records share it more often than not.
+// Writes YYYY-MM-DDTHH:MM:SS[.ffffff]Z, or with all nine digits, and remembers the second: neighbouring records share it
+// more often than not.
 class TimeFormatter {
  public:
   static constexpr size_t text_bytes = 32;  // room that put() may write to
@@ -203,9 +204,32 @@ class TimeFormatter {
     return 27;
   }
 
+  static constexpr size_t ns_digits = 19;  // of nanoseconds from 2001 to 2286
+
+  // From ns_digits digits, if they are of the second that was written last and remembered: the text then has its fraction
+  // digit by digit, and nothing need be computed (measured: 5 % of NDJSON). 0 if they are not.
+  size_t put_remembered(const char* digits, bool nine_digits, char* to) const {
+    if (std::memcmp(digits, second_digits_, sizeof second_digits_) != 0) return 0;
+    std::memcpy(to, text_, 24);
+    to[19] = '.';
+    std::memcpy(to + 20, digits + sizeof second_digits_, 9);
+    if (nine_digits) {
+      to[29] = 'Z';
+      return 30;
+    }
+    to[26] = 'Z';
+    if (std::memcmp(to + 20, "000000", 6) != 0) return 27;
+    to[19] = 'Z';
+    return 20;
+  }
+
+  // Call with such digits after put() of the time that they are.
+  void remember(const char* digits) { std::memcpy(second_digits_, digits, sizeof second_digits_); }
+
  private:
   void set_second(int64_t second) {
     using namespace detail;
+    second_digits_[0] = 0;
     int64_t day = floor_divide(second, seconds_per_day);
     int of_day = static_cast<int>(second - day * seconds_per_day);
     if (day != day_) {
@@ -225,6 +249,7 @@ class TimeFormatter {
   int64_t day_ = INT64_MIN;
   int64_t second_ = INT64_MIN;
   char text_[24] = {};
+  char second_digits_[10] = {};  // of second_; nothing if the first is 0
 };
 
 }  // namespace cfdns
