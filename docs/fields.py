@@ -18,8 +18,9 @@ _HEAD = """\
 Made by `python docs/fields.py` from the mapping files in `cfdns_fast/data`; edit those. What each kind takes, gives and
 calls a problem is in [their README](../cfdns_fast/data/README.md#kinds).
 
-The order is the order of the output. A field is absent if its source is absent, null or `""`, or has a problem; what else
-makes it absent, and what stands there instead, is in the last column. An object is there only if something is in it.
+The order is the order of the output. A field is absent if its source is absent, null or `""`, or has a problem; what
+else makes it absent, and what stands there instead, is in the last column. An object is there only if something is in
+it.
 """
 
 _NAME_PARTS = ("registered_domain", "subdomain", "top_level_domain")

@@ -199,7 +199,7 @@ def _matches(claimed: str, printed: str) -> bool:
 
 
 def _environment(programs: Path) -> dict[str, str]:
-    """Return an environment in which ``cfdns-fast`` and ``python`` are those under test, wherever they are installed."""
+    """Return an environment in which ``cfdns-fast`` and ``python`` are those under test."""
     programs.mkdir()
     for name, arguments in (("cfdns-fast", "-P -m cfdns_fast"), ("python", "-P")):
         path = programs / name
