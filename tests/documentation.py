@@ -93,11 +93,15 @@ def name_of(path: Path) -> str:
 
 def blocks(path: Path) -> list[Block]:
     """Return the code blocks of a page."""
-    text = path.read_text(encoding="utf-8")
+    return blocks_of(path.read_text(encoding="utf-8"), name_of(path))
+
+
+def blocks_of(text: str, page: str) -> list[Block]:
+    """Return the code blocks of a page's text."""
     found = list(_FENCE.finditer(text))
-    assert len(re.findall(r"^ *```", text, re.MULTILINE)) == 2 * len(found), f"{path}: a fence of another form"
+    assert len(re.findall(r"^ *```", text, re.MULTILINE)) == 2 * len(found), f"{page}: a fence of another form"
     return [
-        Block(name_of(path), text.count("\n", 0, each.start(3)) + 1, each[2], each[3], tuple((each[1] or "").split()))
+        Block(page, text.count("\n", 0, each.start(3)) + 1, each[2], each[3], tuple((each[1] or "").split()))
         for each in found
     ]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import recipe_fakes
-from documentation import PAGES, ROOT, Page, blocks, name_of
+from documentation import PAGES, ROOT, Page, blocks, blocks_of, name_of
 
 pytestmark = pytest.mark.skipif(not (ROOT / "docs").exists(), reason="no documentation around the tests")
 
@@ -69,6 +69,30 @@ def test_code_when_it_is_on_a_page_then_stands_in_fences_of_known_languages(path
     assert not re.search(r"\n\n {4}\S", prose_of(path)), "indented code is not run"
     for block in blocks(path):
         assert block.language in ("python", "sh", "toml", "yaml", "diff", "json", "text"), block.place
+
+
+LIES = {
+    "what is printed": "```python\nprint(1)  # 2\n```\n",
+    "what is printed beside": "```python\nprint(1)\nprint(2)  # 2\n```\n",
+    "what must not raise": "```python\nassert False\n```\n",
+    "an output": "```sh\necho a b\n```\n\n<!-- output -->\n```text\na … c\n```\n",
+    "an output as JSON": '```sh\necho \'{"a": 1}\'\n```\n\n<!-- output -->\n```json\n{"a": 2}\n```\n',
+    "a failing command": "```sh\nfalse\ntrue\n```\n",
+    "an exit code": "<!-- exit 2 -->\n```sh\nexit 1\n```\n",
+    "a mapping": '```toml\n[[field]]\nto = "a"\nkind = "b"\n```\n',
+    "a diff": "```sh\necho a > a.toml\n```\n\n```diff\n--- a.toml\n+++ a.toml\n@@\n-b\n+c\n```\n",
+    "a command of a collector": '```toml\ncommand = ["sh", "-c", "cfdns-fast --version; exec sleep 60"]\n```\n',
+    "a block of no known language": "```text\na\n```\n",
+}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a POSIX shell")
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+def test_page_when_it_does_not_say_what_is_so_then_fails(lie: str, tmp_path: Path) -> None:
+    page = Page(tmp_path)
+    with pytest.raises((AssertionError, ValueError)):
+        for block in blocks_of(lie, "page"):
+            page.run(block)
 
 
 # Links

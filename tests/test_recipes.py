@@ -42,9 +42,9 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
         yield found
 
 
-def load(page: str) -> dict[str, Any]:
-    """Return the names that the Python of a page defines."""
-    names: dict[str, Any] = {"__name__": "recipe"}
+def load(page: str, name: str = "recipe") -> dict[str, Any]:
+    """Run the Python of a page as a module of this name; return what it defines."""
+    names: dict[str, Any] = {"__name__": name}
     for block in blocks(RECIPES / page):
         if block.language == "python":
             exec(compile("\n" * (block.line - 1) + block.text, block.page, "exec"), names)
@@ -241,6 +241,18 @@ def test_sekoia_when_forwarding_then_sends_the_raw_records_that_are_wanted(servi
     assert services.intake.requests == [[records(1).decode().rstrip(), '{"QueryType": 1}', '{"QueryType": 2}']]
     assert rejects.getvalue() == b"oops\n"
     assert sent == 3
+
+
+def test_sekoia_when_run_as_a_program_then_forwards_the_files_it_is_given(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batch(tmp_path, records(2) + b"oops")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["forward.py", "batch.log.gz", "batch.log.gz"])
+    load("sekoia.md", "__main__")
+    assert capsys.readouterr().out == "batch.log.gz 2\n" * 2
+    assert (tmp_path / "rejects.ndjson").read_bytes() == b"oops\n" * 2
+    assert len(services.intake.requests) == 2
 
 
 def test_sekoia_when_there_are_many_records_then_requests_are_of_a_thousand(services: Services, tmp_path: Path) -> None:
