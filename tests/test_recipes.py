@@ -6,6 +6,7 @@ import base64
 import gzip
 import io
 import json
+import os
 import tracemalloc
 import urllib.error
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 import recipe_fakes
-from documentation import ROOT, blocks
+from documentation import ROOT, Page, blocks
 from recipe_fakes import KafkaException, Services
 
 RECIPES = ROOT / "docs" / "recipes"
@@ -49,6 +50,19 @@ def load(page: str, name: str = "recipe") -> dict[str, Any]:
         if block.language == "python":
             exec(compile("\n" * (block.line - 1) + block.text, block.page, "exec"), names)
     return names
+
+
+# Vector and Fluent Bit
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a POSIX shell")
+def test_collectors_when_a_batch_is_damaged_then_it_stays_and_the_others_are_done(tmp_path: Path) -> None:
+    page = Page(tmp_path)
+    page.folder.joinpath("logs/one.log.gz").write_bytes(gzip.compress(records(5)) + b"damage")
+    page.run(next(block for block in blocks(RECIPES / "collectors.md") if block.language == "sh"))
+    assert sorted(path.name for path in page.folder.glob("done/*")) == ["two.log.gz"]
+    assert sorted(path.name for path in page.folder.glob("logs/*")) == ["one.log.gz"]
+    assert query_names(page.folder.joinpath("events/one.ndjson").read_bytes()) == numbered(5)
 
 
 # AWS Lambda
