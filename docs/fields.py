@@ -20,7 +20,8 @@ calls a problem is in [their README](../cfdns_fast/data/README.md#kinds).
 
 The order is the order of the output. A field is absent if its source is absent, null or `""`, or has a problem; what
 else makes it absent, and what stands there instead, is in the last column. An object is there only if something is in
-it.
+it. Of several keys (*else*) the first that has a value is read; of several fields (*otherwise*) the first that gives a
+value counts.
 """
 
 _NAME_PARTS = ("registered_domain", "subdomain", "top_level_domain")
@@ -72,7 +73,7 @@ def _source(field: Field) -> str:
         return "the record's problems"
     if field.kind == "constant":
         return ""
-    return " and ".join(f"`{to}`" for to in field.of) or ", else ".join(f"`{key}`" for key in field.sources)
+    return ", ".join(f"`{to}`" for to in field.of) or ", else ".join(f"`{key}`" for key in field.sources)
 
 
 def _kind(field: Field, entry: dict[str, Any]) -> str:
