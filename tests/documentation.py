@@ -259,5 +259,6 @@ def collect(command: list[str], folder: Path, environment: dict[str, str]) -> No
         assert (reject["raw"], reject["code"]) == ("oops", "json.syntax")
     finally:
         watchdog.cancel()
+        watchdog.join()
         os.killpg(started.pid, signal.SIGKILL)
         started.communicate()
