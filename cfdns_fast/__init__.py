@@ -3,6 +3,8 @@
 `parse` converts one record, a `Normalizer` batches, `split_domain` one name. Errors are subclasses of `CfdnsError`.
 """
 
+from typing import TYPE_CHECKING
+
 from .errors import CfdnsError, EngineError, InputFormatError, MappingError, RecordError
 from .normalizer import Normalizer, parse
 from .results import Reject, Result
@@ -23,10 +25,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> str:
-    if name == "__version__":
-        # Reading the installed metadata costs 50 ms, half of importing the package.
-        from importlib.metadata import version
+if TYPE_CHECKING:
+    # To a type checker, a function for attributes means that a module has every attribute.
+    __version__: str
+else:
 
-        return version("cfdns-fast")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name):
+        if name == "__version__":
+            # Reading the installed metadata costs 50 ms, half of importing the package.
+            from importlib.metadata import version
+
+            return version("cfdns-fast")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-from typing import Any, final
+from typing import Any, Self, final
 
 from typing_extensions import Buffer
 
@@ -12,14 +12,12 @@ def first_bytes(data: Buffer, most_bytes: int) -> bytes: ...
 
 @final
 class SuffixTable:
-    def __init__(
-        self, node_flags: bytes, edges: list[tuple[int, bytes, int]], folds: list[tuple[int, int]]
-    ) -> None: ...
+    def __new__(cls, node_flags: bytes, edges: list[tuple[int, bytes, int]], folds: list[tuple[int, int]]) -> Self: ...
 
 @final
 class Plan:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         sources: list[str],
         inputs: list[tuple[list[int], bool, list[tuple[int, int, int, int, int]]]],
@@ -37,7 +35,7 @@ class Plan:
         timestamp_unit: int,
         max_record_bytes: int,
         record_delimiter: bytes = b"",
-    ) -> None: ...
+    ) -> Self: ...
     def to_ndjson(self, data: Buffer, *, raise_on_reject: bool = False, threads: int = 1) -> Result[bytes]: ...
     def document_to_ndjson(self, data: Buffer, *, raise_on_reject: bool = False) -> Result[bytes]: ...
     def to_ndjson_part(

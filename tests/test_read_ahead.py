@@ -54,4 +54,5 @@ def test_read_ahead_when_left_early_then_its_thread_ends() -> None:
     deadline = time.monotonic() + 10
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert threading.active_count() == before
+    # Fewer, if a thread of the test before had not ended yet.
+    assert threading.active_count() <= before

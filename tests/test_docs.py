@@ -1,0 +1,148 @@
+"""What the documentation shows is so: every code block runs and prints what the page says, every link leads somewhere.
+
+`documentation.py` says how a block is tried; `NOT_RUN` lists those that are not, with the reason.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import recipe_fakes
+from documentation import PAGES, ROOT, Page, blocks, blocks_of, name_of
+
+pytestmark = pytest.mark.skipif(not (ROOT / "docs").exists(), reason="no documentation around the tests")
+
+#: Page and first line of a block -> why it is not run here.
+NOT_RUN = {
+    ("README.md", "python -m pip install . && \\"): "installs the package; .ci/run does it",
+    ("README.md", "python -m pip install -e '.[test]' && \\"): "installs, and runs these tests; .ci/run does it",
+    ("README.md", "python -m pip install -e '.[bench]' && python -m benchmarks --targets"): "measures for minutes",
+    ("docs/architecture.md", "bytes ──► frame ──────► decode ─────► read ────────────► assemble ──► NDJSON bytes"): (
+        "a drawing"
+    ),
+    ("docs/architecture.md", "mapping file ── mapping_file.py ──► Mapping ──────┐"): "a drawing",
+    ("docs/contributing.md", "python -m venv .venv && . .venv/bin/activate"): "installs, and runs these tests",
+    ("docs/getting_started.md", "python -m pip install ."): "installs the package",
+    ("docs/performance.md", "python -m pip install -e '.[bench]'"): "installs, and measures for minutes",
+    (
+        "tests/fuzz/README.md",
+        "tests/fuzz/run 60                                         # a minute, as in CI; the build takes another",
+    ): "fuzzes for a minute at least; .ci/run does",
+}
+
+WITH_CODE = [page for page in PAGES if blocks(page)]
+
+
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def prose_of(path: Path) -> str:
+    """Return a page without its code blocks."""
+    return re.sub(r"^```.*?^```$", "", text_of(path), flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a POSIX shell")
+@pytest.mark.parametrize("path", WITH_CODE, ids=name_of)
+def test_page_when_its_code_runs_then_does_what_it_says(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Page(tmp_path)
+    with recipe_fakes.services(monkeypatch):
+        for block in blocks(path):
+            if block.key not in NOT_RUN:
+                page.run(block)
+
+
+def test_blocks_when_listed_as_not_run_then_are_there_once() -> None:
+    keys = [block.key for page in PAGES for block in blocks(page)]
+    assert {key: keys.count(key) for key in NOT_RUN} == dict.fromkeys(NOT_RUN, 1)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_code_when_it_is_on_a_page_then_stands_in_fences_of_known_languages(path: Path) -> None:
+    assert not re.search(r"\n\n {4}\S", prose_of(path)), "indented code is not run"
+    for block in blocks(path):
+        assert block.language in ("python", "sh", "toml", "yaml", "diff", "json", "text"), block.place
+
+
+LIES = {
+    "what is printed": "```python\nprint(1)  # 2\n```\n",
+    "what is printed beside": "```python\nprint(1)\nprint(2)  # 2\n```\n",
+    "what must not raise": "```python\nassert False\n```\n",
+    "an output": "```sh\necho a b\n```\n\n<!-- output -->\n```text\na … c\n```\n",
+    "an output as JSON": '```sh\necho \'{"a": 1}\'\n```\n\n<!-- output -->\n```json\n{"a": 2}\n```\n',
+    "a failing command": "```sh\nfalse\ntrue\n```\n",
+    "an exit code": "<!-- exit 2 -->\n```sh\nexit 1\n```\n",
+    "a mapping": '```toml\n[[field]]\nto = "a"\nkind = "b"\n```\n',
+    "a diff": "```sh\necho a > a.toml\n```\n\n```diff\n--- a.toml\n+++ a.toml\n@@\n-b\n+c\n```\n",
+    "a command of a collector": '```toml\ncommand = ["sh", "-c", "cfdns-fast --version; exec sleep 60"]\n```\n',
+    "a block of no known language": "```text\na\n```\n",
+}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a POSIX shell")
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+def test_page_when_it_does_not_say_what_is_so_then_fails(lie: str, tmp_path: Path) -> None:
+    page = Page(tmp_path)
+    with pytest.raises((AssertionError, ValueError)):
+        for block in blocks_of(lie, "page"):
+            page.run(block)
+
+
+# Links
+
+
+def anchors(path: Path) -> set[str]:
+    """Return what can stand behind # in a link to a page, as GitHub makes it of headings."""
+    headings = re.findall(r"^#+ (.*)$", prose_of(path), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_links_when_they_are_relative_then_lead_to_a_page_and_a_heading(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", text_of(path)):
+        if re.match(r"\w+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        linked = (path.parent / name).resolve() if name else path
+        assert linked.exists(), f"{name_of(path)}: {target}"
+        assert not anchor or anchor in anchors(linked), f"{name_of(path)}: {target}"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_paths_when_a_page_names_them_then_exist(path: Path) -> None:
+    for name in re.findall(r"`((?:docs|tests|benchmarks|cfdns_fast)/[\w./*-]+)`", text_of(path)):
+        # DATASET and NAME stand for something.
+        pattern = re.sub(r"[A-Z]{4,}", "*", name.rstrip("/"))
+        assert list(ROOT.glob(pattern)), f"{name_of(path)}: {name}"
+
+
+def test_index_when_read_then_names_every_page() -> None:
+    index = ROOT / "docs" / "README.md"
+    linked = {
+        (index.parent / target.partition("#")[0]).resolve() for target in re.findall(r"\]\(([^)]+)\)", text_of(index))
+    }
+    assert {page.resolve() for page in (ROOT / "docs").rglob("*.md")} - linked == {index.resolve()}
+
+
+# Generated
+
+
+def generator() -> Any:
+    """Return docs/fields.py as a module."""
+    spec = importlib.util.spec_from_file_location("fields", ROOT / "docs" / "fields.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_fields_when_the_mappings_changed_then_are_made_anew() -> None:
+    made = generator()
+    assert text_of(made.PAGE) == made.render(), "run: python docs/fields.py"

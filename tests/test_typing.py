@@ -1,0 +1,76 @@
+"""The types that users see: examples pass the checkers in their strict modes, the stub is as the compiled module is.
+
+`typing_examples.py` holds what must pass and, marked as ignored, what must not: an ignore without need is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import cfdns_fast
+
+TESTS = Path(__file__).parent
+PACKAGE = Path(cfdns_fast.__file__).parent
+TIMEOUT_S = 300
+
+needs_mypy = pytest.mark.skipif(find_spec("mypy") is None, reason="mypy is not installed")
+# Without node, pyright would download one.
+needs_pyright = pytest.mark.skipif(
+    find_spec("pyright") is None or shutil.which("node") is None, reason="pyright or node is not installed"
+)
+
+
+def search_path() -> list[str]:
+    """Return where the package is, if checkers do not look there anyway: they do not follow an editable install."""
+    parent = PACKAGE.parent
+    return [] if parent in (Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")) else [str(parent)]
+
+
+def run(folder: Path, *arguments: str) -> None:
+    """Run a module of this Python; AssertionError with what it says if it fails."""
+    environment = {**os.environ, "MYPYPATH": os.pathsep.join(search_path()), "NO_COLOR": "1"}
+    command = [sys.executable, "-P", "-m", *arguments]
+    ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@needs_mypy
+def test_examples_when_mypy_checks_them_strictly_then_are_as_they_say(tmp_path: Path) -> None:
+    shutil.copy(TESTS / "typing_examples.py", tmp_path)
+    options = ["--strict", "--warn-unreachable", "--follow-imports=silent", "--config-file=", "--cache-dir=cache"]
+    run(tmp_path, "mypy", *options, "typing_examples.py")
+
+
+@needs_pyright
+def test_examples_when_pyright_checks_them_strictly_then_are_as_they_say(tmp_path: Path) -> None:
+    shutil.copy(TESTS / "typing_examples.py", tmp_path)
+    configuration = {
+        "include": ["."],
+        "extraPaths": search_path(),
+        "typeCheckingMode": "strict",
+        "reportUnnecessaryTypeIgnoreComment": "error",
+    }
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(configuration), encoding="utf-8")
+    run(tmp_path, "pyright", "--project", ".", "--pythonpath", sys.executable)
+
+
+@needs_mypy
+def test_stub_when_compared_with_the_compiled_module_then_agrees(tmp_path: Path) -> None:
+    # Only this module has a stub; the others are their own.
+    (tmp_path / "mypy.ini").write_text("[mypy]\ncache_dir = cache\n", encoding="utf-8")
+    allowed = TESTS / "stubtest_allowed.txt"
+    run(tmp_path, "mypy.stubtest", "cfdns_fast._core", "--allowlist", str(allowed), "--mypy-config-file", "mypy.ini")
+
+
+def test_package_when_installed_then_says_that_it_is_typed() -> None:
+    assert (PACKAGE / "py.typed").exists()
+    assert (PACKAGE / "_core.pyi").exists()

@@ -1,0 +1,126 @@
+"""What a type checker must know of the public API, and what it must refuse; `test_typing.py` runs the checkers."""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+from typing import Any, assert_type
+
+import cfdns_fast
+from cfdns_fast import (
+    CfdnsError,
+    DomainParts,
+    EngineError,
+    InputFormatError,
+    MappingError,
+    Normalizer,
+    RecordError,
+    Reject,
+    Result,
+    parse,
+    split_domain,
+)
+
+
+def records(data: bytes, array: bytearray, view: memoryview, mapped: mmap.mmap) -> None:
+    """Any buffer will do, and no text."""
+    assert_type(parse(data), dict[str, Any])
+    parse(array, "ecs")
+    parse(view, Path("my.toml"))
+    parse(mapped, dataset="gateway_dns")
+    parse("text")  # type: ignore[arg-type]
+    parse([data])  # type: ignore[arg-type]
+    parse(data, None)  # type: ignore[arg-type]
+
+
+def results(normalizer: Normalizer, data: bytes) -> None:
+    """What is in a result depends on the method."""
+    ndjson = normalizer.to_ndjson(data, threads=4)
+    assert_type(ndjson, Result[bytes])
+    assert_type(ndjson.output, bytes)
+    assert_type(ndjson.events, int)
+    assert_type(ndjson.blank, int)
+    assert_type(ndjson.rejects, tuple[Reject, ...])
+    assert_type(ndjson.problems, dict[str, int])
+
+    dicts = normalizer.to_dicts(data)
+    assert_type(dicts, Result[list[dict[str, Any]]])
+    for event in dicts.output:
+        assert_type(event, dict[str, Any])
+
+    ndjson.events = 0  # type: ignore[misc]
+    normalizer.to_ndjson("text")  # type: ignore[arg-type]
+    normalizer.to_ndjson(data, 4)  # type: ignore[call-arg]
+    normalizer.to_ndjson(data, threads="4")  # type: ignore[arg-type]
+    normalizer.to_dicts(data, threads=4)  # type: ignore[call-arg]
+
+
+def iteration(normalizer: Normalizer, data: bytes) -> None:
+    """The iterator has what a result has."""
+    events = normalizer.iter_dicts(data)
+    assert_type(next(events), dict[str, Any])
+    for event in events:
+        assert_type(event, dict[str, Any])
+    assert_type(events.events, int)
+    assert_type(events.blank, int)
+    assert_type(events.rejects, tuple[Reject, ...])
+    assert_type(events.problems, dict[str, int])
+
+
+def rejects(reject: Reject) -> None:
+    """A reject is a value."""
+    assert_type(reject.line, int)
+    assert_type(reject.byte_offset, int)
+    assert_type(reject.byte_length, int)
+    assert_type(reject.code, str)
+    assert_type(reject.raw, bytes)
+    reject.code = "json.syntax"  # type: ignore[misc]
+
+
+def options() -> None:
+    """All are named but the first."""
+    Normalizer()
+    Normalizer("ecs", dataset="gateway_dns", on_reject="raise", keep_message=False, private_suffixes=True)
+    Normalizer(Path("my.toml"), timestamp_unit="ms", max_record_bytes=1 << 16)
+    Normalizer(input_format="csv", columns=["QueryName", "QueryType"])
+    Normalizer(input_format="ndjson", record_delimiter="|")
+    Normalizer("sekoia", "gateway_dns")  # type: ignore[call-arg]
+    Normalizer(schema=b"ecs")  # type: ignore[arg-type]
+    Normalizer(columns=5)  # type: ignore[arg-type]
+    Normalizer(threads=2)  # type: ignore[call-arg]
+
+
+def names() -> None:
+    """A part is text or None."""
+    parts = split_domain("www.example.co.uk", private_suffixes=True)
+    assert_type(parts, DomainParts)
+    assert_type(parts.registered_domain, str | None)
+    assert_type(parts.top_level_domain, str | None)
+    assert_type(parts.subdomain, str | None)
+    split_domain(b"www.example.co.uk")  # type: ignore[arg-type]
+    assert_type(cfdns_fast.__version__, str)
+    cfdns_fast.Normaliser()  # type: ignore[attr-defined]
+
+
+def errors(data: bytes) -> None:
+    """Every error is a CfdnsError, and those about values are ValueErrors."""
+    try:
+        parse(data)
+    except RecordError as error:
+        assert_type(error.line, int)
+        assert_type(error.byte_offset, int)
+        assert_type(error.byte_length, int)
+        assert_type(error.code, str)
+        assert_type(error.raw, bytes)
+        as_value: ValueError = error
+        as_ours: CfdnsError = error
+        print(as_value, as_ours)
+    except MappingError as error:
+        assert_type(error.file, str)
+        assert_type(error.entry, str | None)
+        assert_type(error.reason, str)
+    except InputFormatError as error:
+        assert_type(error.code, str)
+    except EngineError as error:
+        as_runtime: RuntimeError = error
+        print(as_runtime)
