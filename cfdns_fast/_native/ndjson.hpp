@@ -94,39 +94,30 @@ inline size_t write_event(const Plan& plan, const Event& event, Slice message, c
   size_t depth = 0;
   char* to = output;
   *to++ = '{';
+  const Value* values = event.values.data();
   for (const Step& step : plan.steps) {
-    switch (step.what) {
-      case Step::What::literal: to = detail::put_slice(to, step.before); break;
-      case Step::What::open:
-        openings[depth++] = to;
-        to = detail::put_slice(to, step.before);
-        break;
-      case Step::What::close: {
-        char* opening = openings[--depth];
-        if (to[-1] == '{') {
-          to = opening;
-        } else {
-          std::memcpy(to - 1, "},", 2);
-          ++to;
-        }
-        break;
+    if (step.what == Step::What::value) {
+      const Value& value = values[step.slot];
+      if (value.type == ValueType::absent) continue;
+      to = detail::put_slice(to, step.before);
+      to = detail::put_value(to, plan, event, value);
+    } else if (step.what == Step::What::close) {
+      char* opening = openings[--depth];
+      if (to[-1] == '{') {
+        to = opening;
+      } else {
+        std::memcpy(to - 1, "},", 2);
+        ++to;
       }
-      case Step::What::raw:
-        to = detail::put_slice(to, step.before);
-        to = escape(to, message);
-        std::memcpy(to, step.after, sizeof step.after);
-        to += step.after_bytes;
-        break;
-      case Step::What::value: {
-        const Value& value = event.values[step.slot];
-        if (value.type == ValueType::absent) break;
-        to = detail::put_slice(to, step.before);
-        to = detail::put_value(to, plan, event, value);
-        std::memcpy(to, step.after, sizeof step.after);
-        to += step.after_bytes;
-        break;
-      }
+      continue;
+    } else {
+      if (step.what == Step::What::open) openings[depth++] = to;
+      to = detail::put_slice(to, step.before);
+      if (step.what != Step::What::raw) continue;
+      to = escape(to, message);
     }
+    std::memcpy(to, step.after, sizeof step.after);
+    to += step.after_bytes;
   }
   if (to[-1] == ',') --to;
   std::memcpy(to, "}\n", 2);
