@@ -57,6 +57,7 @@ def _run(options: argparse.Namespace, pinned: str) -> int:
     except ImportError as error:
         _log(f"cfdns_fast is not built: {error}")
         return USAGE
+    lineup.on_two_cpus()
     lineup.peers(everybody=options.peers == "all")
     lineup.floors()
     for name, reason in lineup.absent.items():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from types import ModuleType
 
-from . import corpus, floor, peers
+from . import corpus, floor, machine, parallel, peers
 from .answers import TOLERATED_SHARE, Expected, differing_events, differing_rows, expected
 from .timing import Contender
 
@@ -87,12 +88,15 @@ class Lineup:
         *,
         pieces: Sequence[bytes] = (),
         tolerated: int = 0,
+        times: int = 1,
+        name: str | None = None,
     ) -> None:
         records, size = self.records, len(self.data(variant))
         if pieces:
             records, size = sum(piece.count(b"\n") for piece in pieces), sum(map(len, pieces))
+        records, size = times * records, times * size
         self.contenders[short] = Contender(
-            short, who.NAME, who.LIBRARY, who.VERSION, task, variant, records, size, run, check, tolerated
+            short, name or who.NAME, who.LIBRARY, who.VERSION, task, variant, records, size, run, check, tolerated
         )
 
     def ndjson(self, who: ModuleType, short: str, variant: str = "typical") -> None:
@@ -181,6 +185,33 @@ class Lineup:
         )
         self.iter_dicts(module, "ours.iter_dicts")
         self.list_dicts(module, "ours.list_dicts")
+
+    def on_two_cpus(self) -> None:
+        """Add what cfdns_fast does with two CPUs, where there are two."""
+        from . import ours
+
+        data = self.data("typical")
+        try:
+            pair = parallel.Parallel(data, ours.to_ndjson(data), machine.CPUS)
+        except parallel.Unavailable as error:
+            self.absent["ours"] = str(error)
+            return
+        for job, (task, processes) in parallel.JOBS.items():
+            workers = pair.workers(job)
+            self._add(
+                ours,
+                f"ours.{job}",
+                task,
+                "typical",
+                partial(workers.ask, "run"),
+                partial(self._wrong_on_two_cpus, pair, job, workers),
+                times=len(processes),
+                name=f"cfdns_fast, {parallel.NAMES[job]}",
+            )
+            self.contenders[f"ours.{job}"].elsewhere = True
+
+    def _wrong_on_two_cpus(self, pair: parallel.Parallel, job: str, workers: parallel.Workers) -> int:
+        return 0 if pair.is_right(job, workers) else self.records
 
     def peers(self, *, everybody: bool) -> None:
         """Add the peers the targets need, or all."""

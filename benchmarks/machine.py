@@ -13,6 +13,10 @@ from typing import Any
 LIBRARIES = ("cfdns-fast", "orjson", "msgspec", "pysimdjson", "chdb", "duckdb", "polars", "tldextract", "pyarrow")
 
 
+#: The CPUs this process might use when it started; empty where the system does not say.
+CPUS: frozenset[int] = frozenset(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ())
+
+
 def _cpuinfo(key: str) -> str:
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")

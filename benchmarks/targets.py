@@ -16,6 +16,7 @@ DIGITS = 3
 class Target:
     """`over` may take at most, or must take at least, `required` times as long a record as `under`.
 
+    `over` may name several with "|" between: the slowest of them counts.
     `stage` is "now" for what this version must reach, "later" for what the project aims at: that is reported and fails
     nothing.
     """
@@ -52,6 +53,8 @@ def targets() -> tuple[Target, ...]:
         _faster("to_ndjson_over_msgspec_tuned_later", msgspec, "ours.ndjson", 14, "later"),
         _faster("to_ndjson_over_chdb_later", chdb, "ours.ndjson", 9, "later"),
         _faster("iter_dicts_over_orjson_later", "orjson_dict.iter_dicts", "ours.iter_dicts", 3.5, "later"),
+        _faster("two_threads_of_two_processes", "ours.two_processes", "ours.two_threads", 0.93, "later"),
+        _faster("gzip_of_slower_half", "ours.gzip_blocks|ours.plain_blocks", "ours.gzip_to_ndjson", 0.9, "later"),
         _faster("to_dicts_1000_over_orjson_later", "orjson_dict.list_dicts", "ours.list_dicts", 2.5, "later"),
     )
 
@@ -79,7 +82,7 @@ def judge(
         "over": target.over,
         "under": target.under,
     }
-    for key in (target.over, target.under):
+    for key in (*target.over.split("|"), target.under):
         reason = _why_missing(key, contenders, absent) if key not in contenders or contenders[key].skipped else ""
         if reason:
             outcome["reason"] = reason
@@ -87,13 +90,15 @@ def judge(
             outcome["pass"] = False if key in contenders else outcome["pass"]
     if "reason" in outcome:
         return outcome
-    over, under = contenders[target.over], contenders[target.under]
+    over = max((contenders[key] for key in target.over.split("|")), key=Contender.ns_per_record)
+    under = contenders[target.under]
     found = ratio(over, under)
     outcome["value"] = round(found.value, DIGITS)
     reached = found.value <= target.required / margin if target.at_most else found.value >= target.required * margin
     outcome["pass"] = reached
     outcome["low"], outcome["high"] = round(found.low, DIGITS), round(found.high, DIGITS)
-    outcome["minima_value"], outcome["cpu_time_value"] = round(found.minima, DIGITS), round(found.cpu, DIGITS)
+    outcome["minima_value"] = round(found.minima, DIGITS)
+    outcome["cpu_time_value"] = found.cpu and round(found.cpu, DIGITS)
     outcome["rounds"] = len(over.wall_seconds)
     outcome["ns_per_record"] = [round(over.ns_per_record(), 1), round(under.ns_per_record(), 1)]
     return outcome

@@ -36,6 +36,8 @@ class Contender:
         Returns the number of wrong rows.
     tolerated : int
         How many may be wrong (engines; 0 for everybody else).
+    elsewhere : bool
+        The work is done by other processes: there is no CPU time to compare.
     skipped : str
         Why it was not timed; "" if it was.
     """
@@ -51,6 +53,7 @@ class Contender:
     run: Callable[[], object]
     check: Callable[[], int]
     tolerated: int = 0
+    elsewhere: bool = False
     differing_rows: int = -1
     skipped: str = ""
     calls: int = 1
@@ -99,7 +102,7 @@ class Ratio:
     low: float
     high: float
     minima: float
-    cpu: float
+    cpu: float | None
 
 
 def ratio(over: Contender, under: Contender) -> Ratio:
@@ -108,8 +111,10 @@ def ratio(over: Contender, under: Contender) -> Ratio:
     rounds = [a / b * scale for a, b in zip(over.wall_seconds, under.wall_seconds, strict=True)]
     wall = statistics.median(over.wall_seconds) / statistics.median(under.wall_seconds)
     minima = min(over.wall_seconds) / min(under.wall_seconds)
-    cpu = statistics.median(over.cpu_seconds) / statistics.median(under.cpu_seconds)
-    return Ratio(wall * scale, min(rounds), max(rounds), minima * scale, cpu * scale)
+    cpu = None
+    if not (over.elsewhere or under.elsewhere):
+        cpu = statistics.median(over.cpu_seconds) / statistics.median(under.cpu_seconds) * scale
+    return Ratio(wall * scale, min(rounds), max(rounds), minima * scale, cpu)
 
 
 def check(contenders: Iterable[Contender], log: Callable[[str], None]) -> None:

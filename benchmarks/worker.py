@@ -1,0 +1,89 @@
+"""A process on CPUs of its own that does one job whenever it is told to: for what one CPU, or one process, cannot show.
+
+    python -m benchmarks.worker CPU[,CPU] JOB CORPUS.ndjson
+
+For every line on standard input it does the job and answers with a line: ``run`` with "done", ``check`` with a digest
+of what came out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from cfdns_fast import Normalizer
+from cfdns_fast.files import BLOCK_BYTES, read_blocks
+from cfdns_fast.read_ahead import ReadAhead
+from cfdns_fast.stream import NdjsonStream
+
+Job = Callable[[], Iterable[bytes]]
+
+#: As the command has it.
+BLOCKS_AHEAD = 8
+
+
+def _converted(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    stream = NdjsonStream(Normalizer())
+    for block in blocks:
+        yield stream.feed(block).output
+    yield stream.finish().output
+
+
+def one_batch(path: Path, threads: int) -> Job:
+    """Convert a batch that is in memory."""
+    data = path.read_bytes()
+    normalizer = Normalizer()
+    return lambda: [normalizer.to_ndjson(data, threads=threads).output]
+
+
+def plain_blocks(path: Path) -> Job:
+    """Convert block by block what is in memory."""
+    data = path.read_bytes()
+    return lambda: _converted(data[at : at + BLOCK_BYTES] for at in range(0, len(data), BLOCK_BYTES))
+
+
+def gzip_blocks(path: Path) -> Job:
+    """Decompress a file and convert nothing."""
+    return lambda: read_blocks(f"{path}.gz")
+
+
+def gzip_to_ndjson(path: Path) -> Job:
+    """Convert a compressed file as the command does, with decompression on a thread of its own."""
+
+    def job() -> Iterator[bytes]:
+        with ReadAhead(read_blocks(f"{path}.gz"), depth=BLOCKS_AHEAD) as blocks:
+            yield from _converted(blocks)
+
+    return job
+
+
+JOBS: dict[str, Callable[[Path], Job]] = {
+    "one_thread": lambda path: one_batch(path, 1),
+    "two_threads": lambda path: one_batch(path, 2),
+    "plain_blocks": plain_blocks,
+    "gzip_blocks": gzip_blocks,
+    "gzip_to_ndjson": gzip_to_ndjson,
+}
+
+
+def main(cpus: str, name: str, corpus: str) -> None:
+    """Serve until standard input ends."""
+    os.sched_setaffinity(0, set(map(int, cpus.split(","))))
+    job = JOBS[name](Path(corpus))
+    for line in sys.stdin:
+        if line.strip() == "check":
+            digest = hashlib.sha256()
+            for piece in job():
+                digest.update(piece)
+            print(digest.hexdigest(), flush=True)
+        else:
+            for _ in job():
+                pass
+            print("done", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
