@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -33,6 +34,8 @@ _EXIT_FAILED = 1
 _EXIT_USAGE = 2
 _EXIT_SIGNAL = 128
 _BLOCKS_AHEAD = 8
+#: What Logpush writes beside the data when a destination is checked.
+_NO_LOGS = re.compile(r"(?:.*/)?(?:[0-9]{8}/test\.txt\.gz|ownership-challenge-[0-9a-f]{8}\.txt)")
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -44,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         except SystemExit:
             raise
         except BaseException as error:
+            _ignore_signals()
             if os.environ.get("CFDNS_DEBUG") == "1":
                 traceback.print_exc()
             code = _explain(error)
@@ -64,8 +68,8 @@ def _explain(error: BaseException) -> int:
             say("interrupted" if error.number == signal.SIGINT else f"ended by {signal.Signals(error.number).name}")
             return _EXIT_SIGNAL + error.number
         case KeyboardInterrupt() | click.Abort():
-            say("interrupted")
-            return _EXIT_SIGNAL + signal.SIGINT
+            cause = error if isinstance(error, _Interrupt) else error.__cause__
+            return _explain(_Signalled(cause.number if isinstance(cause, _Interrupt) else signal.SIGINT))
         case CfdnsError():
             say(str(error))
         case MemoryError():
@@ -192,7 +196,8 @@ def _convert(
 
     INPUT is a file, or - for standard input, which is also read if there is none. Gzip is recognised by its content,
     and so is the shape: newline-delimited JSON, a JSON document around the records, CSV or TSV with a header row.
-    Each input is read for itself: its last line needs no newline.
+    Each input is read for itself: its last line needs no newline. Files that Logpush writes to check a destination
+    (DATE/test.txt.gz, ownership-challenge-….txt) are skipped; standard input never is.
 
     An output file appears when it is complete, or not at all. A summary on standard error counts lines, events, blank
     lines, problems (fields left out of events) and rejects (bytes that did not become an event), each by its code.
@@ -206,7 +211,9 @@ def _convert(
       130  interrupted (143 by SIGTERM, 129 by SIGHUP); output files are as they were before
     """
     inputs = inputs or (STANDARD_STREAM,)
-    check_outputs(inputs, [output] if rejects is None else [output, rejects])
+    check_outputs(
+        inputs, [output] if rejects is None else [output, rejects], mapping=schema if is_path(schema) else None
+    )
     names = None if columns is None else columns.split(",")
     try:
         check_options(input_format, names, record_delimiter)
@@ -234,7 +241,10 @@ def _convert(
         normalizer, Output(output), None if rejects is None else Output(rejects), progress, threads
     )
     started_s = time.perf_counter()
-    complete = conversion.run(inputs)
+    try:
+        complete = conversion.run(inputs)
+    except _Interrupt as interrupt:
+        raise _Signalled(interrupt.number) from None
     if complete and not quiet:
         say(conversion.tally.summary(time.perf_counter() - started_s, positions=rejects is None))
     refused = conversion.tally.rejects.total() if strict else 0
@@ -287,6 +297,10 @@ class _Conversion:
         return True
 
     def _convert(self, name: str) -> None:
+        if _NO_LOGS.fullmatch(name.replace(os.sep, "/")):
+            self._opened += 1
+            self._progress.say(f"{name}: skipped; Logpush writes such files to check a destination")
+            return
         stream = open_stream(self._normalizer, whole_rejects=self._rejects is not None, threads=self._threads)
         fault: InputFault | InputFormatError | None = None
         try:
@@ -337,8 +351,19 @@ def _is_terminal(stream: object) -> bool:
     return stream is not None and stream.isatty()  # type: ignore[attr-defined]
 
 
+class _Interrupt(KeyboardInterrupt):
+    """A signal that ends the run, as an exception so that what was begun is cleaned up.
+
+    A KeyboardInterrupt, because Python's compiler, which runs at imports, loses whatever else a signal raises.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(number)
+
+
 class _Signalled(BaseException):
-    """A signal that ends the run, as an exception so that what was begun is cleaned up."""
+    """The same on its way through click, which would write about a KeyboardInterrupt."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -347,12 +372,12 @@ class _Signalled(BaseException):
 
 @contextmanager
 def _signals_raised() -> Iterator[None]:
-    """Make the signals that would end the process raise `_Signalled`; those set otherwise (nohup) stay as they are."""
+    """Make the signals that would end the process raise `_Interrupt`; those set otherwise (nohup) stay as they are."""
     previous = {}
     if threading.current_thread() is threading.main_thread():
         for number in _SIGNALS:
             if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-                previous[number] = signal.signal(number, _raise_signalled)
+                previous[number] = signal.signal(number, _raise_interrupt)
     try:
         yield
     finally:
@@ -360,13 +385,13 @@ def _signals_raised() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _raise_signalled(number: int, _frame: FrameType | None) -> NoReturn:
-    _ignore_signals()
-    raise _Signalled(number)
+def _raise_interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+    # Later signals raise too, until the clean-up begins: some code may swallow one, and must not make the rest deaf.
+    raise _Interrupt(number)
 
 
 def _ignore_signals() -> None:
     """Let nothing interrupt what follows: a second Ctrl-C would leave a temporary file."""
     for number in _SIGNALS:
-        if signal.getsignal(number) is _raise_signalled:
+        if signal.getsignal(number) is _raise_interrupt:
             signal.signal(number, signal.SIG_IGN)

@@ -55,6 +55,7 @@ class RowReader:
         self._offset = 0
         self._newlines = 0
         self._looked_until = 0
+        self._limit = 0  # the first newline behind some earlier row's limit, -1 if there is none; of the data at hand
 
     def rows(self, block: bytes, *, final: bool) -> Iterator[Row]:
         """Give the rows that are complete with this block; exhaust it before the next call."""
@@ -64,6 +65,7 @@ class RowReader:
         if not final and self._size_bytes < self._retry_bytes:
             return
         data = b"".join(self._blocks)
+        self._limit = 0
         at = 0
         while at < len(data):
             start = at + len(_BOM) if data.startswith(_BOM, at) else at
@@ -112,7 +114,9 @@ class RowReader:
         if self._offset + start < self._looked_until:
             row = self._row_pattern.match(data, start, line_end)
             return line_end, row is not None and row.end() == line_end
-        limit = data.find(b"\n", start + self._max_record_bytes)
+        if 0 <= self._limit < start + self._max_record_bytes:
+            self._limit = data.find(b"\n", start + self._max_record_bytes)
+        limit = self._limit
         last = len(data) if limit < 0 else limit
         row = self._row_pattern.match(data, start, last)
         end = row.end() if row else start

@@ -50,6 +50,8 @@ _NINE_DIGITS = 9
 _FILE_KEYS = ("schema", "dataset", "source", "field")
 _TABLE_FACTS = ("registry", "source", "date", "reference")
 _MAX_FIELDS = 1000
+# Of all fields together: the core counts them in 16 bits.
+_MAX_NAMES = 10_000
 _MAX_DEPTH = 32
 
 _Fail = Callable[[str], NoReturn]
@@ -82,6 +84,8 @@ def parse_mapping(content: bytes, file: str) -> Mapping:
     fields = tuple(_field(entry, number, file) for number, entry in enumerate(entries, 1))
     _check_targets(fields, file)
     _check_collections(fields, file)
+    if sum(len(field.sources) for field in fields) > _MAX_NAMES:
+        raise MappingError(file, None, f"all fields together may have at most {_MAX_NAMES} source names")
     return Mapping(file, document.get("schema", file), document.get("dataset", ""), fields)
 
 
@@ -155,7 +159,7 @@ def _sources(sources: Any, fail: _Fail) -> tuple[str, ...]:
 
 
 def _check_options(field: Field, fail: _Fail) -> None:
-    if field.digits is not None and (field.digits != _NINE_DIGITS or isinstance(field.digits, bool)):
+    if field.digits is not None and (field.digits != _NINE_DIGITS or type(field.digits) is not int):
         fail(f"digits must be {_NINE_DIGITS}, not {field.digits!r}")
     if (field.if_true is None) != (field.if_false is None):
         fail("if_true and if_false go together")

@@ -88,6 +88,8 @@ class Normalizer:
         columns: Sequence[str] | None = None,
         record_delimiter: str | None = None,
     ) -> None:
+        if hasattr(self, "_plan"):
+            raise AttributeError("a Normalizer is immutable; make a new one for other options")
         _one_of("on_reject", on_reject, ("collect", "raise"))
         _one_of("keep_message", keep_message, (True, False))
         _one_of("private_suffixes", private_suffixes, (True, False))

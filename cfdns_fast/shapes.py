@@ -23,6 +23,7 @@ HEAD_BYTES = 1 << 20
 _LEAST_KNOWN_FIELDS = 2
 _MOST_DELIMITER_CHARACTERS = 16
 _SPACE = b" \t\r\n"
+_SCALAR = re.compile(r"true|false|null|-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _ARRAY_OF_OBJECTS = re.compile(rb"\[[ \t\r\n]*\{")
 
 
@@ -40,9 +41,9 @@ def _check_columns(input_format: str, columns: Sequence[str] | None) -> tuple[st
         return None
     if input_format not in ("csv", "tsv", "auto"):
         raise ValueError(f"columns are for input_format 'csv', 'tsv' or 'auto', not {input_format!r}")
-    names = () if isinstance(columns, (str, bytes)) else tuple(columns)
-    if not names or not all(isinstance(name, str) for name in names):
-        raise ValueError("columns must be a sequence of one name or more")
+    names = tuple(columns) if isinstance(columns, Sequence) and not isinstance(columns, (str, bytes)) else ()
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise ValueError("columns must be a sequence of one name or more, none of them empty")
     if len(set(names)) != len(names):
         raise ValueError("columns must differ from each other")
     return names
@@ -60,6 +61,11 @@ def _check_delimiter(input_format: str, record_delimiter: object) -> bytes:
         delimiter = record_delimiter.strip("\r\n").encode("utf-8")
     except UnicodeEncodeError:
         raise ValueError("record_delimiter must be text that UTF-8 can hold") from None
+    # Space between records is skipped anyway, and looking for it besides would take exponential time in `detect`.
+    if not record_delimiter.strip(" \t\r\n\ufeff") and (delimiter or "\n" not in record_delimiter):
+        raise ValueError("record_delimiter must hold more than white space, or be a newline")
+    if _SCALAR.fullmatch(record_delimiter):
+        raise ValueError("record_delimiter must not be a JSON value")
     if re.search(rb'[][{}"\n]', delimiter):
         raise ValueError("record_delimiter must not hold brackets or quotes, nor a newline between other characters")
     return delimiter

@@ -8,6 +8,8 @@ from .results import Result
 __all__ = ["LineCount", "NdjsonStream"]
 
 _BYTES_A_THREAD = 1 << 19
+# Sixty-four pieces. More of them would only be more memory.
+_MOST_SHARED_BYTES = 1 << 23
 
 
 class LineCount:
@@ -43,7 +45,7 @@ class NdjsonStream:
     def __init__(self, normalizer: Normalizer, *, whole_rejects: bool = True, threads: int = 1) -> None:
         self._threads = threads
         # Each thread wants several pieces a call, or the threads cost more than they spare.
-        self._least_bytes = 0 if threads == 1 else threads * _BYTES_A_THREAD
+        self._least_bytes = 0 if threads == 1 else min(threads * _BYTES_A_THREAD, _MOST_SHARED_BYTES)
         self._plan = normalizer._plan
         self._whole_rejects = whole_rejects
         self._kept = bytearray()

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 # For `golden` and `strategies`, which are no test modules: pytest's importlib mode adds no folder to the path.
 sys.path.insert(0, str(Path(__file__).parent))
+
+if TYPE_CHECKING:
+    from command import Cli
 
 try:
     from hypothesis import HealthCheck, settings
@@ -99,3 +104,31 @@ def reference() -> Reference:
 def implementation(request: pytest.FixtureRequest) -> Any:
     """Return each of the two in turn."""
     return _IMPLEMENTATIONS[request.param]
+
+
+@pytest.fixture
+def never_stuck() -> Iterator[None]:
+    """Opening a FIFO waits for the other side for ever, even if that has already failed."""
+    if os.name != "posix":
+        yield
+        return
+
+    def give_up(_number: int, _frame: object) -> None:
+        raise TimeoutError
+
+    previous = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(30)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, previous)
+
+
+@pytest.fixture
+def cli(tmp_path: Path, never_stuck: None) -> Iterator[Cli]:
+    """Return the command, in a directory of its own, where no temporary file may be left."""
+    from command import Cli
+
+    directory = tmp_path / "work"
+    directory.mkdir()
+    yield Cli(directory)
+    assert not list(directory.rglob(".cfdns-fast-*"))

@@ -1,30 +1,29 @@
-/* Preloaded by test_memory.py: the n-th allocation of at least `least` bytes after arm(n, least) fails, on the arming thread.
+/* Preloaded by test_memory.py: the n-th allocation of at least `least` bytes after arm(n, least) fails, on whatever thread.
    Only that one, so that whoever meets the failure can still allocate what it needs to report it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <stddef.h>
 
-static __thread long countdown; /* 0: not armed */
-static __thread size_t least_bytes;
+static long countdown; /* at most 0: not armed, or done */
+static size_t least_bytes;
 
 static int fails(size_t size) {
-  if (countdown == 0 || size < least_bytes) return 0;
-  if (--countdown != 0) return 0;
+  if (size < least_bytes || __atomic_load_n(&countdown, __ATOMIC_RELAXED) <= 0) return 0;
+  if (__atomic_sub_fetch(&countdown, 1, __ATOMIC_RELAXED) != 0) return 0;
   errno = ENOMEM;
   return 1;
 }
 
 void arm(long n, size_t least) {
-  countdown = n;
   least_bytes = least;
+  __atomic_store_n(&countdown, n, __ATOMIC_RELAXED);
 }
 
 /* What is left to count: 0 if the failure has happened. */
 long disarm(void) {
-  long left = countdown;
-  countdown = 0;
-  return left;
+  long left = __atomic_exchange_n(&countdown, 0, __ATOMIC_RELAXED);
+  return left > 0 ? left : 0;
 }
 
 extern void *__libc_malloc(size_t);

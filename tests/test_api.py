@@ -311,6 +311,13 @@ def test_normalizer_when_an_attribute_is_set_or_deleted_then_refuses(name: str) 
     assert normalizer.to_dicts(GOOD) == Normalizer().to_dicts(GOOD)
 
 
+def test_normalizer_when_made_again_in_place_then_refuses() -> None:
+    normalizer = Normalizer()
+    with pytest.raises(AttributeError, match="immutable"):
+        normalizer.__init__("ecs")  # type: ignore[misc]
+    assert normalizer.to_dicts(b"{}") == Normalizer().to_dicts(b"{}")
+
+
 def test_normalizer_when_used_again_and_again_then_remembers_nothing() -> None:
     normalizer = Normalizer()
     first = normalizer.to_dicts(MIXED)

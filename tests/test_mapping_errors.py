@@ -71,6 +71,22 @@ def test_mapping_when_an_integer_has_more_digits_than_python_converts_then_the_e
     assert caught.value.file == str(path)
 
 
+def test_mapping_when_it_names_more_sources_than_the_core_counts_then_raises(tmp_path: Path) -> None:
+    field = '[[field]]\nto = "t{}"\nkind = "text"\nfrom = {}\n'
+    names = [[f"k{number}_{name}" for name in range(1000)] for number in range(11)]
+    text = "".join(field.format(number, sources) for number, sources in enumerate(names))
+    with pytest.raises(MappingError, match="10000 source names"):
+        Normalizer(write_mapping(tmp_path, text))
+    fewer = "".join(field.format(number, sources) for number, sources in enumerate(names[:10]))
+    normalizer = Normalizer(write_mapping(tmp_path, fewer))
+    assert normalizer.to_dicts(b'{"k9_999":"last","k0_0":1}').output == [{"t0": "1", "t9": "last"}]
+
+
+def test_mapping_when_digits_are_no_integer_then_raises(tmp_path: Path) -> None:
+    with pytest.raises(MappingError, match="digits must be 9"):
+        Normalizer(write_mapping(tmp_path, '[[field]]\nfrom = "T"\nto = "a"\nkind = "timestamp"\ndigits = 9.0\n'))
+
+
 def test_mapping_when_the_file_does_not_exist_then_the_error_names_it(tmp_path: Path, implementation: Any) -> None:
     path = tmp_path / "absent.toml"
     with pytest.raises(MappingError, match="cannot be read") as caught:

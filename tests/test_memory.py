@@ -49,6 +49,8 @@ def failing_malloc(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_conversion_when_any_allocation_fails_then_memory_error_or_the_right_result(
     failing_malloc: Path, call: str, state: str, least_bytes: str, allocator: str
 ) -> None:
+    if call == "make" and sys.version_info[:3] == (3, 13, 0):
+        pytest.skip("this Python crashes by itself: tuples as keys of a dict, and no memory")
     program = Path(__file__).with_name("allocation_failures.py").read_text(encoding="utf-8")
     preload = {"LD_PRELOAD": str(failing_malloc), "PYTHONMALLOC": allocator}
     done = run_python(program, call, least_bytes, state, **preload)

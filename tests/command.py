@@ -1,0 +1,90 @@
+"""The command as a person or a script meets it: what the tests of it share. Every run is ``python -m cfdns_fast``."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cfdns_fast
+
+RECORD = b'{"QueryName":"www.example.com","QueryType":1,"SourceIP":"192.0.2.1","Timestamp":1767225600}\n'
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(cfdns_fast.__file__)))
+TIMEOUT_S = 30
+
+needs_posix = pytest.mark.skipif(os.name != "posix", reason="POSIX signals, FIFOs and links")
+
+
+def records(count: int, first: int = 0) -> bytes:
+    line = b'{"QueryName":"n%d.example.com","Timestamp":1767225600}\n'
+    return b"".join(line % number for number in range(first, first + count))
+
+
+def query_names(output: bytes) -> list[str]:
+    return [json.loads(line)["dns"]["question"]["name"] for line in output.splitlines()]
+
+
+def numbered(count: int, first: int = 0) -> list[str]:
+    return [f"n{number}.example.com" for number in range(first, first + count)]
+
+
+class Cli:
+    """Runs the command in a directory of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.environment = {key: value for key, value in os.environ.items() if not key.startswith(("CFDNS", "TQDM"))}
+        self.environment["PYTHONPATH"] = ROOT
+
+    def start(self, *arguments: str | bytes, **options: Any) -> subprocess.Popen[bytes]:
+        return self._start([sys.executable, "-m", "cfdns_fast", *arguments], **options)
+
+    def shell(self, command: str) -> subprocess.Popen[bytes]:
+        """Start a shell in which ``$0`` is the interpreter."""
+        return self._start(["sh", "-c", command, sys.executable])
+
+    def _start(self, command: list[str | bytes], env: dict[str, str] | None = None, **options: Any) -> Any:
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        return subprocess.Popen(command, cwd=self.directory, env=self.environment | (env or {}), **pipes)
+
+    def __call__(self, *arguments: str | bytes, input: bytes | None = None, **options: Any) -> Finished:
+        if input is not None:
+            options["stdin"] = subprocess.PIPE
+        return Finished(self.start(*arguments, **options), input)
+
+    def write(self, name: str, content: bytes) -> Path:
+        path = self.directory / name
+        path.write_bytes(content)
+        return path
+
+    def names(self) -> list[str]:
+        return sorted(os.listdir(self.directory))
+
+
+class Finished:
+    """How a run ended. No run may show a traceback or leave a temporary file."""
+
+    def __init__(self, process: subprocess.Popen[bytes], input: bytes | None = None) -> None:
+        try:
+            output, errors = process.communicate(input, timeout=TIMEOUT_S)
+        finally:
+            process.kill()
+        self.code = process.returncode
+        self.output = output
+        self.errors = (errors or b"").decode("utf-8")
+        self.lines = self.errors.splitlines()
+        assert "Traceback" not in self.errors and "Exception ignored" not in self.errors, self.errors
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline_s = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
