@@ -1,4 +1,4 @@
-# cython: language_level=3, binding=True, embedsignature=True, boundscheck=False
+# cython: language_level=3, binding=True, embedsignature=True, boundscheck=False, freethreading_compatible=True
 # distutils: language = c++
 """The boundary between Python and the compiled core: buffer in, result out.
 
@@ -8,6 +8,7 @@ built here, from the same steps and values as NDJSON.
 
 # No list comprehensions here: where the list cannot grow, Cython 3.3.1 releases the item twice.
 
+cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
@@ -650,8 +651,10 @@ cdef class EventIterator:
     def __iter__(self):
         return self
 
+    # Without the GIL, threads that use one iterator at once must not break it: one of them gets the ValueError of advance().
     def __next__(self):
-        event = self.advance()
+        with cython.critical_section(self):
+            event = self.advance()
         if event is None:
             raise StopIteration
         return event
@@ -680,19 +683,23 @@ cdef class EventIterator:
 
     @property
     def events(self):
-        return self.cursor.get().events
+        with cython.critical_section(self):
+            return self.cursor.get().events
 
     @property
     def blank(self):
-        return self.cursor.get().blank
+        with cython.critical_section(self):
+            return self.cursor.get().blank
 
     @property
     def rejects(self):
-        return tuple(self.refused)
+        with cython.critical_section(self):
+            return tuple(self.refused)
 
     @property
     def problems(self):
-        return self.plan._problems(self.cursor.get().event.problems)
+        with cython.critical_section(self):
+            return self.plan._problems(self.cursor.get().event.problems)
 
 
 cdef int _get_buffer(object data, Py_buffer* view) except -1:

@@ -7,6 +7,7 @@ import mmap
 import os
 import subprocess
 import sys
+import sysconfig
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,9 @@ GOOD = b'{"QueryName":"www.example.com.","QueryType":1,"SourceIP":"192.0.2.7","T
 #: Good, bad, blank and troubled lines in turn; the last line has no newline.
 MIXED = GOOD + b"oops\n" + b'{"QueryType":-1}\n' + b" \r\n" + b'{"ColoCode":"AMS"}{"ColoCode":"CDG"}[1]\n' + GOOD + b"{"
 
+
+#: Such a Python has an allocator of its own, which cannot be replaced and keeps what was freed.
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 #: The process's size says nothing then, and no other library can take malloc's place.
 SANITIZED = "asan" in os.environ.get("LD_PRELOAD", "")

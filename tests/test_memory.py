@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from allocation_failures import CALLS
-from support import MIXED, SANITIZED, WRITERS, every_writer, memory_mapped, run_python, running
+from support import FREE_THREADED, MIXED, SANITIZED, WRITERS, every_writer, memory_mapped, run_python, running
 
 from cfdns_fast import Normalizer, RecordError
 from cfdns_fast.stream import NdjsonStream
@@ -31,8 +31,8 @@ SOAK = int(os.environ.get("CFDNS_SOAK", "1"))
 def failing_malloc(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the library that makes allocations fail."""
     compiler = shutil.which("cc")
-    if compiler is None or not sys.platform.startswith("linux") or SANITIZED:
-        pytest.skip("needs a C compiler, glibc, and no sanitizer")
+    if compiler is None or not sys.platform.startswith("linux") or SANITIZED or FREE_THREADED:
+        pytest.skip("needs a C compiler, glibc, no sanitizer, and a Python that takes malloc")
     library = tmp_path_factory.mktemp("failing") / "failing_malloc.so"
     source = Path(__file__).with_name("failing_malloc.c")
     done = subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source], capture_output=True, text=True)
@@ -178,7 +178,9 @@ HUGE: dict[str, tuple[dict[str, Any], bytes]] = {
 }
 
 
-@pytest.mark.skipif(SANITIZED or not Path("/proc/self/statm").exists(), reason="reads the process's size from /proc")
+@pytest.mark.skipif(
+    SANITIZED or FREE_THREADED or not Path("/proc/self/statm").exists(), reason="reads the process's size from /proc"
+)
 @pytest.mark.parametrize("record", HUGE)
 def test_memory_when_one_record_was_huge_then_it_is_given_back(record: str) -> None:
     options, data = HUGE[record]

@@ -55,7 +55,8 @@ def test_tools_when_they_name_a_python_then_name_the_oldest() -> None:
 
 def test_wheels_when_built_then_are_for_the_versions_of_the_classifiers_and_tested() -> None:
     wheels = configuration()["tool"]["cibuildwheel"]
-    assert set(wheels["build"]) == {f"cp{version.replace('.', '')}-*" for version in versions()}
+    # And one without the GIL, for the first version where that is no experiment.
+    assert set(wheels["build"]) == {f"cp{version.replace('.', '')}-*" for version in versions()} | {"cp314t-*"}
     assert wheels["test-command"] == "pytest {project}/tests"
     assert set(wheels["test-extras"]) <= set(configuration()["project"]["optional-dependencies"])
 

@@ -103,3 +103,31 @@ def test_threads_when_several_callers_use_them_at_once_then_each_gets_its_own_re
         caller.join()
     for results, one in zip(got, expected, strict=True):
         assert results == [one] * 5
+
+
+def test_iterator_when_threads_share_it_then_every_event_once_or_a_value_error() -> None:
+    # It is for one thread at a time; a mistake must not cost more than a clear error.
+    iterator = Normalizer().iter_dicts(GOOD * 3000)
+    taken: list[int] = []
+    wrong: list[BaseException] = []
+
+    def take() -> None:
+        while True:
+            try:
+                next(iterator)
+                taken.append(1)
+                assert 0 < iterator.events <= 3000 and iterator.rejects == ()
+            except ValueError:
+                continue  # another thread is at it
+            except StopIteration:
+                return
+            except BaseException as error:
+                wrong.append(error)
+                return
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(taken), wrong, iterator.events) == (3000, [], 3000)
