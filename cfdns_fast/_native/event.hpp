@@ -18,7 +18,9 @@ struct Value {
   uint16_t name = 0;    // of names: the index in the table; of objects: the member list
   uint32_t count = 0;   // of lists and objects: how many there are; every object has an item for each member
   Slice text;           // of text and names, padded
-  int64_t integer = 0;  // of names: the table; of booleans 0 or 1; of lists and objects: the first of Event::items
+  // Of names: the table; of booleans 0 or 1; of lists and objects: the first of Event::items; of timestamps, which are text:
+  // nanoseconds.
+  int64_t integer = 0;
 };
 
 // Bit i stands for entry i of errors.PROBLEM_CODES.
@@ -39,6 +41,7 @@ class Event {
   std::vector<Value> values;       // by slot
   std::vector<Value> items;        // of lists and objects
   std::vector<uint64_t> problems;  // by source and code, over all records so far
+  bool formats_times = true;       // somebody wants the text of timestamps
 
   void resolve(const Record& record) {
     unescaped_bytes_ = 0;
@@ -345,7 +348,9 @@ class Event {
     if (result == TimeResult::malformed) return field_type;
     if (result == TimeResult::out_of_range) return field_range;
     char* to = made_text(reading.slot);
-    set_text(reading.slot, {to, formatter_.put(time, reading.has(Reading::nine_digits), to)}, true);
+    size_t size_bytes = formats_times ? formatter_.put(time, reading.has(Reading::nine_digits), to) : 0;
+    set_text(reading.slot, {to, size_bytes}, true);
+    values[reading.slot].integer = time.whole_ns();
     return no_problem;
   }
 

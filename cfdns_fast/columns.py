@@ -1,0 +1,161 @@
+"""Which columns an Arrow batch has: told by the mapping alone, so that batches of one mapping can be put together."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .mapping import Field, Mapping, Node
+from .readings import Readings
+
+__all__ = ["MOST_OFFSET", "Column", "Columns"]
+
+#: Arrow's offsets of text and lists are signed 32-bit integers.
+MOST_OFFSET = 2**31 - 1
+
+# In the order of the core's Form.
+_FORMS = ("raw", "text", "integer", "time", "boolean", "index", "list")
+_RAW, _TEXT, _INTEGER, _TIME, _BOOLEAN, _INDEX, _LIST = range(len(_FORMS))
+_NONE = 2**64 - 1  # the core's FieldPlan::none, a size_t
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column as its readers see it.
+
+    Attributes
+    ----------
+    name : str
+        The target, dotted.
+    type : {"text", "integer", "number", "boolean", "time", "index", "objects"}
+        Of its values; an index is one of a fixed set of texts.
+    is_list : bool
+        It holds lists of these.
+    members : tuple of str
+        Of objects: the keys, all of them for text.
+    """
+
+    name: str
+    type: str
+    is_list: bool = False
+    members: tuple[str, ...] = ()
+
+
+class Columns:
+    """What the core needs to know to make the columns. Immutable.
+
+    A value is stored once and shown under each of its targets.
+
+    Attributes
+    ----------
+    shown : tuple of Column
+        In the order in which NDJSON has them.
+    stored : list of (int, int, str, list of int, list of int, bool)
+        Form, slot, first target; what is held in place of a name, by its index; forms of items; whether they are
+        objects.
+    dictionaries : list of tuple of str
+    fields : list of (int, int, bool, int, list of int)
+        What is shown: stored column or _NONE, dictionary or _NONE, whether values are put into a list; form of
+        constants, and constants.
+    formats_times : bool
+        Somebody wants the text of a timestamp.
+    most_offset : int
+    """
+
+    def __init__(self, mapping: Mapping, readings: Readings) -> None:
+        self.stored: list[tuple[int, int, str, list[int], list[int], bool]] = []
+        self.dictionaries: list[tuple[str, ...]] = []
+        self.fields: list[tuple[int, int, bool, int, list[int]]] = []
+        self.formats_times = False
+        self.most_offset = MOST_OFFSET
+        self._places: dict[tuple[Any, ...], int] = {}
+        self._readings = readings
+        targets = mapping.targets()
+        self.shown = tuple(self._show(targets[to]) for to in _leaves(mapping.tree()))
+
+    def _show(self, fields: tuple[Field, ...]) -> Column:
+        first = fields[0]
+        if first.kind == "constant" and first.if_problem is None:
+            return self._show_constant(first)
+        if first.kind == "raw":
+            return self._show_stored(first, "text", _RAW)
+        if first.kind == "objects":
+            return self._show_stored(first, "objects", _LIST, items=[_TEXT] * len(first.members))
+        if first.holds_list:
+            of = "integer" if first.kind == "integer" else "text"
+            return self._show_stored(first, of, _LIST, items=[_FORMS.index(of)])
+        sets = {_names(field) for field in fields}
+        if len(sets) == 1 and None not in sets:
+            type_, form, held, dictionary = self._hold(_names(first) or ())
+            # The core's names begin at 1.
+            return self._show_stored(first, type_, form, held=[0, *held], dictionary=dictionary)
+        kinds = {field.kind for field in fields}
+        if kinds == {"timestamp"}:
+            return self._show_stored(first, "time", _TIME)
+        if first.json_class in ("integer", "boolean"):
+            return self._show_stored(first, first.json_class, _FORMS.index(first.json_class))
+        self.formats_times |= "timestamp" in kinds
+        return self._show_stored(first, "text", _TEXT)
+
+    def _show_stored(
+        self,
+        field: Field,
+        type_: str,
+        form: int,
+        *,
+        items: Sequence[int] = (),
+        held: Sequence[int] = (),
+        dictionary: int = _NONE,
+    ) -> Column:
+        slot = 0 if form == _RAW else self._readings.slot(field)
+        objects = type_ == "objects"
+        place = self._places.setdefault((form, slot, type_), len(self.stored))
+        if place == len(self.stored):
+            self.stored.append((form, slot, field.to, list(held), list(items), objects))
+        self.fields.append((place, dictionary, field.array, form, []))
+        return Column(field.to, type_, field.array or field.holds_list, field.members if objects else ())
+
+    def _show_constant(self, field: Field) -> Column:
+        is_list = isinstance(field.value, tuple)
+        values = field.value if isinstance(field.value, tuple) else (field.value,)
+        type_, form, held, dictionary = self._hold(values)
+        self.fields.append((_NONE, dictionary, is_list, form, held))
+        return Column(field.to, type_, is_list)
+
+    def _hold(self, values: Sequence[object]) -> tuple[str, int, list[int], int]:
+        """Return type, form, what is held in place of each value, and the dictionary."""
+        kinds = {type(value) for value in values}
+        if kinds == {bool}:
+            return "boolean", _BOOLEAN, [int(value is True) for value in values], _NONE
+        if kinds == {int}:
+            return "integer", _INTEGER, [value for value in values if isinstance(value, int)], _NONE
+        if kinds and kinds <= {int, float}:
+            # The core moves 64 bits, whatever they mean.
+            return "number", _INTEGER, [struct.unpack("=q", struct.pack("=d", value))[0] for value in values], _NONE
+        # A column has one type, so what has none in common is JSON text.
+        texts = [value if isinstance(value, str) and kinds == {str} else json.dumps(value) for value in values]
+        dictionary = tuple(dict.fromkeys(texts))
+        if dictionary not in self.dictionaries:
+            self.dictionaries.append(dictionary)
+        return "index", _INDEX, [dictionary.index(text) for text in texts], self.dictionaries.index(dictionary)
+
+
+def _leaves(nodes: Iterable[Node], above: str = "") -> list[str]:
+    leaves = []
+    for key, node in nodes:
+        leaves += [above + key] if isinstance(node, Field) else _leaves(node, f"{above}{key}.")
+    return leaves
+
+
+def _names(field: Field) -> tuple[object, ...] | None:
+    """What the values of a field can be, in the order in which the core counts them; None if there is no telling."""
+    if field.kind == "enum" and field.unassigned is None:
+        return tuple(name for _, name in field.names)
+    if field.if_true is not None:
+        return field.if_false, field.if_true
+    if field.if_problem is not None:
+        return field.value, field.if_problem
+    return None
