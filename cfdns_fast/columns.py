@@ -6,12 +6,11 @@ import json
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from .mapping import Field, Mapping, Node
 from .readings import Readings
 
-__all__ = ["MOST_OFFSET", "Column", "Columns"]
+__all__ = ["MOST_OFFSET", "Column", "Columns", "columns_of"]
 
 #: Arrow's offsets of text and lists are signed 32-bit integers.
 MOST_OFFSET = 2**31 - 1
@@ -20,6 +19,9 @@ MOST_OFFSET = 2**31 - 1
 _FORMS = ("raw", "text", "integer", "time", "boolean", "index", "list")
 _RAW, _TEXT, _INTEGER, _TIME, _BOOLEAN, _INDEX, _LIST = range(len(_FORMS))
 _NONE = 2**64 - 1  # the core's FieldPlan::none, a size_t
+
+_Stored = tuple[int, int, str, list[int], list[int], bool]
+_Shown = tuple[int, int, bool, int, list[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,9 @@ class Column:
     members: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, eq=False, slots=True)
 class Columns:
-    """What the core needs to know to make the columns. Immutable.
+    """What the core needs to know to make the columns.
 
     A value is stored once and shown under each of its targets.
 
@@ -65,18 +68,34 @@ class Columns:
     most_offset : int
     """
 
-    def __init__(self, mapping: Mapping, readings: Readings) -> None:
-        self.stored: list[tuple[int, int, str, list[int], list[int], bool]] = []
-        self.dictionaries: list[tuple[str, ...]] = []
-        self.fields: list[tuple[int, int, bool, int, list[int]]] = []
-        self.formats_times = False
-        self.most_offset = MOST_OFFSET
-        self._places: dict[tuple[Any, ...], int] = {}
-        self._readings = readings
-        targets = mapping.targets()
-        self.shown = tuple(self._show(targets[to]) for to in _leaves(mapping.tree()))
+    shown: tuple[Column, ...]
+    stored: list[_Stored]
+    dictionaries: list[tuple[str, ...]]
+    fields: list[_Shown]
+    formats_times: bool
+    most_offset: int
 
-    def _show(self, fields: tuple[Field, ...]) -> Column:
+
+def columns_of(mapping: Mapping, readings: Readings) -> Columns:
+    """Decide about all columns of a mapping."""
+    maker = _Maker(readings)
+    targets = mapping.targets()
+    shown = tuple(maker.show(targets[to]) for to in _leaves(mapping.tree()))
+    return Columns(shown, maker.stored, maker.dictionaries, maker.fields, maker.formats_times, MOST_OFFSET)
+
+
+class _Maker:
+    """What is made of the fields so far."""
+
+    def __init__(self, readings: Readings) -> None:
+        self.stored: list[_Stored] = []
+        self.dictionaries: list[tuple[str, ...]] = []
+        self.fields: list[_Shown] = []
+        self.formats_times = False
+        self._places: dict[tuple[int, int, str], int] = {}
+        self._readings = readings
+
+    def show(self, fields: tuple[Field, ...]) -> Column:
         first = fields[0]
         if first.kind == "constant" and first.if_problem is None:
             return self._show_constant(first)

@@ -44,9 +44,23 @@ def stream(normalizer):
     parts = [stream.feed(DATA[:1000]), stream.feed(DATA[1000:]), stream.finish()]
     return [(part.output, part.rejects) for part in parts]
 
+def to_arrow(normalizer, data, **options):
+    import pyarrow
+
+    def take(address):
+        # An allocation that fails within pyarrow ends the process.
+        left = library.disarm()
+        batch = pyarrow.RecordBatch._import_from_c(address, SCHEMA)
+        library.arm(left, least)
+        return batch
+
+    return normalizer._plan.to_arrow(data, take, **options)
+
 CALLS = {
     "to_ndjson": lambda n: n.to_ndjson(DATA),
     "threads": lambda n: n.to_ndjson(DATA * 40, threads=3),
+    "to_arrow": lambda n: to_arrow(n, DATA),
+    "to_arrow threads": lambda n: to_arrow(n, DATA * 40, threads=3),
     "to_dicts": lambda n: n.to_dicts(DATA),
     "iter_dicts": lambda n: list(n.iter_dicts(DATA)),
     "parse": parse,
@@ -54,6 +68,8 @@ CALLS = {
 }
 call, least, cold = CALLS[sys.argv[1]], int(sys.argv[2]), sys.argv[3] == "cold"
 shared = Normalizer()
+if "arrow" in sys.argv[1]:
+    SCHEMA = shared.to_arrow(DATA).output.schema
 expected = call(shared)
 failures = n = 0
 while True:
@@ -92,10 +108,14 @@ def failing_malloc(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("state", ["cold", "warm"])
-@pytest.mark.parametrize("writer", ["to_ndjson", "threads", "to_dicts", "iter_dicts", "parse", "stream"])
+@pytest.mark.parametrize(
+    "writer", ["to_ndjson", "threads", "to_arrow", "to_arrow threads", "to_dicts", "iter_dicts", "parse", "stream"]
+)
 def test_conversion_when_any_allocation_fails_then_memory_error_or_the_right_result(
     failing_malloc: Path, writer: str, state: str
 ) -> None:
+    if "arrow" in writer:
+        pytest.importorskip("pyarrow")
     # Below 200 bytes most are the interpreter's own, and they are very many.
     done = run_python(FAIL, writer, "200", state, LD_PRELOAD=str(failing_malloc), PYTHONMALLOC="malloc")
     assert (done.returncode, done.stderr) == (0, "")
