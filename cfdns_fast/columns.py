@@ -156,10 +156,12 @@ class _Maker:
             return "number", _INTEGER, [struct.unpack("=q", struct.pack("=d", value))[0] for value in values], _NONE
         # A column has one type, so what has none in common is JSON text.
         texts = [value if isinstance(value, str) and kinds == {str} else json.dumps(value) for value in values]
-        dictionary = tuple(dict.fromkeys(texts))
+        # Numbers may share a name, and a dictionary holds it once.
+        places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+        dictionary = tuple(places)
         if dictionary not in self.dictionaries:
             self.dictionaries.append(dictionary)
-        return "index", _INDEX, [dictionary.index(text) for text in texts], self.dictionaries.index(dictionary)
+        return "index", _INDEX, [places[text] for text in texts], self.dictionaries.index(dictionary)
 
 
 def _leaves(nodes: Iterable[Node], above: str = "") -> list[str]:

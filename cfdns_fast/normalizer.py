@@ -191,7 +191,7 @@ class Normalizer:
         ImportError
             There is no pyarrow.
         ValueError
-            A column would hold more than 2 GiB of text: convert smaller blocks.
+            A column would hold more than 32-bit offsets can count (2 GiB of text): convert smaller blocks.
 
         Notes
         -----

@@ -411,22 +411,18 @@ for _ in range(2):
     assert done.stdout == "to_arrow needs pyarrow: pip install 'cfdns-fast[arrow]'\n" * 2
 
 
-@pytest.fixture
-def table() -> Any:
+@pytest.fixture(params=[("sekoia", "dns_logs"), ("ecs", "gateway_dns")], ids=".".join)
+def table(request: pytest.FixtureRequest) -> Any:
     """Return batches of every kind of column as one table."""
-    normalizer = Normalizer("ecs", dataset="gateway_dns")
+    schema, dataset = request.param
+    normalizer = Normalizer(schema, dataset=dataset)
     return pa.Table.from_batches([normalizer.to_arrow(data).output for data in (MIXED, LISTS, LISTS * 100)])
-
-
-def without_nanoseconds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{key: value for key, value in row.items() if key != "@timestamp"} for row in rows]
 
 
 def test_polars_when_given_a_table_then_reads_the_same(table: Any) -> None:
     polars = pytest.importorskip("polars")
-    rows = without_nanoseconds(table.drop_columns("@timestamp").to_pylist())
     frame = polars.from_arrow(table)
-    assert frame.drop("@timestamp").to_dicts() == rows
+    assert frame.drop("@timestamp").to_dicts() == table.drop_columns("@timestamp").to_pylist()
     assert frame["@timestamp"].to_physical().to_list() == table.column("@timestamp").cast(pa.int64()).to_pylist()
     batch = Normalizer().to_arrow(GOOD).output
     assert polars.DataFrame(batch).select("dns.question.name").to_series().to_list() == ["www.example.com"]
@@ -450,7 +446,10 @@ def test_parquet_and_ipc_when_a_table_is_written_then_reads_the_same(table: Any)
     parquet = pytest.importorskip("pyarrow.parquet")
     sink = pa.BufferOutputStream()
     parquet.write_table(table, sink)
-    assert parquet.read_table(pa.BufferReader(sink.getvalue())).equals(table)
+    read = parquet.read_table(pa.BufferReader(sink.getvalue()))
+    # Not the types: older readers give plain text for the dictionaries in lists.
+    assert read.drop_columns("@timestamp").to_pylist() == table.drop_columns("@timestamp").to_pylist()
+    assert read.column("@timestamp").equals(table.column("@timestamp"))
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)

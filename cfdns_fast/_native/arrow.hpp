@@ -2,8 +2,11 @@
 // (https://arrow.apache.org/docs/format/CDataInterface.html). The types are not said here: Python knows them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "columns.hpp"
@@ -100,8 +103,8 @@ class ArrowMemory {
 
   Columns columns;
 
-  // Hand all over as an array of structs. `memory` is this, and stays as long as anything of the array does. If an exception
-  // leaves this, what is there of the array can be released.
+  // Hand all over as an array of structs. `memory` is this, and stays as long as anything of the array does. If an
+  // exception leaves this, what is there of the array can be released.
   void hand_over(const std::shared_ptr<ArrowMemory>& memory, ArrowArray& array) {
     size_t rows = columns.rows;
     ArrayOwner& batch = open(memory, array, rows, 0, {nullptr}, plan_->fields.size());
@@ -152,8 +155,8 @@ class ArrowMemory {
     Buffer buffer;
   };
 
-  static ArrayOwner& open(const std::shared_ptr<ArrowMemory>& memory, ArrowArray& array, size_t length, size_t null_count,
-                          std::initializer_list<const void*> buffers, size_t children) {
+  static ArrayOwner& open(const std::shared_ptr<ArrowMemory>& memory, ArrowArray& array, size_t length,
+                          size_t null_count, std::initializer_list<const void*> buffers, size_t children) {
     auto owner = std::make_unique<ArrayOwner>();
     owner->memory = memory;
     std::copy(buffers.begin(), buffers.end(), owner->buffers);
@@ -171,22 +174,26 @@ class ArrowMemory {
     return *owner.release();
   }
 
-  static const void* validity(const Column& column) { return column.null_count == 0 ? nullptr : column.validity.data(); }
+  static const void* validity(const Column& column) {
+    return column.null_count == 0 ? nullptr : column.validity.data();
+  }
 
   void put(const std::shared_ptr<ArrowMemory>& memory, const Column& column, const ColumnPlan& plan, size_t dictionary,
            ArrowArray& array) {
     const void* valid = validity(column);
+    const void* offsets = column.offsets.data();
+    const void* values = column.values.data();
     if (plan.form <= Form::text) {
-      open(memory, array, column.rows, column.null_count, {valid, column.offsets.data(), column.values.data()}, 0);
+      open(memory, array, column.rows, column.null_count, {valid, offsets, values}, 0);
     } else if (plan.form == Form::list) {
-      ArrowArray* items = &open(memory, array, column.rows, column.null_count, {valid, column.offsets.data()}, 1).children[0];
+      ArrowArray* items = &open(memory, array, column.rows, column.null_count, {valid, offsets}, 1).children[0];
       if (!plan.holds_objects) return put(memory, column.items[0], plan.items[0], FieldPlan::none, *items);
       ArrayOwner& objects = open(memory, *items, column.items[0].rows, 0, {nullptr}, plan.items.size());
       for (size_t i = 0; i < plan.items.size(); ++i) {
         put(memory, column.items[i], plan.items[i], FieldPlan::none, objects.children[i]);
       }
     } else {
-      ArrayOwner& owner = open(memory, array, column.rows, column.null_count, {valid, column.values.data()}, 0);
+      ArrayOwner& owner = open(memory, array, column.rows, column.null_count, {valid, values}, 0);
       if (dictionary != FieldPlan::none) put_dictionary(memory, dictionary, array, owner);
     }
   }
@@ -218,17 +225,17 @@ class ArrowMemory {
     size_t count = columns.rows * field.constants.size();
     Buffer buffer;
     if (field.form == Form::index) {
-      int16_t* to = fill<int16_t>(buffer, count, 0);
+      int16_t* to = zeros<int16_t>(buffer, count);
       for (size_t i = 0; i < count; i += field.constants.size()) {
         for (int64_t constant : field.constants) *to++ = static_cast<int16_t>(constant);
       }
     } else if (field.form == Form::integer) {
-      int64_t* to = fill<int64_t>(buffer, count, 0);
+      int64_t* to = zeros<int64_t>(buffer, count);
       for (size_t i = 0; i < count; i += field.constants.size()) {
         for (int64_t constant : field.constants) *to++ = constant;
       }
     } else {
-      uint8_t* to = fill<uint8_t>(buffer, (count + 7) / 8, 0);
+      uint8_t* to = zeros<uint8_t>(buffer, (count + 7) / 8);
       for (size_t i = 0; i < count; ++i) {
         to[i / 8] |= static_cast<uint8_t>(field.constants[i % field.constants.size()] << (i % 8));
       }
@@ -243,19 +250,19 @@ class ArrowMemory {
       if (made.step == step) return made.buffer.data();
     }
     if (step != 0 && columns.rows > plan_->most_offset / step) {
-      throw ColumnTooLarge("lists of constants would hold more than 2^31 - 1 items: convert smaller blocks");
+      throw ColumnTooLarge("a column of constants would hold more than 32-bit offsets can count: convert smaller blocks");
     }
     Buffer buffer;
-    int32_t* to = fill<int32_t>(buffer, columns.rows + 1, 0);
+    int32_t* to = zeros<int32_t>(buffer, columns.rows + 1);
     for (size_t i = 0; i <= columns.rows; ++i) to[i] = static_cast<int32_t>(i * step);
     offsets_.push_back({step, std::move(buffer)});
     return offsets_.back().buffer.data();
   }
 
   template <class Item>
-  static Item* fill(Buffer& buffer, size_t count, int byte) {
+  static Item* zeros(Buffer& buffer, size_t count) {
     buffer.resize(count * sizeof(Item));
-    std::memset(buffer.data(), byte, count * sizeof(Item));
+    std::memset(buffer.data(), 0, count * sizeof(Item));
     return reinterpret_cast<Item*>(buffer.data());
   }
 

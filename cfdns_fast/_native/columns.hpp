@@ -1,5 +1,5 @@
-// Columns: the values of many events, each kind of value laid out as Arrow wants it. A value is stored once, however many
-// targets it has.
+// Columns: the values of many events, each kind of value laid out as Arrow wants it. A value is stored once, however
+// many targets it has.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 
 namespace cfdns {
 
-// Offsets would not count what a column holds; becomes ValueError.
+// Offsets cannot count what a column would hold; becomes ValueError.
 struct ColumnTooLarge : std::length_error {
   using std::length_error::length_error;
 };
@@ -38,7 +38,8 @@ struct ColumnPlan {
   bool has_offsets() const { return form <= Form::text || form == Form::list; }
 
   [[noreturn]] void fail() const {
-    throw ColumnTooLarge("column " + target + " would hold more than 2 GiB: convert smaller blocks");
+    throw ColumnTooLarge("column " + target +
+                         " would hold more than 32-bit offsets can count (2 GiB of text): convert smaller blocks");
   }
 };
 
@@ -77,7 +78,8 @@ class Column {
 
   // Make room for what so much input will probably become.
   void reserve_for(size_t input_bytes) {
-    reserve(std::min(plan_->row_room->capacity(input_bytes), plan_->most_offset), plan_->text_room->capacity(input_bytes));
+    size_t wanted_rows = std::min(plan_->row_room->capacity(input_bytes), plan_->most_offset);
+    reserve(wanted_rows, plan_->text_room->capacity(input_bytes));
     for (Column& item : items) item.reserve_for(input_bytes);
   }
 
@@ -109,8 +111,8 @@ class Column {
     for (Column& item : items) item.clear();
   }
 
-  // Parts of a column that several threads make: place() says in order where each goes, put_part() then copies it there, at
-  // any time. Bits of two parts may share a byte, so place() copies them itself.
+  // Parts of a column that several threads make: place() says in order where each goes, put_part() then copies it there,
+  // at any time. Bits of two parts may share a byte, so place() copies them itself.
   void place(Column& part) {
     part.first_row_ = rows;
     part.first_byte_ = text_bytes;

@@ -35,7 +35,8 @@ class OutputRoom {
   static constexpr size_t unit_bytes = 65536;
 
  private:
-  static constexpr size_t most_ratio = 16 * unit_bytes;  // records of nothing become far more, and the next ones need not
+  // Records of nothing become far more, and the next ones need not.
+  static constexpr size_t most_ratio = 16 * unit_bytes;
   const size_t spare_;
   std::atomic<size_t> ratio_;
 };
