@@ -6,6 +6,7 @@ import json
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .mapping import Field, Mapping, Node
 from .readings import Readings
@@ -20,8 +21,8 @@ _FORMS = ("raw", "text", "integer", "time", "boolean", "index", "list")
 _RAW, _TEXT, _INTEGER, _TIME, _BOOLEAN, _INDEX, _LIST = range(len(_FORMS))
 _NONE = 2**64 - 1  # the core's FieldPlan::none, a size_t
 
-_Stored = tuple[int, int, str, list[int], list[int], bool]
-_Shown = tuple[int, int, bool, int, list[int]]
+_Stored = tuple[int, int, str, Sequence[int], Sequence[int], bool]
+_Shown = tuple[int, int, bool, int, Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,11 @@ class Columns:
     ----------
     shown : tuple of Column
         In the order in which NDJSON has them.
-    stored : list of (int, int, str, list of int, list of int, bool)
+    stored : list of (int, int, str, sequence of int, sequence of int, bool)
         Form, slot, first target; what is held in place of a name, by its index; forms of items; whether they are
         objects.
     dictionaries : list of tuple of str
-    fields : list of (int, int, bool, int, list of int)
+    fields : list of (int, int, bool, int, sequence of int)
         What is shown: stored column or _NONE, dictionary or _NONE, whether values are put into a list; form of
         constants, and constants.
     formats_times : bool
@@ -110,7 +111,7 @@ class _Maker:
         if len(sets) == 1 and None not in sets:
             type_, form, held, dictionary = self._hold(_names(first) or ())
             # The core's names begin at 1.
-            return self._show_stored(first, type_, form, held=[0, *held], dictionary=dictionary)
+            return self._show_stored(first, type_, form, held=(0, *held), dictionary=dictionary)
         kinds = {field.kind for field in fields}
         if kinds == {"timestamp"}:
             return self._show_stored(first, "time", _TIME)
@@ -133,7 +134,7 @@ class _Maker:
         objects = type_ == "objects"
         place = self._places.setdefault((form, slot, type_), len(self.stored))
         if place == len(self.stored):
-            self.stored.append((form, slot, field.to, list(held), list(items), objects))
+            self.stored.append((form, slot, field.to, held, items, objects))
         self.fields.append((place, dictionary, field.array, form, []))
         return Column(field.to, type_, field.array or field.holds_list, field.members if objects else ())
 
@@ -144,7 +145,7 @@ class _Maker:
         self.fields.append((_NONE, dictionary, is_list, form, held))
         return Column(field.to, type_, is_list)
 
-    def _hold(self, values: Sequence[object]) -> tuple[str, int, list[int], int]:
+    def _hold(self, values: Sequence[object]) -> tuple[str, int, Sequence[int], int]:
         """Return type, form, what is held in place of each value, and the dictionary."""
         kinds = {type(value) for value in values}
         if kinds == {bool}:
@@ -155,13 +156,18 @@ class _Maker:
             # The core moves 64 bits, whatever they mean.
             return "number", _INTEGER, [struct.unpack("=q", struct.pack("=d", value))[0] for value in values], _NONE
         # A column has one type, so what has none in common is JSON text.
-        texts = [value if isinstance(value, str) and kinds == {str} else json.dumps(value) for value in values]
-        # Numbers may share a name, and a dictionary holds it once.
-        places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-        dictionary = tuple(places)
+        texts = (value if isinstance(value, str) and kinds == {str} else json.dumps(value) for value in values)
+        dictionary, places = _dictionary(tuple(texts))
         if dictionary not in self.dictionaries:
             self.dictionaries.append(dictionary)
-        return "index", _INDEX, [places[text] for text in texts], self.dictionaries.index(dictionary)
+        return "index", _INDEX, places, self.dictionaries.index(dictionary)
+
+
+@lru_cache(maxsize=64)
+def _dictionary(texts: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Return each text once, and for each text its place there: several numbers may have one name."""
+    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    return tuple(places), tuple(places[text] for text in texts)
 
 
 def _leaves(nodes: Iterable[Node], above: str = "") -> list[str]:

@@ -283,6 +283,22 @@ def test_nulls_when_they_begin_late_then_earlier_rows_keep_their_values() -> Non
         assert column.null_count == 3
 
 
+def test_lists_of_one_when_there_is_no_value_then_hold_nothing_not_even_a_null(tmp_path: Path) -> None:
+    # Arrow allows what a null list holds to be anything, but pyarrow 16 writes no Parquet of it.
+    kinds = ["text", "integer", "boolean", "timestamp"]
+    text = "".join(field(**{"from": "A"}, kind=kind, to=kind, array=True) for kind in kinds)
+    normalizer = Normalizer(write_mapping(tmp_path, text + field(**{"from": "A"}, kind="text", to="plain")))
+    batch = normalizer.to_arrow(b'{"A":1}\n{}\n{"A":"0"}\n{}\n{}\n{"A":1}\n' * 50).output
+    batch.validate(full=True)
+    for kind in kinds:
+        assert len(batch.column(kind).values) == 150
+        assert batch.column(kind).values.null_count == 0
+        assert batch.column(kind).null_count == 150
+    assert batch.column("text").to_pylist() == [["1"], None, ["0"], None, None, ["1"]] * 50
+    assert batch.column("boolean").to_pylist() == [[True], None, [False], None, None, [True]] * 50
+    assert batch.column("plain").to_pylist() == ["1", None, "0", None, None, "1"] * 50
+
+
 # Threads
 
 

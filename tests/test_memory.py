@@ -218,12 +218,16 @@ def test_memory_when_a_thousand_batches_are_converted_then_it_stays_flat(use: st
     for _ in range(200):
         convert(normalizer, data)
     gc.collect()
-    before = resident_bytes()
-    for _ in range(1000 * SOAK):
-        convert(normalizer, data)
-    gc.collect()
+    grown = []
+    # What malloc holds in reserve may grow once; a leak goes on.
+    while len(grown) < 2 and min(grown, default=600_000) >= 600_000:
+        before = resident_bytes()
+        for _ in range(1000 * SOAK):
+            convert(normalizer, data)
+        gc.collect()
+        grown.append(resident_bytes() - before)
     # A leak of one event a batch would be a megabyte or more.
-    assert resident_bytes() - before < 600_000
+    assert min(grown) < 600_000
 
 
 @every_writer

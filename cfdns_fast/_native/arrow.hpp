@@ -6,10 +6,9 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
-#include <string_view>
 #include <vector>
 
-#include "columns.hpp"
+#include "arrow_plan.hpp"
 
 // As the specification has it, guard included.
 #ifndef ARROW_C_DATA_INTERFACE
@@ -32,70 +31,6 @@ struct ArrowArray {
 
 namespace cfdns {
 
-// Texts that indices stand for.
-struct Dictionary {
-  std::vector<int32_t> offsets = std::vector<int32_t>(1, 0);
-  std::string text;
-};
-
-// What a batch shows under one name: a column or, without one, constants.
-struct FieldPlan {
-  static constexpr size_t none = SIZE_MAX;
-  size_t column = none;
-  size_t dictionary = none;      // of what is held as an index
-  bool as_list = false;          // the column's value as a list of one; of constants, all of them as a list
-  Form form = Form::index;       // of constants: index, integer or boolean
-  std::vector<int64_t> constants;
-};
-
-// What Python decided about batches. Immutable, but for what it learns about their size.
-class ArrowPlan {
- public:
-  ArrowPlan(size_t most_offset, bool formats_times) : most_offset(most_offset), formats_times(formats_times) {}
-
-  const size_t most_offset;  // 2^31 - 1; less in tests
-  const bool formats_times;
-  std::vector<ColumnPlan> columns;
-  std::vector<FieldPlan> fields;
-  std::vector<Dictionary> dictionaries;
-
-  void add_column(int form, size_t slot, std::string_view target) { columns.push_back(new_column(form, slot, target)); }
-  // To the column added last.
-  void add_held(int64_t held) { columns.back().by_name.push_back(held); }
-  void add_items(int form, bool objects) {
-    ColumnPlan& list = columns.back();
-    list.items.push_back(new_column(form, list.slot, list.target));
-    list.holds_objects = objects;
-  }
-
-  void add_dictionary() { dictionaries.emplace_back(); }
-  // To the dictionary added last.
-  void add_text(std::string_view text) {
-    dictionaries.back().text.append(text);
-    dictionaries.back().offsets.push_back(static_cast<int32_t>(dictionaries.back().text.size()));
-  }
-
-  void add_field(size_t column, size_t dictionary, bool as_list, int form) {
-    fields.push_back({column, dictionary, as_list, static_cast<Form>(form), {}});
-  }
-  // To the field added last.
-  void add_constant(int64_t constant) { fields.back().constants.push_back(constant); }
-
- private:
-  ColumnPlan new_column(int form, size_t slot, std::string_view target) const {
-    ColumnPlan plan;
-    plan.form = static_cast<Form>(form);
-    plan.slot = static_cast<uint16_t>(slot);
-    plan.target.assign(target);
-    plan.most_offset = most_offset;
-    // First guesses: the message is the record, and few other texts are longer than a sixteenth of it.
-    constexpr size_t unit = OutputRoom::unit_bytes;
-    plan.row_room = std::make_shared<OutputRoom>(64, unit / 128);
-    plan.text_room = std::make_shared<OutputRoom>(1024, plan.form == Form::raw ? unit : unit / 16);
-    return plan;
-  }
-};
-
 // The memory of a batch: its columns, and what is the same in every row.
 class ArrowMemory {
  public:
@@ -114,13 +49,9 @@ class ArrowMemory {
         put_constants(memory, field, batch.children[i]);
       } else {
         const Column& column = columns.columns[field.column];
-        ArrowArray* values = &batch.children[i];
-        if (field.as_list) {
-          // A list of one value everywhere; where that is null, the list is null itself.
-          const void* offsets = every(1);
-          values = &open(memory, *values, rows, column.null_count, {validity(column), offsets}, 1).children[0];
-        }
-        put(memory, column, plan_->columns[field.column], field.dictionary, *values);
+        const ColumnPlan& plan = plan_->columns[field.column];
+        if (field.as_list) put_in_lists(memory, field, column, plan, batch.children[i]);
+        else put(memory, column, plan, field.dictionary, batch.children[i]);
       }
     }
   }
@@ -145,6 +76,24 @@ class ArrowMemory {
     }
   };
 
+  // A column that holds no lists.
+  struct Flat {
+    Form form;
+    size_t length;
+    size_t null_count;
+    const void* validity;
+    const void* offsets;
+    const void* values;
+  };
+
+  // The values of a column without its nulls. A null list might well keep the null in it, and then nothing would have to
+  // be made anew; but Parquet writers refuse that (pyarrow 16).
+  struct Present {
+    size_t column;
+    Buffer list_offsets;
+    Buffer offsets;  // of text, whose bytes are those of the column
+    Buffer values;   // of others
+  };
   struct Repeated {
     Form form;
     std::vector<int64_t> items;
@@ -180,22 +129,43 @@ class ArrowMemory {
 
   void put(const std::shared_ptr<ArrowMemory>& memory, const Column& column, const ColumnPlan& plan, size_t dictionary,
            ArrowArray& array) {
-    const void* valid = validity(column);
-    const void* offsets = column.offsets.data();
-    const void* values = column.values.data();
-    if (plan.form <= Form::text) {
-      open(memory, array, column.rows, column.null_count, {valid, offsets, values}, 0);
-    } else if (plan.form == Form::list) {
-      ArrowArray* items = &open(memory, array, column.rows, column.null_count, {valid, offsets}, 1).children[0];
-      if (!plan.holds_objects) return put(memory, column.items[0], plan.items[0], FieldPlan::none, *items);
-      ArrayOwner& objects = open(memory, *items, column.items[0].rows, 0, {nullptr}, plan.items.size());
-      for (size_t i = 0; i < plan.items.size(); ++i) {
-        put(memory, column.items[i], plan.items[i], FieldPlan::none, objects.children[i]);
-      }
-    } else {
-      ArrayOwner& owner = open(memory, array, column.rows, column.null_count, {valid, values}, 0);
-      if (dictionary != FieldPlan::none) put_dictionary(memory, dictionary, array, owner);
+    if (plan.form != Form::list) {
+      const void* valid = validity(column);
+      Flat flat{plan.form, column.rows, column.null_count, valid, column.offsets.data(), column.values.data()};
+      return put(memory, flat, dictionary, array);
     }
+    ArrowArray* items =
+        &open(memory, array, column.rows, column.null_count, {validity(column), column.offsets.data()}, 1).children[0];
+    if (!plan.holds_objects) return put(memory, column.items[0], plan.items[0], FieldPlan::none, *items);
+    ArrayOwner& objects = open(memory, *items, column.items[0].rows, 0, {nullptr}, plan.items.size());
+    for (size_t i = 0; i < plan.items.size(); ++i) {
+      put(memory, column.items[i], plan.items[i], FieldPlan::none, objects.children[i]);
+    }
+  }
+
+  void put(const std::shared_ptr<ArrowMemory>& memory, const Flat& flat, size_t dictionary, ArrowArray& array) {
+    if (flat.form <= Form::text) {
+      open(memory, array, flat.length, flat.null_count, {flat.validity, flat.offsets, flat.values}, 0);
+      return;
+    }
+    ArrayOwner& owner = open(memory, array, flat.length, flat.null_count, {flat.validity, flat.values}, 0);
+    if (dictionary != FieldPlan::none) put_dictionary(memory, dictionary, array, owner);
+  }
+
+  // Each value as a list of one; no list where there is no value.
+  void put_in_lists(const std::shared_ptr<ArrowMemory>& memory, const FieldPlan& field, const Column& column,
+                    const ColumnPlan& plan, ArrowArray& array) {
+    if (column.null_count == 0) {
+      const void* offsets = every(1);
+      ArrayOwner& lists = open(memory, array, column.rows, 0, {nullptr, offsets}, 1);
+      return put(memory, column, plan, field.dictionary, lists.children[0]);
+    }
+    const Present& present = present_in(field.column);
+    ArrayOwner& lists =
+        open(memory, array, column.rows, column.null_count, {validity(column), present.list_offsets.data()}, 1);
+    const void* values = plan.form <= Form::text ? column.values.data() : present.values.data();
+    Flat flat{plan.form, column.rows - column.null_count, 0, nullptr, present.offsets.data(), values};
+    put(memory, flat, field.dictionary, lists.children[0]);
   }
 
   void put_dictionary(const std::shared_ptr<ArrowMemory>& memory, size_t index, ArrowArray& array, ArrayOwner& owner) {
@@ -250,13 +220,45 @@ class ArrowMemory {
       if (made.step == step) return made.buffer.data();
     }
     if (step != 0 && columns.rows > plan_->most_offset / step) {
-      throw ColumnTooLarge("a column of constants would hold more than 32-bit offsets can count: convert smaller blocks");
+      throw ColumnTooLarge("constants would be more than 32-bit offsets can count: convert smaller blocks");
     }
     Buffer buffer;
     int32_t* to = zeros<int32_t>(buffer, columns.rows + 1);
     for (size_t i = 0; i <= columns.rows; ++i) to[i] = static_cast<int32_t>(i * step);
     offsets_.push_back({step, std::move(buffer)});
     return offsets_.back().buffer.data();
+  }
+
+  const Present& present_in(size_t index) {
+    for (const Present& made : present_) {
+      if (made.column == index) return made;
+    }
+    const Column& column = columns.columns[index];
+    const ColumnPlan& plan = plan_->columns[index];
+    const size_t value_bytes = plan.value_bytes();
+    const size_t count = column.rows - column.null_count;
+    Present made;
+    made.column = index;
+    int32_t* ends = zeros<int32_t>(made.list_offsets, column.rows + 1);
+    int32_t* text_ends = plan.has_offsets() ? zeros<int32_t>(made.offsets, count + 1) : nullptr;
+    char* values = zeros<char>(made.values, plan.form == Form::boolean ? (count + 7) / 8 : count * value_bytes);
+    size_t next = 0;
+    for (size_t row = 0; row < column.rows; ++row) {
+      if (column.validity.data()[row / 8] >> (row % 8) & 1) {
+        if (text_ends != nullptr) {
+          text_ends[next + 1] = reinterpret_cast<const int32_t*>(column.offsets.data())[row + 1];
+        } else if (value_bytes != 0) {
+          std::memcpy(values + next * value_bytes, column.values.data() + row * value_bytes, value_bytes);
+        } else {
+          int bit = column.values.data()[row / 8] >> (row % 8) & 1;
+          values[next / 8] = static_cast<char>(values[next / 8] | bit << (next % 8));
+        }
+        ++next;
+      }
+      ends[row + 1] = static_cast<int32_t>(next);
+    }
+    present_.push_back(std::move(made));
+    return present_.back();
   }
 
   template <class Item>
@@ -267,6 +269,7 @@ class ArrowMemory {
   }
 
   std::shared_ptr<ArrowPlan> plan_;
+  std::vector<Present> present_;
   std::vector<Repeated> repeated_;
   std::vector<Offsets> offsets_;
 };
