@@ -32,26 +32,26 @@ struct ArrowArray {
 namespace cfdns {
 
 // The memory of a batch: its columns, and what is the same in every row.
-class ArrowMemory {
+class ArrowMemory : public std::enable_shared_from_this<ArrowMemory> {
  public:
   explicit ArrowMemory(std::shared_ptr<ArrowPlan> plan) : columns(plan->columns), plan_(std::move(plan)) {}
 
   Columns columns;
 
-  // Hand all over as an array of structs. `memory` is this, and stays as long as anything of the array does. If an
-  // exception leaves this, what is there of the array can be released.
-  void hand_over(const std::shared_ptr<ArrowMemory>& memory, ArrowArray& array) {
+  // Hand all over as an array of structs, which keeps this alive as long as anything of it is. If an exception leaves
+  // this, what is there of the array can be released.
+  void hand_over(ArrowArray& array) {
     size_t rows = columns.rows;
-    ArrayOwner& batch = open(memory, array, rows, 0, {nullptr}, plan_->fields.size());
+    ArrayOwner& batch = open(array, rows, 0, {nullptr}, plan_->fields.size());
     for (size_t i = 0; i < plan_->fields.size(); ++i) {
       const FieldPlan& field = plan_->fields[i];
       if (field.column == FieldPlan::none) {
-        put_constants(memory, field, batch.children[i]);
+        put_constants(field, batch.children[i]);
       } else {
         const Column& column = columns.columns[field.column];
         const ColumnPlan& plan = plan_->columns[field.column];
-        if (field.as_list) put_in_lists(memory, field, column, plan, batch.children[i]);
-        else put(memory, column, plan, field.dictionary, batch.children[i]);
+        if (field.as_list) put_in_lists(field, column, plan, batch.children[i]);
+        else put(column, plan, field.dictionary, batch.children[i]);
       }
     }
   }
@@ -86,8 +86,8 @@ class ArrowMemory {
     const void* values;
   };
 
-  // The values of a column without its nulls. A null list might well keep the null in it, and then nothing would have to
-  // be made anew; but Parquet writers refuse that (pyarrow 16).
+  // The values of a column without its nulls. A null list might well keep the null in it, and then nothing would have
+  // to be made anew; but Parquet writers refuse that (pyarrow 16).
   struct Present {
     size_t column;
     Buffer list_offsets;
@@ -104,10 +104,10 @@ class ArrowMemory {
     Buffer buffer;
   };
 
-  static ArrayOwner& open(const std::shared_ptr<ArrowMemory>& memory, ArrowArray& array, size_t length,
-                          size_t null_count, std::initializer_list<const void*> buffers, size_t children) {
+  ArrayOwner& open(ArrowArray& array, size_t length, size_t null_count, std::initializer_list<const void*> buffers,
+                   size_t children) {
     auto owner = std::make_unique<ArrayOwner>();
-    owner->memory = memory;
+    owner->memory = shared_from_this();
     std::copy(buffers.begin(), buffers.end(), owner->buffers);
     owner->children.resize(children, ArrowArray{});
     for (ArrowArray& child : owner->children) owner->child_pointers.push_back(&child);
@@ -127,64 +127,59 @@ class ArrowMemory {
     return column.null_count == 0 ? nullptr : column.validity.data();
   }
 
-  void put(const std::shared_ptr<ArrowMemory>& memory, const Column& column, const ColumnPlan& plan, size_t dictionary,
-           ArrowArray& array) {
+  void put(const Column& column, const ColumnPlan& plan, size_t dictionary, ArrowArray& array) {
     if (plan.form != Form::list) {
       const void* valid = validity(column);
       Flat flat{plan.form, column.rows, column.null_count, valid, column.offsets.data(), column.values.data()};
-      return put(memory, flat, dictionary, array);
+      return put(flat, dictionary, array);
     }
     ArrowArray* items =
-        &open(memory, array, column.rows, column.null_count, {validity(column), column.offsets.data()}, 1).children[0];
-    if (!plan.holds_objects) return put(memory, column.items[0], plan.items[0], FieldPlan::none, *items);
-    ArrayOwner& objects = open(memory, *items, column.items[0].rows, 0, {nullptr}, plan.items.size());
+        &open(array, column.rows, column.null_count, {validity(column), column.offsets.data()}, 1).children[0];
+    if (!plan.holds_objects) return put(column.items[0], plan.items[0], FieldPlan::none, *items);
+    ArrayOwner& objects = open(*items, column.items[0].rows, 0, {nullptr}, plan.items.size());
     for (size_t i = 0; i < plan.items.size(); ++i) {
-      put(memory, column.items[i], plan.items[i], FieldPlan::none, objects.children[i]);
+      put(column.items[i], plan.items[i], FieldPlan::none, objects.children[i]);
     }
   }
 
-  void put(const std::shared_ptr<ArrowMemory>& memory, const Flat& flat, size_t dictionary, ArrowArray& array) {
+  void put(const Flat& flat, size_t dictionary, ArrowArray& array) {
     if (flat.form <= Form::text) {
-      open(memory, array, flat.length, flat.null_count, {flat.validity, flat.offsets, flat.values}, 0);
+      open(array, flat.length, flat.null_count, {flat.validity, flat.offsets, flat.values}, 0);
       return;
     }
-    ArrayOwner& owner = open(memory, array, flat.length, flat.null_count, {flat.validity, flat.values}, 0);
-    if (dictionary != FieldPlan::none) put_dictionary(memory, dictionary, array, owner);
+    ArrayOwner& owner = open(array, flat.length, flat.null_count, {flat.validity, flat.values}, 0);
+    if (dictionary != FieldPlan::none) put_dictionary(dictionary, array, owner);
   }
 
   // Each value as a list of one; no list where there is no value.
-  void put_in_lists(const std::shared_ptr<ArrowMemory>& memory, const FieldPlan& field, const Column& column,
-                    const ColumnPlan& plan, ArrowArray& array) {
+  void put_in_lists(const FieldPlan& field, const Column& column, const ColumnPlan& plan, ArrowArray& array) {
     if (column.null_count == 0) {
       const void* offsets = every(1);
-      ArrayOwner& lists = open(memory, array, column.rows, 0, {nullptr, offsets}, 1);
-      return put(memory, column, plan, field.dictionary, lists.children[0]);
+      ArrayOwner& lists = open(array, column.rows, 0, {nullptr, offsets}, 1);
+      return put(column, plan, field.dictionary, lists.children[0]);
     }
     const Present& present = present_in(field.column);
-    ArrayOwner& lists =
-        open(memory, array, column.rows, column.null_count, {validity(column), present.list_offsets.data()}, 1);
+    ArrayOwner& lists = open(array, column.rows, column.null_count, {validity(column), present.list_offsets.data()}, 1);
     const void* values = plan.form <= Form::text ? column.values.data() : present.values.data();
     Flat flat{plan.form, column.rows - column.null_count, 0, nullptr, present.offsets.data(), values};
-    put(memory, flat, field.dictionary, lists.children[0]);
+    put(flat, field.dictionary, lists.children[0]);
   }
 
-  void put_dictionary(const std::shared_ptr<ArrowMemory>& memory, size_t index, ArrowArray& array, ArrayOwner& owner) {
+  void put_dictionary(size_t index, ArrowArray& array, ArrayOwner& owner) {
     const Dictionary& dictionary = plan_->dictionaries[index];
     size_t count = dictionary.offsets.size() - 1;
-    open(memory, owner.dictionary, count, 0, {nullptr, dictionary.offsets.data(), dictionary.text.data()}, 0);
+    open(owner.dictionary, count, 0, {nullptr, dictionary.offsets.data(), dictionary.text.data()}, 0);
     array.dictionary = &owner.dictionary;
   }
 
-  void put_constants(const std::shared_ptr<ArrowMemory>& memory, const FieldPlan& field, ArrowArray& array) {
-    size_t count = columns.rows * field.constants.size();
-    const void* values = repeated(field);
+  void put_constants(const FieldPlan& field, ArrowArray& array) {
     ArrowArray* items = &array;
     if (field.as_list) {
       const void* offsets = every(field.constants.size());
-      items = &open(memory, array, columns.rows, 0, {nullptr, offsets}, 1).children[0];
+      items = &open(array, columns.rows, 0, {nullptr, offsets}, 1).children[0];
     }
-    ArrayOwner& owner = open(memory, *items, count, 0, {nullptr, values}, 0);
-    if (field.dictionary != FieldPlan::none) put_dictionary(memory, field.dictionary, *items, owner);
+    ArrayOwner& owner = open(*items, columns.rows * field.constants.size(), 0, {nullptr, repeated(field)}, 0);
+    if (field.dictionary != FieldPlan::none) put_dictionary(field.dictionary, *items, owner);
   }
 
   // The constants of a field, for each row. Fields that have the same share them.

@@ -31,7 +31,7 @@ class ArrowBatch : public ParallelBatch {
   }
 
   // To an array that holds nothing. Call once. If an exception leaves this, the array is to be released.
-  void hand_over(ArrowArray& array) { memory_->hand_over(memory_, array); }
+  void hand_over(ArrowArray& array) { memory_->hand_over(array); }
 
  private:
   struct ColumnsPart : Part {
