@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import zip_longest
 from types import ModuleType
 from typing import Any
@@ -102,6 +103,33 @@ def differing_rows(right: Expected, output: bytes, *, drop_nulls: bool = False) 
         if wanted != line and (line is None or _differs(wanted, json.loads(line), drop_nulls)):
             count += 1
     return count
+
+
+def arrow_events(batch: Any) -> Iterator[dict[str, Any]]:
+    """Give the events in an Arrow batch: columns become objects again, and times text."""
+    names = [name.split(".") for name in batch.schema.names]
+    columns = []
+    for column in batch.columns:
+        if str(column.type).startswith("timestamp"):
+            columns.append([_time_text(ns) for ns in column.cast("int64").to_pylist()])
+        else:
+            columns.append(column.to_pylist())
+    for values in zip(*columns, strict=True):
+        event: dict[str, Any] = {}
+        for (*parents, leaf), value in zip(names, values, strict=True):
+            if value is not None:
+                node = event
+                for key in parents:
+                    node = node.setdefault(key, {})
+                node[leaf] = value
+        yield event
+
+
+def _time_text(ns: int | None) -> str | None:
+    if ns is None:
+        return None
+    time = datetime.fromtimestamp(ns // 10**9, UTC).replace(microsecond=ns // 1000 % 10**6)
+    return time.isoformat().replace("+00:00", "Z")
 
 
 def differing_events(right: Expected, events: Iterable[Any]) -> int:

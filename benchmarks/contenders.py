@@ -5,10 +5,11 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from importlib.util import find_spec
 from types import ModuleType
 
 from . import corpus, floor, machine, parallel, peers
-from .answers import TOLERATED_SHARE, Expected, differing_events, differing_rows, expected
+from .answers import TOLERATED_SHARE, Expected, arrow_events, differing_events, differing_rows, expected
 from .timing import Contender
 
 NDJSON = "NDJSON to NDJSON"
@@ -16,6 +17,8 @@ NDJSON_WITHOUT_MESSAGE = "NDJSON to NDJSON, without message"
 NDJSON_BATCHES = "NDJSON to NDJSON, 1,000-record batches"
 DICTS_ONE_BY_ONE = "NDJSON to dicts, one by one"
 DICTS_LIST = "NDJSON to dicts, lists of 1,000"
+ARROW = "NDJSON to Arrow"
+ARROW_BATCHES = "NDJSON to Arrow, 1,000-record batches"
 READ_ONLY = "read nine fields (the floor)"
 LINES_ONLY = "find the line ends"
 
@@ -185,6 +188,22 @@ class Lineup:
         )
         self.iter_dicts(module, "ours.iter_dicts")
         self.list_dicts(module, "ours.list_dicts")
+        if find_spec("pyarrow") is None:
+            self.absent["ours"] = "pyarrow is not installed"
+        else:
+            self._arrow(module, ARROW, "ours.arrow", [data])
+            self._arrow(module, ARROW_BATCHES, "ours.arrow_batches", pieces)
+
+    def _arrow(self, who: ModuleType, task: str, short: str, pieces: Sequence[bytes]) -> None:
+        def run() -> None:
+            for piece in pieces:
+                who.to_arrow(piece)
+
+        def check() -> int:
+            events = (event for piece in pieces for event in arrow_events(who.to_arrow(piece)))
+            return differing_events(self.right("typical"), events)
+
+        self._add(who, short, task, "typical", run, check, pieces=pieces)
 
     def on_two_cpus(self) -> None:
         """Add what cfdns_fast does with two CPUs, where there are two."""

@@ -37,6 +37,11 @@ def to_ndjson_without_message(data: bytes) -> bytes:
     return _without_message.to_ndjson(data).output
 
 
+def to_arrow(data: bytes) -> Any:
+    """Return a pyarrow.RecordBatch; ImportError where there is no pyarrow."""
+    return _normalizer.to_arrow(data).output
+
+
 def rejects(data: bytes) -> int:
     """Return how many pieces of the data did not become an event."""
     return len(_normalizer.to_ndjson(data).rejects)

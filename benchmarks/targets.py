@@ -47,6 +47,7 @@ def targets() -> tuple[Target, ...]:
         _faster("iter_dicts_over_orjson", "orjson_dict.iter_dicts", "ours.iter_dicts", 2.5, "now"),
         _within("to_ndjson_of_floor", "ours.ndjson", "floor.typical", with_message),
         _within("to_ndjson_without_message_of_floor", "ours.ndjson_without_message", "floor.typical", 1.8),
+        _within("to_arrow_of_floor", "ours.arrow", "floor.typical", 1.8),
         _within("to_ndjson_distinct_of_floor", "ours.ndjson_distinct", "floor.distinct", 2.1),
         _within("to_ndjson_batches_of_bulk", "ours.ndjson_batches", "ours.ndjson", 1.1),
         _faster("to_ndjson_over_orjson_later", orjson, "ours.ndjson", 20, "later"),

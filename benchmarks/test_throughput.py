@@ -21,7 +21,7 @@ import pytest
 pytest.importorskip("pytest_benchmark")
 
 from . import corpus, floor, peers
-from .answers import TOLERATED_SHARE, Expected, differing_events, differing_rows, expected
+from .answers import TOLERATED_SHARE, Expected, arrow_events, differing_events, differing_rows, expected
 from .contenders import BATCH_RECORDS, consume
 
 RECORDS = int(os.environ.get("CFDNS_BENCH_RECORDS", "3000"))
@@ -121,6 +121,15 @@ def test_ndjson_to_dicts_in_a_list(benchmark: Any, name: str) -> None:
     wrong = differing_events(_right("typical", BATCH_RECORDS), who.to_dicts(data))
     group = "NDJSON to dicts, a list of 1,000"
     _time(benchmark, who, group, data, BATCH_RECORDS, wrong, lambda: who.to_dicts(data))
+
+
+@SETTINGS
+@pytest.mark.parametrize("records", [RECORDS, BATCH_RECORDS], ids=["bulk", "batch"])
+def test_ndjson_to_arrow(benchmark: Any, records: int) -> None:
+    pytest.importorskip("pyarrow")
+    who, data = _load("ours"), _data("typical", records)
+    wrong = differing_events(_right("typical", records), arrow_events(who.to_arrow(data)))
+    _time(benchmark, who, "NDJSON to Arrow", data, records, wrong, lambda: who.to_arrow(data))
 
 
 @SETTINGS

@@ -1,8 +1,12 @@
-from typing import Any, Self, final
+from collections.abc import Callable
+from typing import Any, Self, TypeVar, final
 
 from typing_extensions import Buffer
 
+from .columns import Columns
 from .results import Reject, Result
+
+_Batch = TypeVar("_Batch")
 
 BROKEN_PLACE: int
 
@@ -31,11 +35,14 @@ class Plan:
         steps: list[tuple[int, int, bytes, bytes]],
         dict_pattern: dict[str, Any],
         dict_steps: list[tuple[Any, ...]],
+        columns: Columns,
         suffixes: SuffixTable,
         timestamp_unit: int,
         max_record_bytes: int,
         record_delimiter: bytes = b"",
     ) -> Self: ...
+    @property
+    def columns(self) -> Columns: ...
     def to_ndjson(self, data: Buffer, *, raise_on_reject: bool = False, threads: int = 1) -> Result[bytes]: ...
     def document_to_ndjson(self, data: Buffer, *, raise_on_reject: bool = False) -> Result[bytes]: ...
     def to_ndjson_part(
@@ -60,6 +67,15 @@ class Plan:
         bytes_before: int,
     ) -> tuple[Result[bytes], tuple[int, int, int]]: ...
     def look_into(self, data: Buffer, *, line_bytes: int, final: bool) -> tuple[int, bool | None, bool, str]: ...
+    def to_arrow(
+        self,
+        data: Buffer,
+        take: Callable[[int], _Batch],
+        *,
+        raise_on_reject: bool = False,
+        threads: int = 1,
+        document: bool = False,
+    ) -> Result[_Batch]: ...
     def to_dicts(
         self, data: Buffer, *, raise_on_reject: bool = False, document: bool = False
     ) -> Result[list[dict[str, Any]]]: ...

@@ -12,7 +12,7 @@ cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libcpp cimport bool as cbool
 from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
 from libcpp.string cimport string
@@ -27,6 +27,7 @@ from .results import RAW_LIMIT_BYTES, Reject, Result
 
 cdef extern from *:
     """
+    #include "cfdns_fast/_native/arrow_batch.hpp"
     #include "cfdns_fast/_native/batch.hpp"
     #include "cfdns_fast/_native/huge_pages.hpp"
     #include "cfdns_fast/_native/parallel.hpp"
@@ -34,12 +35,14 @@ cdef extern from *:
 
     static PyObject* cfdns_engine_error = nullptr;
 
-    // For `except +`: what C++ throws becomes EngineError or MemoryError.
+    // For `except +`: what C++ throws becomes EngineError, ValueError or MemoryError.
     static void cfdns_raise() {
       try {
         throw;
       } catch (const cfdns::EngineFailure& failure) {
         PyErr_SetString(cfdns_engine_error, failure.what());
+      } catch (const cfdns::ColumnTooLarge& failure) {
+        PyErr_SetString(PyExc_ValueError, failure.what());
       } catch (const std::bad_alloc&) {
         PyErr_NoMemory();
       } catch (const std::exception& other) {
@@ -104,8 +107,8 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         void add_members() except +cfdns_raise
         void add_member(string_view, string_view) except +cfdns_raise
         void add_enumeration(string_view) except +cfdns_raise
-        void add_name(string_view) except +cfdns_raise
-        void add_numbered "add_name"(uint32_t, string_view) except +cfdns_raise
+        void add_name(string_view, string_view) except +cfdns_raise
+        void add_numbered "add_name"(uint32_t, string_view, string_view) except +cfdns_raise
         void add_first(size_t) except +cfdns_raise
         void add_first_from(size_t) except +cfdns_raise
         void add_collection(size_t) except +cfdns_raise
@@ -161,7 +164,7 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
     void ask_for_huge_pages(void*, size_t)
 
     cdef cppclass OutputRoom:
-        size_t capacity_bytes(size_t)
+        size_t capacity(size_t)
         void learn(size_t, size_t)
         @staticmethod
         cbool is_full(size_t, size_t)
@@ -175,8 +178,8 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         unique_ptr[Cursor] borrow() except +cfdns_raise
         void give_back(unique_ptr[Cursor])
 
-    cdef cppclass ParallelBatch:
-        ParallelBatch(Engine&, Slice, cbool, cbool, size_t, cbool) except +cfdns_raise
+    cdef cppclass ParallelNdjson:
+        ParallelNdjson(Engine&, Slice, cbool, cbool, size_t, cbool) except +cfdns_raise
         void run(size_t, char*, size_t) except +cfdns_raise
         void finish(char*)
         uint64_t written_bytes
@@ -219,6 +222,32 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
 
     string c_active_kernel "cfdns::active_kernel"() except +cfdns_raise
     vector[string] c_available_kernels "cfdns::available_kernels"() except +cfdns_raise
+
+
+cdef extern from "cfdns_fast/_native/arrow_batch.hpp" nogil:
+    cdef struct ArrowArray:
+        void (*release)(ArrowArray*) noexcept
+
+
+cdef extern from "cfdns_fast/_native/arrow_batch.hpp" namespace "cfdns" nogil:
+    cdef cppclass CArrowPlan "cfdns::ArrowPlan":
+        CArrowPlan(size_t, cbool)
+        void add_column(int, size_t, string_view) except +cfdns_raise
+        void add_held(int64_t) except +cfdns_raise
+        void add_items(int, cbool) except +cfdns_raise
+        void add_dictionary() except +cfdns_raise
+        void add_text(string_view) except +cfdns_raise
+        void add_field(size_t, size_t, cbool, int) except +cfdns_raise
+        void add_constant(int64_t) except +cfdns_raise
+
+    cdef cppclass ArrowBatch:
+        ArrowBatch(Engine&, shared_ptr[CArrowPlan], Slice, size_t, cbool) except +cfdns_raise
+        void run(size_t, cbool) except +cfdns_raise
+        void hand_over(ArrowArray&) except +cfdns_raise
+        uint64_t events
+        uint64_t blank
+        vector[CReject] rejects
+        vector[uint64_t] problems
 
 
 cfdns_engine_error = <PyObject*>EngineError
@@ -270,21 +299,48 @@ cdef class SuffixTable:
         self.table.get().finish()
 
 
+cdef shared_ptr[CArrowPlan] _arrow_plan(columns):
+    cdef shared_ptr[CArrowPlan] plan = make_shared[CArrowPlan](<size_t>columns.most_offset, <cbool>columns.formats_times)
+    cdef bytes text
+    for form, slot, target, held, items, objects in columns.stored:
+        text = target.encode()
+        plan.get().add_column(form, slot, _view(text))
+        for each in held:
+            plan.get().add_held(each)
+        for each in items:
+            plan.get().add_items(each, objects)
+    for texts in columns.dictionaries:
+        plan.get().add_dictionary()
+        for each in texts:
+            text = each.encode()
+            plan.get().add_text(_view(text))
+    for column, dictionary, as_list, form, constants in columns.fields:
+        plan.get().add_field(column, dictionary, as_list, form)
+        for each in constants:
+            plan.get().add_constant(each)
+    return plan
+
+
 cdef class Plan:
     """What to do with every record, decided once by plan.py. Immutable; safe to use from many threads."""
 
+    cdef readonly object columns  # of Arrow batches
     cdef shared_ptr[Engine] engine
+    cdef shared_ptr[CArrowPlan] arrow
     cdef DictBuilder dicts
     cdef list borrowed      # what `dicts` borrows
     cdef list problem_keys  # as Event.problems counts them
 
     def __cinit__(self, *, list sources, list inputs, list enumerations, list members, list firsts, list collections,
                   list verdicts, problems_slot, size_t slot_count, list steps, dict dict_pattern, list dict_steps,
-                  SuffixTable suffixes not None, int timestamp_unit, size_t max_record_bytes,
+                  columns, SuffixTable suffixes not None, int timestamp_unit, size_t max_record_bytes,
                   bytes record_delimiter=b""):
         cdef CPlan* plan
         cdef bytes text
         cdef bytes json_key
+        cdef bytes plain_text
+        self.columns = columns
+        self.arrow = _arrow_plan(columns)
         self.engine = make_shared[Engine]()
         self.engine.get().set_delimiter(_view(record_delimiter))
         plan = &self.engine.get().plan
@@ -314,10 +370,11 @@ cdef class Plan:
             self.dicts.add_name(<PyObject*>None)
             for number, name in names:
                 text = _json_text(name)
+                plain_text = str(name).encode()
                 if number is None:
-                    plan.add_name(_view(text))
+                    plan.add_name(_view(text), _view(plain_text))
                 else:
-                    plan.add_numbered(number, _view(text))
+                    plan.add_numbered(number, _view(text), _view(plain_text))
                 self.dicts.add_name(<PyObject*>name)
         for keys in members:
             plan.add_members()
@@ -433,7 +490,7 @@ cdef class Plan:
         try:
             input.data = <const char*>view.buf
             input.size_bytes = view.len
-            threads = min(threads, ParallelBatch.most_threads(input.size_bytes))
+            threads = min(threads, ParallelNdjson.most_threads(input.size_bytes))
             if threads > 1:
                 return self._convert_parallel(
                     input, raise_on_reject, final, mid_line, raw_limit_bytes, lines_before, bytes_before, threads
@@ -471,7 +528,7 @@ cdef class Plan:
             if state == BatchState.refused:
                 raise RecordError(*_reject_fields(batch.get().rejects.back()))
             self._cut_output(&output, input.size_bytes, capacity_bytes, batch.get().written_bytes)
-            result = self._result(output, cursor.get().events, cursor.get().blank, batch.get().rejects,
+            result = self._result(<object>output, cursor.get().events, cursor.get().blank, batch.get().rejects,
                                   cursor.get().event.problems, lines_before, bytes_before)
             stop = cursor.get().place() if place >= 0 else cursor.get().mid_line()
             return result, (cursor.get().consumed_bytes(), cursor.get().newlines(), stop)
@@ -483,12 +540,12 @@ cdef class Plan:
 
     cdef tuple _convert_parallel(self, Slice input, bint raise_on_reject, bint final, bint mid_line,
                                  size_t raw_limit_bytes, uint64_t lines_before, uint64_t bytes_before, size_t threads):
-        cdef unique_ptr[ParallelBatch] batch
+        cdef unique_ptr[ParallelNdjson] batch
         cdef PyObject* output = NULL
         cdef char* memory
         cdef size_t capacity_bytes
         batch.reset(
-            new ParallelBatch(self.engine.get()[0], input, final, mid_line, raw_limit_bytes, raise_on_reject)
+            new ParallelNdjson(self.engine.get()[0], input, final, mid_line, raw_limit_bytes, raise_on_reject)
         )
         try:
             output = self._new_output(input.size_bytes, &capacity_bytes)
@@ -503,7 +560,7 @@ cdef class Plan:
                 _PyBytes_Resize(&output, capacity_bytes)
                 batch.get().finish(PyBytes_AS_STRING(<object>output))
             self._cut_output(&output, input.size_bytes, capacity_bytes, batch.get().written_bytes)
-            result = self._result(output, batch.get().events, batch.get().blank, batch.get().rejects,
+            result = self._result(<object>output, batch.get().events, batch.get().blank, batch.get().rejects,
                                   batch.get().problems, lines_before, bytes_before)
             return result, (batch.get().consumed_bytes, batch.get().newlines, batch.get().mid_line)
         finally:
@@ -511,7 +568,7 @@ cdef class Plan:
 
     # Bytes to write to, with room for what the input will probably become.
     cdef PyObject* _new_output(self, size_t input_bytes, size_t* capacity_bytes) except NULL:
-        capacity_bytes[0] = self.engine.get().room.capacity_bytes(input_bytes)
+        capacity_bytes[0] = self.engine.get().room.capacity(input_bytes)
         try:
             return _new_bytes(capacity_bytes[0])
         except MemoryError:
@@ -526,13 +583,41 @@ cdef class Plan:
             return 0
         return _PyBytes_Resize(output, used_bytes)
 
-    cdef object _result(self, PyObject* output, uint64_t events, uint64_t blank, vector[CReject]& rejects,
+    cdef object _result(self, output, uint64_t events, uint64_t blank, vector[CReject]& rejects,
                         const vector[uint64_t]& problems, uint64_t lines_before, uint64_t bytes_before):
         cdef size_t i
         cdef list refused = []
         for i in range(rejects.size()):
             refused.append(Reject(*_reject_fields(rejects[i], lines_before, bytes_before)))
-        return Result(<object>output, events, blank, tuple(refused), self._problems(problems))
+        return Result(output, events, blank, tuple(refused), self._problems(problems))
+
+    def to_arrow(self, data, take, *, bint raise_on_reject=False, size_t threads=1, bint document=False):
+        """Convert a batch; see Normalizer.to_arrow.
+
+        `take` is called with the address of a struct ArrowArray, which it empties, and returns what the output shall be.
+        """
+        cdef Py_buffer view
+        cdef Slice input
+        cdef ArrowArray array
+        cdef unique_ptr[ArrowBatch] batch
+        array.release = NULL
+        _get_buffer(data, &view)
+        try:
+            input.data = <const char*>view.buf
+            input.size_bytes = view.len
+            batch.reset(new ArrowBatch(self.engine.get()[0], self.arrow, input, _RAW_LIMIT_BYTES, raise_on_reject))
+            with nogil:
+                batch.get().run(threads, document)
+            if raise_on_reject and batch.get().rejects.size() != 0:
+                raise RecordError(*_reject_fields(batch.get().rejects.front()))
+            batch.get().hand_over(array)
+            output = take(<uintptr_t>&array)
+            return self._result(output, batch.get().events, batch.get().blank, batch.get().rejects,
+                                batch.get().problems, 0, 0)
+        finally:
+            PyBuffer_Release(&view)
+            if array.release != NULL:
+                array.release(&array)
 
     def to_dicts(self, data, *, bint raise_on_reject=False, bint document=False):
         """Convert a batch; see Normalizer.to_dicts."""

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from . import _core, suffixes
+from .columns import columns_of
 from .mapping import Field, Mapping, Node
 from .readings import Readings
 
@@ -51,6 +52,7 @@ def compile_plan(
         steps=_merge(_ndjson_steps(mapping.tree(), readings)),
         dict_pattern=dict_pattern,
         dict_steps=dict_steps,
+        columns=columns_of(mapping, readings),
         suffixes=_suffix_table(private_suffixes) if readings.wants_name_parts else _core.SuffixTable(b"\0", [], []),
         timestamp_unit=TIMESTAMP_UNITS.index(timestamp_unit),
         max_record_bytes=max_record_bytes,

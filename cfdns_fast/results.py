@@ -42,7 +42,7 @@ class Result(Generic[Output]):
 
     Attributes
     ----------
-    output : bytes or list[dict]
+    output : bytes, list[dict] or pyarrow.RecordBatch
         The events, in input order.
     events : int
         How many there are.

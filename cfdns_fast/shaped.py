@@ -76,6 +76,18 @@ class ShapedInput:
         records, rejects, blank = collect(records_of(rows, shape, _copy(data)), self._raise_on_reject)
         return replace(rows.plan.to_dicts(records), blank=blank, rejects=rejects)
 
+    def to_arrow(self, data: Buffer, threads: int) -> Result[Any]:
+        """Convert a batch; see `Normalizer.to_arrow`."""
+        from . import arrow
+
+        shape, rows = self._shape_of(data)
+        if rows is None:
+            return arrow.convert(
+                self.plan, data, raise_on_reject=self._raise_on_reject, threads=threads, document=shape == "json"
+            )
+        records, rejects, blank = collect(records_of(rows, shape, _copy(data)), self._raise_on_reject)
+        return replace(arrow.convert(rows.plan, records), blank=blank, rejects=rejects)
+
     def iter_dicts(self, data: Buffer) -> _core.EventIterator | RowIterator:
         """Convert a batch lazily; see `Normalizer.iter_dicts`."""
         shape, rows = self._shape_of(data)

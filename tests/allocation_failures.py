@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 from unittest.mock import patch
 
@@ -30,6 +31,26 @@ def stream(normalizer: Normalizer) -> Any:
     return [(part.output, part.rejects) for part in results]
 
 
+@cache
+def schema() -> Any:
+    return Normalizer().to_arrow(b"").output.schema
+
+
+def to_arrow(normalizer: Normalizer, data: bytes, **options: Any) -> Any:
+    import pyarrow
+
+    wanted = schema()
+
+    def take(address: int) -> Any:
+        # An allocation that fails within pyarrow ends the process.
+        left = LIBRARY.disarm()
+        batch = pyarrow.RecordBatch._import_from_c(address, wanted)
+        LIBRARY.arm(left, int(sys.argv[2]))
+        return batch
+
+    return normalizer._plan.to_arrow(data, take, **options)
+
+
 def make(_: Normalizer) -> Any:
     # Not the real suffix rules: they are compiled once a process, in tens of thousands of allocations.
     table = _core.SuffixTable(bytes(40), [(0, b"com", 1), (1, b"example", 2)], [(0xC9, 0xE9)])
@@ -47,6 +68,8 @@ def make(_: Normalizer) -> Any:
 CALLS: dict[str, tuple[dict[str, Any], Callable[[Normalizer], Any]]] = {
     "to_ndjson": ({}, lambda n: n.to_ndjson(DATA)),
     "threads": ({}, lambda n: n.to_ndjson(DATA * 40, threads=3)),
+    "to_arrow": ({}, lambda n: to_arrow(n, DATA)),
+    "to_arrow threads": ({}, lambda n: to_arrow(n, DATA * 40, threads=3)),
     "to_dicts": ({}, lambda n: n.to_dicts(DATA)),
     "iter_dicts": ({}, lambda n: list(n.iter_dicts(DATA))),
     "parse": ({}, lambda n: n._plan.parse(GOOD)),
@@ -59,9 +82,6 @@ CALLS: dict[str, tuple[dict[str, Any], Callable[[Normalizer], Any]]] = {
 
 
 def run(name: str, least_bytes: int, cold: bool) -> tuple[int, int]:
-    library = ctypes.CDLL(None)
-    library.arm.argtypes = [ctypes.c_long, ctypes.c_size_t]
-    library.disarm.restype = ctypes.c_long
     options, call = CALLS[name]
     shared = Normalizer(**options)
     expected = call(shared)
@@ -70,15 +90,15 @@ def run(name: str, least_bytes: int, cold: bool) -> tuple[int, int]:
         tried += 1
         # A new one has no workspace yet, so that making that fails too.
         normalizer = Normalizer(**options) if cold else shared
-        library.arm(tried, least_bytes)
+        LIBRARY.arm(tried, least_bytes)
         try:
             result = call(normalizer)
         except MemoryError:
-            left = library.disarm()
+            left = LIBRARY.disarm()
             failures += 1
             assert left == 0, "a MemoryError that was not asked for"
         else:
-            left = library.disarm()
+            left = LIBRARY.disarm()
             assert result == expected, "a wrong result"
         assert call(normalizer) == expected, "not sound afterwards"
         if left or tried == 2000:
@@ -86,6 +106,9 @@ def run(name: str, least_bytes: int, cold: bool) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
+    LIBRARY = ctypes.CDLL(None)
+    LIBRARY.arm.argtypes = [ctypes.c_long, ctypes.c_size_t]
+    LIBRARY.disarm.restype = ctypes.c_long
     # What the interpreter cannot raise, it would print.
     sys.unraisablehook = lambda _: None
     print(*run(sys.argv[1], int(sys.argv[2]), sys.argv[3] == "cold"))

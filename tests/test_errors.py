@@ -96,9 +96,7 @@ SECRET_INPUTS = {
     "call",
     [
         parse,
-        lambda data: Normalizer(on_reject="raise").to_dicts(data + b"{"),
-        lambda data: Normalizer(on_reject="raise").to_ndjson(data + b"{"),
-        lambda data: list(Normalizer(on_reject="raise").iter_dicts(data + b"{")),
+        *(lambda data, write=write: write(Normalizer(on_reject="raise"), data + b"{") for write in WRITERS.values()),
     ],
     ids=["parse", *WRITERS],
 )

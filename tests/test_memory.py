@@ -49,6 +49,8 @@ def failing_malloc(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_conversion_when_any_allocation_fails_then_memory_error_or_the_right_result(
     failing_malloc: Path, call: str, state: str, least_bytes: str, allocator: str
 ) -> None:
+    if "arrow" in call:
+        pytest.importorskip("pyarrow")
     if call == "make" and sys.version_info[:3] == (3, 13, 0):
         pytest.skip("this Python crashes by itself: tuples as keys of a dict, and no memory")
     program = Path(__file__).with_name("allocation_failures.py").read_text(encoding="utf-8")
@@ -162,12 +164,16 @@ def test_memory_when_a_thousand_batches_are_converted_then_it_stays_flat(use: st
     for _ in range(200):
         convert(normalizer, data)
     gc.collect()
-    before = resident_bytes()
-    for _ in range(1000 * SOAK):
-        convert(normalizer, data)
-    gc.collect()
+    grown = []
+    # What malloc holds in reserve may grow once; a leak goes on.
+    while len(grown) < 2 and min(grown, default=600_000) >= 600_000:
+        before = resident_bytes()
+        for _ in range(1000 * SOAK):
+            convert(normalizer, data)
+        gc.collect()
+        grown.append(resident_bytes() - before)
     # A leak of one event a batch would be a megabyte or more.
-    assert resident_bytes() - before < 600_000
+    assert min(grown) < 600_000
 
 
 HUGE: dict[str, tuple[dict[str, Any], bytes]] = {
@@ -199,6 +205,7 @@ def test_references_when_events_are_gone_then_nothing_holds_the_shared_objects(w
     write(normalizer, data)
     event = next(normalizer.iter_dicts(data))
     watched = [event["event"]["dataset"], event["dns"]["response_code"], *event, *event["dns"]["question"], *shared]
+    gc.collect()  # what earlier tests left must not go in between
     before = [sys.getrefcount(item) for item in watched]
     for _ in range(3):
         write(normalizer, data)

@@ -1,7 +1,6 @@
 // A whole batch to NDJSON, and the workspaces that calls borrow.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -10,6 +9,7 @@
 
 #include "cursor.hpp"
 #include "ndjson.hpp"
+#include "output_room.hpp"
 
 namespace cfdns {
 
@@ -53,42 +53,11 @@ class Batch {
   bool pending_ = false;
 };
 
-// How much output to make room for, learned from the batches before.
-//
-// Memory that the C library has just got back is warm, and asked for again as it is. It is not if every request is larger
-// than what then comes back, and its pages are zeroed anew each time: a third of the whole time of 1,000-record batches.
-class OutputRoom {
- public:
-  size_t capacity_bytes(size_t input_bytes) const {
-    return spare_bytes + input_bytes / 1024 * per_1024_.load(std::memory_order_relaxed) + 4 * (input_bytes % 1024);
-  }
-
-  // Call with what a whole batch took.
-  void learn(size_t input_bytes, size_t output_bytes) {
-    if (input_bytes < least_input_bytes) return;
-    size_t ratio = output_bytes / (input_bytes / 1024);
-    size_t wanted = ratio + ratio / 32 + 1;
-    per_1024_.store(wanted < most_per_1024 ? wanted : most_per_1024, std::memory_order_relaxed);
-  }
-
-  // Whether so much of a block is used that the rest had better stay with it.
-  static bool is_full(size_t capacity_bytes, size_t used_bytes) {
-    return capacity_bytes - used_bytes <= used_bytes / 8;
-  }
-
- private:
-  static constexpr size_t spare_bytes = 16384;
-  static constexpr size_t least_input_bytes = 65536;
-  static constexpr size_t most_per_1024 = 16384;  // records of nothing become far more, and the next ones need not
-  // Before anything is known: events are about 3.7 times their records with the message.
-  std::atomic<size_t> per_1024_{4096};
-};
-
 // A plan and the cursors that its calls have left behind; any number of threads may borrow at once.
 class Engine {
  public:
   Plan plan;
-  OutputRoom room;
+  OutputRoom room{16384, 4 * OutputRoom::unit_bytes};  // events are about 3.7 times their records with the message
 
   // What stands between records, besides newlines. To be set before any cursor is borrowed.
   void set_delimiter(std::string_view delimiter) { delimiter_ = delimiter; }

@@ -95,6 +95,10 @@ inline char* copy_loosely(char* to, const char* from, size_t size_bytes) {
 class Buffer {
  public:
   Buffer() = default;
+  Buffer(Buffer&& other) noexcept : data_(other.data_), capacity_bytes_(other.capacity_bytes_) {
+    other.data_ = nullptr;
+    other.capacity_bytes_ = 0;
+  }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
   ~Buffer() { std::free(data_); }
@@ -114,6 +118,15 @@ class Buffer {
     std::free(data_);
     data_ = grown;
     capacity_bytes_ = wanted;
+  }
+
+  // Make exactly so much room, and the padding; what fits into it survives.
+  void resize(size_t size_bytes) {
+    if (size_bytes > SIZE_MAX / 2) throw std::bad_alloc();
+    char* resized = static_cast<char*>(std::realloc(data_, size_bytes + padding_bytes));
+    if (resized == nullptr) throw std::bad_alloc();
+    data_ = resized;
+    capacity_bytes_ = size_bytes;
   }
 
   // Give the memory back if it is more than that.

@@ -43,6 +43,8 @@ void Cursor::start(Slice data, bool final, bool mid_line, size_t raw_limit_bytes
   in_document_ = false;
   decoder_.newlines_allowed = judge_.newlines_allowed = false;
   for (uint64_t& count : event.problems) count = 0;
+  event.formats_times = true;
+  event.counts_times = false;
 }
 
 void Cursor::read_document(uint8_t place) {

@@ -18,7 +18,9 @@ struct Value {
   uint16_t name = 0;    // of names: the index in the table; of objects: the member list
   uint32_t count = 0;   // of lists and objects: how many there are; every object has an item for each member
   Slice text;           // of text and names, padded
-  int64_t integer = 0;  // of names: the table; of booleans 0 or 1; of lists and objects: the first of Event::items
+  // Of names: the table; of booleans 0 or 1; of lists and objects: the first of Event::items; of timestamps, which are text:
+  // nanoseconds.
+  int64_t integer = 0;
 };
 
 // Bit i stands for entry i of errors.PROBLEM_CODES.
@@ -39,6 +41,8 @@ class Event {
   std::vector<Value> values;       // by slot
   std::vector<Value> items;        // of lists and objects
   std::vector<uint64_t> problems;  // by source and code, over all records so far
+  bool formats_times = true;       // somebody wants the text of timestamps
+  bool counts_times = false;       // and their nanoseconds
 
   void resolve(const Record& record) {
     unescaped_bytes_ = 0;
@@ -346,7 +350,8 @@ class Event {
     if (!token.integer || text.size_bytes > 19 || *text.data == '-' || *text.data == '0') return set_time(reading, text);
     bool is_ns = text.size_bytes == TimeFormatter::ns_digits &&
                  (plan_.unit == TimestampUnit::automatic || plan_.unit == TimestampUnit::ns);
-    if (is_ns) {
+    bool only_text = formats_times && !counts_times;
+    if (is_ns && only_text) {
       char* to = made_text(reading.slot);
       size_t size_bytes = formatter_.put_remembered(text.data, reading.has(Reading::nine_digits), to);
       if (size_bytes != 0) {
@@ -357,7 +362,7 @@ class Event {
     Time time;
     TimeResult result = time_from_digits(text, plan_.unit, time);
     uint8_t found = set_time(reading, result, time);
-    if (is_ns && found == no_problem) formatter_.remember(text.data);
+    if (is_ns && only_text && found == no_problem) formatter_.remember(text.data);
     return found;
   }
 
@@ -371,7 +376,9 @@ class Event {
     if (result == TimeResult::malformed) return field_type;
     if (result == TimeResult::out_of_range) return field_range;
     char* to = made_text(reading.slot);
-    set_text(reading.slot, {to, formatter_.put(time, reading.has(Reading::nine_digits), to)}, true);
+    size_t size_bytes = formats_times ? formatter_.put(time, reading.has(Reading::nine_digits), to) : 0;
+    set_text(reading.slot, {to, size_bytes}, true);
+    values[reading.slot].integer = time.whole_ns();
     return no_problem;
   }
 

@@ -1,6 +1,6 @@
-// A whole batch to NDJSON by several threads, with the result of one: order, positions and counts included.
+// A whole batch by several threads, with the result of one: order, positions and counts included.
 //
-// Threads take pieces of the input in order. Each converts into memory of its own, which stays in its cache, and moves the
+// Threads take pieces of the input in order. Each converts into memory of its own, which stays in its cache, and copies the
 // result to where the pieces before it end as soon as that is known.
 #pragma once
 
@@ -25,15 +25,17 @@ class ParallelBatch {
   ParallelBatch(Engine& engine, Slice data, bool final, bool mid_line, size_t raw_limit_bytes, bool stop_at_reject)
       : engine_(engine),
         data_(data),
+        stop_at_reject_(stop_at_reject),
         final_(final),
         raw_limit_bytes_(raw_limit_bytes),
-        stop_at_reject_(stop_at_reject),
         starts_mid_line_(mid_line) {}
 
-  // Convert everything. What does not fit into the output is kept; finish() then moves it.
-  void run(size_t threads, char* output, size_t capacity_bytes) {
-    output_ = output;
-    capacity_bytes_ = capacity_bytes;
+  ParallelBatch(const ParallelBatch&) = delete;
+  ParallelBatch& operator=(const ParallelBatch&) = delete;
+  virtual ~ParallelBatch() = default;
+
+  // Convert everything.
+  void run(size_t threads) {
     std::vector<std::thread> others;
     others.reserve(threads);
     for (size_t i = 1; i < threads; ++i) {
@@ -48,13 +50,6 @@ class ParallelBatch {
     if (failure_) std::rethrow_exception(failure_);
   }
 
-  // Move what did not fit into the output, which now has room for written_bytes.
-  void finish(char* output) {
-    for (const auto& [offset, text] : kept_) std::memcpy(output + offset, text.data(), text.size());
-    kept_.clear();
-  }
-
-  uint64_t written_bytes = 0;
   uint64_t events = 0;
   uint64_t blank = 0;
   uint64_t newlines = 0;
@@ -62,6 +57,36 @@ class ParallelBatch {
   bool mid_line = false;  // reading stopped within a line
   std::vector<Reject> rejects;
   std::vector<uint64_t> problems;
+
+ protected:
+  // What a thread makes of a piece, and then of the next one.
+  struct Part {
+    virtual ~Part() = default;
+    std::vector<Reject> rejects;
+  };
+
+  virtual std::unique_ptr<Part> new_part() = 0;
+  // To the end, or with stop_at_reject behind the first reject. By several threads at once, like put().
+  virtual void convert(Part& part, Cursor& cursor, size_t piece_bytes) = 0;
+  // Part by part, in order: where does it go?
+  virtual void place(Part& part) = 0;
+  // There it goes.
+  virtual void put(Part& part) = 0;
+
+  void count(const Cursor& cursor, uint64_t offset) {
+    events += cursor.events;
+    blank += cursor.blank;
+    newlines += cursor.newlines();
+    consumed_bytes = offset + cursor.consumed_bytes();
+    mid_line = cursor.mid_line();
+    const std::vector<uint64_t>& counts = cursor.event.problems;
+    problems.resize(counts.size(), 0);
+    for (size_t i = 0; i < counts.size(); ++i) problems[i] += counts[i];
+  }
+
+  Engine& engine_;
+  const Slice data_;
+  const bool stop_at_reject_;
 
  private:
   struct Piece {
@@ -71,18 +96,18 @@ class ParallelBatch {
     bool last = false;
   };
 
-  // A thread's own.
-  struct Workspace {
-    std::unique_ptr<Cursor> cursor;
-    Buffer output;
-  };
-
   void work() {
     try {
-      Workspace own{engine_.borrow(), {}};
+      std::unique_ptr<Cursor> cursor = engine_.borrow();
+      std::unique_ptr<Part> part = new_part();
       Piece piece;
-      while (take(piece)) convert(piece, own);
-      engine_.give_back(std::move(own.cursor));
+      while (take(piece)) {
+        cursor->start(piece.text, final_ || !piece.last, piece.number == 0 && starts_mid_line_, raw_limit_bytes_);
+        part->rejects.clear();
+        convert(*part, *cursor, piece.text.size_bytes);
+        if (add(piece, *cursor, *part)) put(*part);
+      }
+      engine_.give_back(std::move(cursor));
     } catch (...) {
       std::lock_guard<std::mutex> guard(mutex_);
       if (!failure_) failure_ = std::current_exception();
@@ -105,61 +130,27 @@ class ParallelBatch {
     return true;
   }
 
-  void convert(const Piece& piece, Workspace& own) {
-    Cursor& cursor = *own.cursor;
-    cursor.start(piece.text, final_ || !piece.last, piece.number == 0 && starts_mid_line_, raw_limit_bytes_);
-    Batch batch(cursor);
-    own.output.reserve(4 * piece.text.size_bytes, 0);
-    for (;;) {
-      BatchState state = batch.run(engine_.plan, own.output.data(), own.output.capacity_bytes(), stop_at_reject_);
-      if (state != BatchState::full) break;
-      own.output.reserve(own.output.capacity_bytes() + batch.wanted_bytes, batch.written_bytes);
-    }
-    size_t offset;
-    if (!add(piece, cursor, batch, offset)) return;
-    if (offset + batch.written_bytes <= capacity_bytes_) {
-      std::memcpy(output_ + offset, own.output.data(), batch.written_bytes);
-    } else {
-      std::string text(own.output.data(), batch.written_bytes);
-      std::lock_guard<std::mutex> guard(mutex_);
-      kept_.emplace_back(offset, std::move(text));
-    }
-  }
-
-  // Wait for the pieces before this one, add it to the result and say where its output goes; false if there is a fault.
-  bool add(const Piece& piece, Cursor& cursor, Batch& batch, size_t& offset) {
+  // Wait for the pieces before this one and add it to the result; false if there is a fault.
+  bool add(const Piece& piece, const Cursor& cursor, Part& part) {
     std::unique_lock<std::mutex> guard(mutex_);
     turn_.wait(guard, [&] { return added_ == piece.number || stopped_; });
     if (added_ != piece.number) return false;
-    for (Reject& reject : batch.rejects) {
+    for (Reject& reject : part.rejects) {
       reject.line += newlines;
       reject.byte_offset += piece.offset;
       rejects.push_back(std::move(reject));
     }
-    offset = static_cast<size_t>(written_bytes);
-    written_bytes += batch.written_bytes;
-    events += cursor.events;
-    blank += cursor.blank;
-    newlines += cursor.newlines();
-    consumed_bytes = piece.offset + cursor.consumed_bytes();
-    mid_line = cursor.mid_line();
-    const std::vector<uint64_t>& counts = cursor.event.problems;
-    problems.resize(counts.size(), 0);
-    for (size_t i = 0; i < counts.size(); ++i) problems[i] += counts[i];
+    place(part);
+    count(cursor, piece.offset);
     ++added_;
     if (stop_at_reject_ && !rejects.empty()) stopped_ = true;
     turn_.notify_all();
     return true;
   }
 
-  Engine& engine_;
-  const Slice data_;
   const bool final_;
   const size_t raw_limit_bytes_;
-  const bool stop_at_reject_;
   const bool starts_mid_line_;
-  char* output_ = nullptr;
-  size_t capacity_bytes_ = 0;
 
   std::mutex mutex_;  // guards all that follows, and the public counts
   std::condition_variable turn_;
@@ -168,6 +159,70 @@ class ParallelBatch {
   size_t added_ = 0;
   bool stopped_ = false;
   std::exception_ptr failure_;
+};
+
+// To NDJSON.
+class ParallelNdjson : public ParallelBatch {
+ public:
+  using ParallelBatch::ParallelBatch;
+
+  // What does not fit into the output is kept; finish() then moves it.
+  void run(size_t threads, char* output, size_t capacity_bytes) {
+    output_ = output;
+    capacity_bytes_ = capacity_bytes;
+    ParallelBatch::run(threads);
+  }
+
+  // Move what did not fit into the output, which now has room for written_bytes.
+  void finish(char* output) {
+    for (const auto& [offset, text] : kept_) std::memcpy(output + offset, text.data(), text.size());
+    kept_.clear();
+  }
+
+  uint64_t written_bytes = 0;
+
+ private:
+  struct Text : Part {
+    Buffer output;
+    size_t written_bytes = 0;
+    size_t offset = 0;
+  };
+
+  std::unique_ptr<Part> new_part() override { return std::make_unique<Text>(); }
+
+  void convert(Part& part, Cursor& cursor, size_t piece_bytes) override {
+    Text& text = static_cast<Text&>(part);
+    Batch batch(cursor);
+    text.output.reserve(4 * piece_bytes, 0);
+    for (;;) {
+      BatchState state = batch.run(engine_.plan, text.output.data(), text.output.capacity_bytes(), stop_at_reject_);
+      if (state != BatchState::full) break;
+      text.output.reserve(text.output.capacity_bytes() + batch.wanted_bytes, batch.written_bytes);
+    }
+    text.written_bytes = batch.written_bytes;
+    text.rejects = std::move(batch.rejects);
+  }
+
+  void place(Part& part) override {
+    Text& text = static_cast<Text&>(part);
+    text.offset = static_cast<size_t>(written_bytes);
+    written_bytes += text.written_bytes;
+  }
+
+  void put(Part& part) override {
+    Text& text = static_cast<Text&>(part);
+    if (text.offset + text.written_bytes <= capacity_bytes_) {
+      std::memcpy(output_ + text.offset, text.output.data(), text.written_bytes);
+    } else {
+      std::string copy(text.output.data(), text.written_bytes);
+      std::lock_guard<std::mutex> guard(kept_mutex_);
+      kept_.emplace_back(text.offset, std::move(copy));
+    }
+  }
+
+  char* output_ = nullptr;
+  size_t capacity_bytes_ = 0;
+  std::mutex kept_mutex_;
   std::vector<std::pair<size_t, std::string>> kept_;
 };
 

@@ -95,6 +95,7 @@ struct MemberList {
 struct Enumeration {
   std::vector<uint16_t> index;                                  // empty if nothing is looked up by number
   std::vector<PaddedText> names = std::vector<PaddedText>(1);  // as JSON text without the quotes
+  std::vector<PaddedText> texts = std::vector<PaddedText>(1);  // as they are
   std::string unassigned;                                       // what stands before a number without a name; "": nothing
 };
 
@@ -229,17 +230,18 @@ class Plan {
     if (6 * text_bytes > name_bytes_) name_bytes_ = 6 * text_bytes;
   }
 
-  // To the enumeration added last.
-  void add_name(uint32_t number, std::string_view name) {
+  // To the enumeration added last; `name` is JSON text of `text`, without quotes.
+  void add_name(uint32_t number, std::string_view name, std::string_view text) {
     Enumeration& table = enumerations.back();
     table.index.resize(65536, 0);
     table.index[number] = static_cast<uint16_t>(table.names.size());
-    add_name(name);
+    add_name(name, text);
   }
 
   // The same for a name that has no number.
-  void add_name(std::string_view name) {
+  void add_name(std::string_view name, std::string_view text) {
     enumerations.back().names.emplace_back(name);
+    enumerations.back().texts.emplace_back(text);
     name_bytes_ = name.size() > name_bytes_ ? name.size() : name_bytes_;
   }
 

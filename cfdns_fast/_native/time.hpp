@@ -13,10 +13,20 @@ constexpr int64_t seconds_per_day = 86400;
 constexpr int64_t first_us = -62135596800 * us_per_second;      // 0001-01-01T00:00:00Z
 constexpr int64_t last_us = 253402300800 * us_per_second - 1;   // 9999-12-31T23:59:59.999999Z
 
+constexpr int64_t no_ns = INT64_MIN;  // what NumPy and pandas take for no time, too
+
 // Microseconds since 1970, floored, and the nanoseconds (0 to 999) above them.
 struct Time {
   int64_t us = 0;
   uint32_t ns = 0;
+
+  // All in nanoseconds, or no_ns where 64 bits do not hold them (before 1677-09-21T00:12:43.145225Z, after
+  // 2262-04-11T23:47:16.854775807Z).
+  int64_t whole_ns() const {
+    constexpr int64_t most_us = INT64_MAX / 1000;
+    if (us < -most_us || us > most_us || (us == most_us && ns > INT64_MAX % 1000)) return no_ns;
+    return us * 1000 + ns;
+  }
 };
 
 namespace detail {

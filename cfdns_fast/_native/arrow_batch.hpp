@@ -1,0 +1,97 @@
+// A whole batch to Arrow, by one thread or several.
+#pragma once
+
+#include "arrow.hpp"
+#include "parallel.hpp"
+
+namespace cfdns {
+
+class ArrowBatch : public ParallelBatch {
+ public:
+  ArrowBatch(Engine& engine, std::shared_ptr<ArrowPlan> plan, Slice data, size_t raw_limit_bytes, bool stop_at_reject)
+      : ParallelBatch(engine, data, true, false, raw_limit_bytes, stop_at_reject),
+        plan_(std::move(plan)),
+        raw_limit_bytes_(raw_limit_bytes),
+        memory_(std::make_shared<ArrowMemory>(plan_)) {}
+
+  // `document`: the data is one, which is for one thread.
+  void run(size_t threads, bool document) {
+    Columns& columns = memory_->columns;
+    columns.reserve_for(data_.size_bytes);
+    threads = std::min(threads, most_threads(data_.size_bytes));
+    if (threads > 1 && !document) {
+      ParallelBatch::run(threads);
+      columns.reserve_placed();
+      for (const Columns& part : kept_) columns.put_part(part);
+    } else {
+      run_alone(document);
+    }
+    columns.learn(data_.size_bytes);
+    columns.finish();
+  }
+
+  // To an array that holds nothing. Call once. If an exception leaves this, the array is to be released.
+  void hand_over(ArrowArray& array) { memory_->hand_over(array); }
+
+ private:
+  struct ColumnsPart : Part {
+    explicit ColumnsPart(const ArrowPlan& plan) : columns(plan.columns) {}
+    Columns columns;
+    bool fits = true;
+  };
+
+  void run_alone(bool document) {
+    std::unique_ptr<Cursor> cursor = engine_.borrow();
+    cursor->start(data_, true, false, raw_limit_bytes_);
+    if (document) cursor->read_document(0);
+    read(*cursor, memory_->columns, rejects);
+    count(*cursor, 0);
+    engine_.give_back(std::move(cursor));
+  }
+
+  void read(Cursor& cursor, Columns& columns, std::vector<Reject>& rejects) {
+    cursor.event.formats_times = plan_->formats_times;
+    cursor.event.counts_times = true;
+    for (;;) {
+      Turn turn = cursor.next();
+      if (turn == Turn::end) break;
+      if (turn == Turn::event) {
+        columns.add(engine_.plan, cursor.event, cursor.message());
+      } else {
+        rejects.push_back(std::move(cursor.reject));
+        if (stop_at_reject_) break;
+      }
+    }
+    columns.close();
+  }
+
+  std::unique_ptr<Part> new_part() override { return std::make_unique<ColumnsPart>(*plan_); }
+
+  void convert(Part& part, Cursor& cursor, size_t) override {
+    Columns& columns = static_cast<ColumnsPart&>(part).columns;
+    columns.clear();
+    read(cursor, columns, part.rejects);
+  }
+
+  void place(Part& part) override {
+    ColumnsPart& own = static_cast<ColumnsPart&>(part);
+    memory_->columns.place(own.columns);
+    own.fits = memory_->columns.has_room_for(own.columns);
+  }
+
+  void put(Part& part) override {
+    ColumnsPart& own = static_cast<ColumnsPart&>(part);
+    if (own.fits) return memory_->columns.put_part(own.columns);
+    Columns next(plan_->columns);
+    std::lock_guard<std::mutex> guard(kept_mutex_);
+    kept_.push_back(std::exchange(own.columns, std::move(next)));
+  }
+
+  std::shared_ptr<ArrowPlan> plan_;
+  const size_t raw_limit_bytes_;
+  std::shared_ptr<ArrowMemory> memory_;
+  std::mutex kept_mutex_;
+  std::vector<Columns> kept_;  // what did not fit
+};
+
+}  // namespace cfdns

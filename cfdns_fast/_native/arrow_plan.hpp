@@ -1,0 +1,78 @@
+// ArrowPlan: what Python decided about Arrow batches, beside the plan of every event.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "columns.hpp"
+
+namespace cfdns {
+
+// Texts that indices stand for.
+struct Dictionary {
+  std::vector<int32_t> offsets = std::vector<int32_t>(1, 0);
+  std::string text;
+};
+
+// What a batch shows under one name: a column or, without one, constants.
+struct FieldPlan {
+  static constexpr size_t none = SIZE_MAX;
+  size_t column = none;
+  size_t dictionary = none;      // of what is held as an index
+  bool as_list = false;          // the column's value as a list of one; of constants, all of them as a list
+  Form form = Form::index;       // of constants: index, integer or boolean
+  std::vector<int64_t> constants;
+};
+
+// What Python decided about batches. Immutable, but for what it learns about their size.
+class ArrowPlan {
+ public:
+  ArrowPlan(size_t most_offset, bool formats_times) : most_offset(most_offset), formats_times(formats_times) {}
+
+  const size_t most_offset;  // 2^31 - 1; less in tests
+  const bool formats_times;
+  std::vector<ColumnPlan> columns;
+  std::vector<FieldPlan> fields;
+  std::vector<Dictionary> dictionaries;
+
+  void add_column(int form, size_t slot, std::string_view target) { columns.push_back(new_column(form, slot, target)); }
+  // To the column added last.
+  void add_held(int64_t held) { columns.back().by_name.push_back(held); }
+  void add_items(int form, bool objects) {
+    ColumnPlan& list = columns.back();
+    list.items.push_back(new_column(form, list.slot, list.target));
+    list.holds_objects = objects;
+  }
+
+  void add_dictionary() { dictionaries.emplace_back(); }
+  // To the dictionary added last.
+  void add_text(std::string_view text) {
+    dictionaries.back().text.append(text);
+    dictionaries.back().offsets.push_back(static_cast<int32_t>(dictionaries.back().text.size()));
+  }
+
+  void add_field(size_t column, size_t dictionary, bool as_list, int form) {
+    fields.push_back({column, dictionary, as_list, static_cast<Form>(form), {}});
+  }
+  // To the field added last.
+  void add_constant(int64_t constant) { fields.back().constants.push_back(constant); }
+
+ private:
+  ColumnPlan new_column(int form, size_t slot, std::string_view target) const {
+    ColumnPlan plan;
+    plan.form = static_cast<Form>(form);
+    plan.slot = static_cast<uint16_t>(slot);
+    plan.target.assign(target);
+    plan.most_offset = most_offset;
+    // First guesses: the message is the record, and few other texts are longer than a sixteenth of it.
+    constexpr size_t unit = OutputRoom::unit_bytes;
+    plan.row_room = std::make_shared<OutputRoom>(64, unit / 128);
+    plan.text_room = std::make_shared<OutputRoom>(1024, plan.form == Form::raw ? unit : unit / 16);
+    return plan;
+  }
+};
+
+}  // namespace cfdns
