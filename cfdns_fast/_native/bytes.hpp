@@ -8,10 +8,13 @@
 #include <new>
 
 // Of functions that few records need: kept out of the loop, which then has more of its own inlined (measured: 5 %).
+// Of functions that all records need, with whatever they call: all in one (measured: 5 %, of reading values).
 #if defined(__GNUC__)
 #define CFDNS_COLD __attribute__((noinline, cold))
+#define CFDNS_FLAT __attribute__((flatten))
 #else
 #define CFDNS_COLD
+#define CFDNS_FLAT
 #endif
 
 namespace cfdns {

@@ -200,7 +200,7 @@ Turn Cursor::accept() {
   return resolve();
 }
 
-Turn Cursor::resolve() {
+CFDNS_FLAT Turn Cursor::resolve() {
   event.resolve(decoder_.record);
   ++events;
   return Turn::event;
