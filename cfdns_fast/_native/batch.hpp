@@ -22,7 +22,7 @@ class Batch {
 
   // Goes on until the end; until the next event might not fit into what is left of the capacity (`wanted_bytes` says how
   // much it could take); or, with stop_at_reject, behind a reject.
-  BatchState run(const Plan& plan, char* output, size_t capacity_bytes, bool stop_at_reject) {
+  CFDNS_APART BatchState run(const Plan& plan, char* output, size_t capacity_bytes, bool stop_at_reject) {
     for (;;) {
       if (!pending_) {
         Turn turn = cursor_.next();

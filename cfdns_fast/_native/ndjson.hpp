@@ -90,7 +90,8 @@ inline size_t most_event_bytes(const Plan& plan, const Event& event, Slice messa
 // Every member ends in a comma, which the closing bracket then overwrites; an object that got no member is taken back.
 inline size_t write_event(const Plan& plan, const Event& event, Slice message, char* output) {
   constexpr size_t deepest = 40;  // mapping.py allows 32
-  char* openings[deepest];
+  char* openings[deepest];  // where each open object begins, and its members
+  char* first_members[deepest];
   size_t depth = 0;
   char* to = output;
   *to++ = '{';
@@ -102,17 +103,18 @@ inline size_t write_event(const Plan& plan, const Event& event, Slice message, c
       to = detail::put_slice(to, step.before);
       to = detail::put_value(to, plan, event, value);
     } else if (step.what == Step::What::close) {
-      char* opening = openings[--depth];
-      if (to[-1] == '{') {
-        to = opening;
+      --depth;
+      if (to == first_members[depth]) {
+        to = openings[depth];
       } else {
         std::memcpy(to - 1, "},", 2);
         ++to;
       }
       continue;
     } else {
-      if (step.what == Step::What::open) openings[depth++] = to;
+      if (step.what == Step::What::open) openings[depth] = to;
       to = detail::put_slice(to, step.before);
+      if (step.what == Step::What::open) first_members[depth++] = to;
       if (step.what != Step::What::raw) continue;
       to = escape(to, message);
     }
