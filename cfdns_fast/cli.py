@@ -17,9 +17,11 @@ from typing import NoReturn
 import click
 
 from .errors import CfdnsError, InputFormatError, MappingError
-from .files import STANDARD_STREAM, InputFault, Output, OutputFault, PathError, check_outputs, read_blocks, total_bytes
+from .files import InputFault, read_blocks
 from .mapping import DEFAULT_DATASET, is_path
 from .normalizer import Normalizer
+from .outputs import Output, OutputFault
+from .paths import STANDARD_STREAM, PathError, check_outputs, total_bytes
 from .read_ahead import ReadAhead
 from .report import Progress, Tally, reject_line, say
 from .results import Result

@@ -8,7 +8,7 @@ import os
 import sys
 from collections import Counter
 
-from .files import STANDARD_STREAM
+from .paths import STANDARD_STREAM
 from .results import Reject, Result
 
 __all__ = ["Progress", "Tally", "printable", "reject_line", "say"]
