@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import gzip
 import mmap
 import os
 import random
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -195,6 +197,38 @@ def test_memory_when_one_record_was_huge_then_it_is_given_back(record: str) -> N
     before = settled_bytes()
     normalizer.to_ndjson(data)
     assert settled_bytes() - before < 4_000_000
+
+
+@pytest.mark.skipif(SANITIZED or sys.platform != "linux", reason="reads the process's size from the kernel")
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_memory_when_a_compressed_input_is_streamed_then_it_stays_below_100_mb(threads: str) -> None:
+    # One member of 12.5 MB of plain text again and again: 100 MB, and 5 GB with CFDNS_SOAK=50.
+    members = 8 * SOAK
+    record = b'{"QueryName":"n%06d.example.com","QueryType":1,"SourceIP":"192.0.2.1","Timestamp":1657233726004000000}\n'
+    member = gzip.compress(b"".join(record % number for number in range(120_000)), 1)
+    code = """
+import re, sys
+from cfdns_fast.cli import main
+try:
+    main(["convert", "-", "-o", "/dev/null", "--threads", sys.argv[1]])
+finally:
+    print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1], file=sys.stderr)
+"""
+    reading, writing = os.pipe()
+
+    def feed() -> None:
+        with open(writing, "wb") as pipe:
+            for _ in range(members):
+                pipe.write(member)
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    with open(reading, "rb") as pipe:
+        done = run_python(code, threads, stdin=pipe)
+    feeder.join()
+    summary, kilobytes = done.stderr.splitlines()
+    assert (done.returncode, f"events {120_000 * members}, " in summary) == (0, True)
+    assert int(kilobytes) < 100_000
 
 
 @every_writer
