@@ -5,6 +5,8 @@ from typing_extensions import Buffer
 from .results import Reject, Result
 
 BROKEN_PLACE: int
+LINES_PLACE: int
+BROKEN_LINE_PLACE: int
 
 def active_kernel() -> str: ...
 def available_kernels() -> list[str]: ...

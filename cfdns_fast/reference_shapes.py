@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from .errors import InputFormatError
-from .reference_documents import Documents
+from .reference_documents import Documents, Fault
 from .reference_records import Record, _cut, _lines
 from .results import RAW_LIMIT_BYTES, Reject
 
@@ -216,13 +216,13 @@ def _json_shape(head: Documents) -> str:
             return "json"
         return "json" if head.data.startswith(b"[") and not head.data[end:].strip() else "ndjson"
     if newline >= 0:
-        fault = None
-        for start, end, is_item in head.items():
-            if is_item and end > line_end:
+        try:
+            if any(end > line_end for _, end, _ in head.document(0)):
                 return "json"
-            fault = None if is_item else start
-        if fault is None:
+        except Fault:
+            if head.data[newline:].strip(b" \t\r\n"):
+                return "ndjson"
+        else:
+            # Its own end is in a later line.
             return "json"
-        if head.data[newline:].strip(b" \t\r\n"):
-            return "ndjson"
     return "json" if head.is_wrapper(0) else "ndjson"
