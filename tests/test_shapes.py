@@ -108,6 +108,30 @@ def test_auto_when_data_begins_so_then_is_read_as_that_shape(implementation: Any
     assert implementation.to_ndjson(data, input_format="auto") == implementation.to_ndjson(data, input_format=shape)
 
 
+CHANGES_OF_MIND = [
+    b'[\n]x\n{"ColoCode":"AMS"}\n',
+    b'[{}\n,]x\n{"ColoCode":"AMS"}\n',
+    b'{\n}oops\n{"ColoCode":"AMS"}\n',
+    b'[{}\n]\n\n,7 x\n{}\n',
+    b"[\n" + b" " * 9 + b"]x\n{}\n",
+    b'[1\nx]\n{"ColoCode":"AMS"}\n',
+    b' |\xef\xbb\xbf;|\n|{"a":[{}]|\n{}',
+    b"x |;\n |{",
+]
+
+
+@pytest.mark.parametrize("data", [data for _, data in DECISIONS] + CHANGES_OF_MIND, ids=lambda value: str(value)[:40])
+def test_auto_when_more_arrives_then_what_was_decided_stays(data: bytes) -> None:
+    for delimiter in (None, "|", " |", "\ufeff;"):
+        shaped = Normalizer(input_format="auto", record_delimiter=delimiter)._shaped
+        assert shaped is not None
+        decisions = [shaped.shape(data[:at], complete=False) for at in range(len(data) + 1)]
+        made = [shape for shape in decisions if shape is not None]
+        if made:
+            assert {*made} == {shaped.shape(data, complete=True)}
+            assert None not in decisions[decisions.index(made[0]) :]
+
+
 UNKNOWN = [b"oops", b"1,2,3\n4,5,6\n", b"Timestamp\n1\n", b"timestamp,queryname\n", b'"test"\n', b"\x00", b"a\n[1]\n"]
 
 
