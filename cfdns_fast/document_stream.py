@@ -17,8 +17,8 @@ class DocumentStream:
     """One JSON document, or several, to NDJSON, block by block; otherwise like `NdjsonStream`.
 
     Memory is bounded by the block and the longest unfinished record or member. Behind a fault nothing can be read, or
-    nothing of its line if every document is on a line; that rest is one reject, of which all is kept only if rejects are
-    to be whole.
+    nothing of its line if every document is on a line. That rest is one reject, of which all is kept only if rejects
+    are to be whole.
     """
 
     def __init__(self, plan: _core.Plan, *, whole_rejects: bool = True) -> None:

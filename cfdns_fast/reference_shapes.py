@@ -92,14 +92,15 @@ def _pieces(line: bytes, delimiter: bytes) -> Iterator[tuple[int, bytes]]:
 
 # A string as far as it is one; a quote behind that closes it.
 _STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+'
-_TOKEN = re.compile(rf'[ \t\r]*+(?:(?P<mark>[][{{}}:,])|(?P<string>{_STRING})|(?P<word>[-+.0-9A-Za-z]++))'.encode())
+_TOKEN = re.compile(rf"[ \t\r]*+(?:(?P<mark>[][{{}}:,])|(?P<string>{_STRING})|(?P<word>[-+.0-9A-Za-z]++))".encode())
 _WORD = re.compile(rb"true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
 
 def _object_or_fault(line: bytes, at: int) -> tuple[int, bool]:
-    """Return the end of the JSON object at `at` and True, or the end of what fits of it and False. UTF-8 is not looked at.
+    """Return the end of the JSON object at `at` and True, or the end of what fits of it and False.
 
-    What fits are whole tokens (RFC 8259 section 2), with at most 256 brackets open, or one and the beginning of a string.
+    What fits are whole tokens (RFC 8259 section 2), with at most 256 brackets open, and of a string its beginning.
+    Bytes that are no UTF-8 fit too: delimiters in such strings separate nothing.
     """
     closing: list[str] = []
     # What may come: of "key", "value" and the marks.

@@ -112,7 +112,7 @@ CHANGES_OF_MIND = [
     b'[\n]x\n{"ColoCode":"AMS"}\n',
     b'[{}\n,]x\n{"ColoCode":"AMS"}\n',
     b'{\n}oops\n{"ColoCode":"AMS"}\n',
-    b'[{}\n]\n\n,7 x\n{}\n',
+    b"[{}\n]\n\n,7 x\n{}\n",
     b"[\n" + b" " * 9 + b"]x\n{}\n",
     b'[1\nx]\n{"ColoCode":"AMS"}\n',
     b' |\xef\xbb\xbf;|\n|{"a":[{}]|\n{}',

@@ -17,6 +17,7 @@ from cfdns_fast.streams import open_stream
 
 # Documents
 
+
 def _cut(text: str, size: int) -> str:
     """Leave the last characters out."""
     return text[: max(len(text) - size, 0)]
@@ -47,7 +48,9 @@ documents: st.SearchStrategy[bytes] = st.lists(
     max_size=3,
 ).map(lambda pieces: "".join(a + b for a, b in pieces).encode())
 
-_on_a_line = st.one_of(arrays, wrappers, elements(), elements()).map(lambda text: text.replace("\n", "").replace("\r", ""))
+_on_a_line = st.one_of(arrays, wrappers, elements(), elements()).map(
+    lambda text: text.replace("\n", "").replace("\r", "")
+)
 documents_on_lines: st.SearchStrategy[bytes] = st.lists(
     st.tuples(
         st.builds(_cut, _on_a_line, _cuts),
@@ -194,8 +197,8 @@ INPUTS: list[tuple[bytes, dict[str, Any]]] = [
     (b'\xef\xbb\xbfColoCode,QueryName,x\r\n"A\nB","a""b",\r\n\n\xef\xbb\xbfC,"d"e,f\n1,2\ng,\xc3\xa9,"h"', {}),
     (b'ColoCode\tQueryName\n"open\t1\n2\t3\n\t\n', {}),
     (
-        b'{"info":{"ColoCode":"A"}}\r\n{"info":{"ColoCode":"B"}\r\n \r\n[{"ColoCode":"C"},\r\n{"events":[{"ColoCode":"D"}] '
-        b'oops\r\r\n\xef\xbb\xbf{"ColoCode":"E"}\n7\n{"events":[{}\r\n[{}\r',
+        b'{"info":{"ColoCode":"A"}}\r\n{"info":{"ColoCode":"B"}\r\n \r\n[{"ColoCode":"C"},\r\n'
+        b'{"events":[{"ColoCode":"D"}] oops\r\r\n\xef\xbb\xbf{"ColoCode":"E"}\n7\n{"events":[{}\r\n[{}\r',
         {},
     ),
     (b'[{"ColoCode":"A"},1]x\n[{}\n]\n', {"input_format": "json"}),

@@ -16,8 +16,8 @@ from cfdns_fast.streams import open_stream
 SIZE_BYTES = 120_000
 
 
-# Time is compared with time, at sizes whose ratio is FACTOR: as much again if it is in proportion, FACTOR times that if it
-# is quadratic. A machine that is busy with something else can spoil a try.
+# Time is compared with time, at sizes whose ratio is FACTOR: so is that of the times if they are in proportion, and its
+# square if they are quadratic. A machine that is busy with something else can spoil a try.
 FACTOR = 8
 MOST_TIMES_LONGER = 3 * FACTOR
 TRIES = 5

@@ -101,7 +101,7 @@ class Cursor {
   uint64_t window_offset_ = 0;  // of the window in the data
   size_t window_size_bytes_ = 0;
   bool window_indexed_ = false;
-  const char* newline_ = nullptr;   // with a delimiter: the first one behind some piece, or the window's end; null if unknown
+  const char* newline_ = nullptr;   // of some piece, or the end of the window; null if not looked for
   uint64_t newlines_ = 0;
 
   const char* at_ = nullptr;        // where reading goes on

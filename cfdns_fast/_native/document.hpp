@@ -134,8 +134,8 @@ class DocumentSplitter {
     if (framing_ == on_lines) begin_line(newline_);
   }
 
-  // Read no further than to the newline, which is null if it is not in the data. A CR before it belongs to it, so one at the
-  // end of data that goes on may do so too.
+  // Read no further than to the newline, which is null if it is not in the data. A CR before it belongs to it, and one at
+  // the end of data that goes on may do so.
   void begin_line(const char* newline) {
     newline_ = newline;
     final_ = newline != nullptr || data_final_;
