@@ -91,7 +91,7 @@ def _pieces(line: bytes, delimiter: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 # A string as far as it is one; a quote behind that closes it.
-_STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+'
+_STRING = r'"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*'
 _TOKEN = re.compile(rf"[ \t\r]*+(?:(?P<mark>[][{{}}:,])|(?P<string>{_STRING})|(?P<word>[-+.0-9A-Za-z]++))".encode())
 _WORD = re.compile(rb"true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 

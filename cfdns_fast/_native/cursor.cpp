@@ -119,6 +119,8 @@ void Cursor::find_line_end(const char* from) {
   const char* stop = delimiter_.empty() ? find(from, window_end, '\n') : find_piece_end(from);
   ended_ = stop != nullptr;
   delimited_ = ended_ && *stop != '\n';
+  // The decoder's walk must find no JSON behind an open bracket, and nobody reads the delimiter again.
+  if (delimited_) buffer_.data()[stop - buffer_.data()] = '\0';
   line_start_ = at_;
   line_stop_ = ended_ ? stop : window_end;
   line_next_ = ended_ ? stop + (delimited_ ? delimiter_.size() : 1) : window_end;
