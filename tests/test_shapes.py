@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support import WRITERS, consume, every_writer, field, memory_mapped, write_mapping
 
-from cfdns_fast import CfdnsError, InputFormatError, Normalizer, RecordError
+from cfdns_fast import CfdnsError, InputFormatError, Normalizer, RecordError, _core
 from cfdns_fast.errors import FORMAT_CODES
 
 SAMPLES = {
@@ -254,6 +254,26 @@ def test_threads_when_given_with_any_shape_then_change_nothing() -> None:
     normalizer = Normalizer(record_delimiter="|")
     data = b'{"ColoCode":"A|S"}|{"ColoCode":"CDG"}|oops|\n' * 20_000
     assert normalizer.to_ndjson(data, threads=4) == normalizer.to_ndjson(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "place"),
+    [
+        (b"[x ", _core.BROKEN_PLACE),
+        (b"[\n]x ", _core.BROKEN_PLACE),
+        (b"[\n][x ", _core.BROKEN_PLACE),
+        (b"[]x ", _core.BROKEN_LINE_PLACE),
+        (b"[]\n[x ", _core.BROKEN_LINE_PLACE),
+        (b"[]x \n", _core.LINES_PLACE),
+    ],
+)
+def test_document_when_it_broke_off_then_the_place_says_what_need_not_be_kept(data: bytes, place: int) -> None:
+    shaped = Normalizer(input_format="json")._shaped
+    assert shaped is not None
+    _, (_, _, stop) = shaped.plan.document_part_to_ndjson(
+        data, final=False, place=0, whole_rejects=False, lines_before=0, bytes_before=0
+    )
+    assert stop == place
 
 
 # Options

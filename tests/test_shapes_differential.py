@@ -203,6 +203,7 @@ INPUTS: list[tuple[bytes, dict[str, Any]]] = [
     ),
     (b'[{"ColoCode":"A"},1]x\n[{}\n]\n', {"input_format": "json"}),
     (b'[{"ColoCode":"A"},oops]\n[{}]\n', {"input_format": "json"}),
+    (b'[{"ColoCode":"A"}\n,{"ColoCode":"B"}]{"ColoCode":\n"C"}\n', {}),
     (b'[\n]x\n{"ColoCode":"A"}\n', {}),
     (b'[{}\n,]x\n{"ColoCode":"A"}\n', {}),
     (b'{\n}{"ColoCode":"A"\n{"ColoCode":"B"}\n', {}),
