@@ -9,6 +9,8 @@ from .results import Reject, Result
 _Batch = TypeVar("_Batch")
 
 BROKEN_PLACE: int
+LINES_PLACE: int
+BROKEN_LINE_PLACE: int
 
 def active_kernel() -> str: ...
 def available_kernels() -> list[str]: ...

@@ -210,6 +210,7 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
 
     cdef enum Place "cfdns::DocumentSplitter::Place":
         broken_place "cfdns::DocumentSplitter::broken"
+        lines_place "cfdns::DocumentSplitter::on_lines"
 
     cdef cppclass DocumentSplitter:
         DocumentSplitter(const CPlan&, const string&) except +cfdns_raise
@@ -219,6 +220,7 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         cbool frames_record(const char*, const char*) except +cfdns_raise
         uint8_t place()
         const char* position()
+        const char* first_end()
 
     string c_active_kernel "cfdns::active_kernel"() except +cfdns_raise
     vector[string] c_available_kernels "cfdns::available_kernels"() except +cfdns_raise
@@ -256,6 +258,8 @@ cdef tuple _REJECT_CODES = tuple(REJECT_CODES)
 cdef tuple _PROBLEM_CODES = tuple(PROBLEM_CODES)
 cdef size_t _RAW_LIMIT_BYTES = RAW_LIMIT_BYTES
 BROKEN_PLACE = <int>broken_place
+LINES_PLACE = <int>lines_place
+BROKEN_LINE_PLACE = BROKEN_PLACE | LINES_PLACE
 
 
 def active_kernel():
@@ -426,6 +430,7 @@ cdef class Plan:
         """Convert the next part of a document: (Result, (bytes consumed, newlines among them, place where it stops)).
 
         The first place is 0. At BROKEN_PLACE nothing that follows can be read; a part that is final says so in a reject.
+        At BROKEN_LINE_PLACE that is true up to the next newline, where LINES_PLACE begins.
         """
         cdef size_t raw_limit_bytes = <size_t>-1 if whole_rejects else _RAW_LIMIT_BYTES
         return self._convert(data, False, final, False, raw_limit_bytes, lines_before, bytes_before, 1, place)
@@ -442,8 +447,8 @@ cdef class Plan:
         frame : bool
             Whether it is an object in the first line that is nothing but the frame of a record.
         later : str
-            ``"item"`` if an element or the whole ends in a later line, ``"fault"`` if before that something cannot be
-            read, ``"end"`` if neither happens in data.
+            If it does not end in the first line: ``"item"`` if an element or the whole ends in a later one,
+            ``"fault"`` if before that something cannot be read, ``"end"`` if neither happens in data.
         """
         cdef Py_buffer view
         cdef unique_ptr[DocumentSplitter] splitter
@@ -470,12 +475,15 @@ cdef class Plan:
             if end < 0:
                 while True:
                     found = splitter.get().next(item)
-                    if found == Found.fault or splitter.get().place() == BROKEN_PLACE:
-                        later = "fault"
-                    elif splitter.get().position() > line_end and (found == Found.item or splitter.get().place() == 0):
+                    # What follows the whole must not matter: it may not have arrived yet.
+                    if splitter.get().first_end() != NULL:
                         later = "item"
+                    elif found == Found.fault or splitter.get().place() == BROKEN_PLACE:
+                        later = "fault"
                     elif found == Found.item:
-                        continue
+                        if splitter.get().position() <= line_end:
+                            continue
+                        later = "item"
                     break
             return end, wrapper, frame, later
         finally:

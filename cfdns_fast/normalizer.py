@@ -48,12 +48,14 @@ class Normalizer:
         Longer records are rejects (``record.too_large``); 1 to 2**30.
     input_format : {"ndjson", "json", "csv", "tsv", "auto"}
         ``"json"``: documents around records (an object that holds an array of them, an array, records nested one level)
-        or records that span lines. ``"csv"`` and ``"tsv"``: rows under a header that names two known fields or more, or
-        under `columns`. ``"auto"`` tells by the first bytes.
+        or records that span lines. If the first document ends in the line in which it began, every one is on a line,
+        and a broken one costs the rest of its line; otherwise it costs all of the rest. ``"csv"`` and ``"tsv"``: rows
+        under a header that names two known fields or more, or under `columns`. ``"auto"`` tells by the first bytes.
     columns : sequence of str, optional
         What the cells of a row of CSV or TSV are, in order, where no header says so.
     record_delimiter : str, optional
-        Text of 1 to 16 characters that stands between JSON records, besides newlines.
+        Text of 1 to 16 characters that stands between JSON records, besides newlines. It separates nothing within an
+        object, but ends what is none, wherever it stands.
 
     Raises
     ------

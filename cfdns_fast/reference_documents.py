@@ -10,7 +10,10 @@ from typing import NamedTuple
 from .reference_records import Record, _decode_json, _reject_code
 from .results import RAW_LIMIT_BYTES, Reject
 
-__all__ = ["Documents"]
+__all__ = ["Documents", "Fault"]
+
+#: Start, end, and whether it is in the place of a record; otherwise it is what follows a fault.
+Item = tuple[int, int, bool]
 
 _BOM = b"\xef\xbb\xbf"
 _SPACE = re.compile(rb"[ \t\r\n]*")
@@ -20,7 +23,7 @@ _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\\n]|\\[^\n])*+"?|[][{}]')
 _WORD = re.compile(rb'[^ \t\r\n,:"\[\]{}]+')
 
 
-class _Fault(Exception):
+class Fault(Exception):
     """Nothing can be read from this byte on."""
 
     def __init__(self, at: int) -> None:
@@ -51,7 +54,10 @@ class Documents:
         self._max_record_bytes = max_record_bytes
 
     def records(self) -> Iterator[Record | Reject | None]:
-        """Give records and rejects, in order. What follows a fault is one reject, even if it is empty."""
+        """Give records and rejects, in order. What follows a fault is one reject, even if it is empty.
+
+        That is the rest of its line if the first document ended in its line, else all of the rest.
+        """
         line, counted = 1, 0
         for start, end, is_item in self.items():
             line += self.data.count(b"\n", counted, start)
@@ -64,30 +70,57 @@ class Documents:
             else:
                 yield Reject(line, start, end - start, code, raw[:RAW_LIMIT_BYTES])
 
-    def items(self) -> Iterator[tuple[int, int, bool]]:
-        """Give start and end of what stands in the place of a record, and last of the rest behind a fault."""
+    def items(self) -> Iterator[Item]:
+        """Give start and end of what stands in the place of a record, and of the rest behind a fault.
+
+        If the first document ends in the line in which it began, every line behind it is read as data of its own.
+        """
+        first = self._between(0)
         try:
-            at = self._between(0)
-            while at < len(self.data):
-                if self.data.startswith(b"[", at):
-                    at = yield from self._array(at + 1)
-                elif not self.data.startswith(b"{", at):
-                    end = self.value_end(at, len(self.data), at_end=True)
-                    if end is None:
-                        raise _Fault(at)
-                    yield at, end, True
-                    at = end
-                elif self.is_wrapper(at):
-                    at = yield from self._wrapper(at + 1)
-                else:
-                    end = self.value_end(at, len(self.data))
-                    if end is None:
-                        raise _Fault(at)
-                    yield self._record(at, end)
-                    at = end
-                at = self._between(at)
-        except _Fault as fault:
+            at = (yield from self.document(first)) if first < len(self.data) else first
+        except Fault as fault:
             yield fault.at, len(self.data), False
+            return
+        if b"\n" in self.data[first:at]:
+            yield from self._documents(at)
+            return
+        while at < len(self.data):
+            newline = self.data.find(b"\n", at)
+            next_line = len(self.data) if newline < 0 else newline + 1
+            line = self.data[at:] if newline < 0 else self.data[at:newline].removesuffix(b"\r")
+            documents = Documents(line, self._known, self._delimiter, self._max_record_bytes)
+            for start, end, is_item in documents._documents(0):
+                yield at + start, at + end, is_item
+            at = next_line
+
+    def _documents(self, at: int) -> Iterator[Item]:
+        """Give the items of documents wherever their lines end."""
+        try:
+            at = self._between(at)
+            while at < len(self.data):
+                at = yield from self.document(at)
+                at = self._between(at)
+        except Fault as fault:
+            yield fault.at, len(self.data), False
+
+    def document(self, at: int) -> Generator[Item, None, int]:
+        """Give the items of the document at `at` and return its end.
+
+        Raises
+        ------
+        Fault
+            It does not end, or cannot be read.
+        """
+        if self.data.startswith(b"[", at):
+            return (yield from self._array(at + 1))
+        is_object = self.data.startswith(b"{", at)
+        if is_object and self.is_wrapper(at):
+            return (yield from self._wrapper(at + 1))
+        end = self.value_end(at, len(self.data), at_end=not is_object)
+        if end is None:
+            raise Fault(at)
+        yield self._record(at, end)
+        return end
 
     def is_wrapper(self, at: int) -> bool:
         """Whether the object or array at `at` is around records."""
@@ -153,17 +186,17 @@ class Documents:
         match = _SPACE.match(self.data, at)
         end = match.end() if match else at
         if end == len(self.data):
-            raise _Fault(end)
+            raise Fault(end)
         return end
 
-    def _array(self, at: int) -> Generator[tuple[int, int, bool], None, int]:
+    def _array(self, at: int) -> Generator[Item, None, int]:
         at = self._space(at)
         if self.data.startswith(b"]", at):
             return at + 1
         while True:
             end = self.value_end(at, len(self.data))
             if end is None:
-                raise _Fault(at)
+                raise Fault(at)
             yield self._record(at, end)
             at = self._behind_element(end)
             if self.data.startswith(b"]", at):
@@ -180,10 +213,10 @@ class Documents:
         if self.data.startswith(b",", at):
             return self._space(at + 1)
         if not self.data.startswith((b"]", b"{"), at):
-            raise _Fault(at)
+            raise Fault(at)
         return at
 
-    def _wrapper(self, at: int) -> Generator[tuple[int, int, bool], None, int]:
+    def _wrapper(self, at: int) -> Generator[Item, None, int]:
         while True:
             at = self._space(at)
             value = self._value_of_member(at)
@@ -192,32 +225,32 @@ class Documents:
             else:
                 end = self.value_end(value, len(self.data))
                 if end is None:
-                    raise _Fault(at)
+                    raise Fault(at)
                 at = end
             at = self._space(at)
             if self.data.startswith(b"}", at):
                 return at + 1
             if not self.data.startswith(b",", at):
-                raise _Fault(at)
+                raise Fault(at)
             at += 1
 
     def _value_of_member(self, at: int) -> int:
         key = _STRING.match(self.data, at)
         if key is None:
-            raise _Fault(at)
+            raise Fault(at)
         try:
             colon = self._space(key.end())
             if not self.data.startswith(b":", colon):
-                raise _Fault(at)
+                raise Fault(at)
             return self._space(colon + 1)
-        except _Fault:
-            raise _Fault(at) from None
+        except Fault:
+            raise Fault(at) from None
 
     def _begins_with_object(self, at: int, limit: int) -> bool:
         match = _SPACE.match(self.data, at + 1, limit)
         return match is not None and self.data[match.end() : min(match.end() + 1, limit)] == b"{"
 
-    def _record(self, start: int, end: int) -> tuple[int, int, bool]:
+    def _record(self, start: int, end: int) -> Item:
         """Return an element or document as an item: itself, or the object that is all it holds."""
         if self.data.startswith(b"{", start):
             look = self._look(start, end)

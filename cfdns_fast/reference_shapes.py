@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from .errors import InputFormatError
-from .reference_documents import Documents
-from .reference_records import Record, _cut, _lines
+from .reference_documents import Documents, Fault
+from .reference_records import _DEPTH_LIMIT, Record, _cut, _lines
 from .results import RAW_LIMIT_BYTES, Reject
 
 __all__ = ["shaped_records"]
@@ -56,7 +56,7 @@ def shaped_records(
 
 
 def _delimited(data: bytes, delimiter: bytes, max_record_bytes: int) -> Iterator[Found]:
-    """Read NDJSON whose lines a delimiter outside strings and brackets cuts into pieces, each read as a line is."""
+    """Read NDJSON whose lines a delimiter between objects cuts into pieces, each read as a line is."""
     for number, line_offset, line in _lines(data):
         pieces = list(_pieces(line, delimiter))
         if len(pieces) == 1 and not line.strip(b" \t\r"):
@@ -71,20 +71,74 @@ def _delimited(data: bytes, delimiter: bytes, max_record_bytes: int) -> Iterator
 
 
 def _pieces(line: bytes, delimiter: bytes) -> Iterator[tuple[int, bytes]]:
-    start = 0
-    if delimiter:
-        string = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?'
-        token = re.compile(string + rb"|(?P<delimiter>" + re.escape(delimiter) + rb")|[][{}]", re.DOTALL)
-        depth = 0
-        for match in token.finditer(line):
-            if match.group() in (b"[", b"{"):
-                depth += 1
-            elif match.group() in (b"]", b"}"):
-                depth = max(depth - 1, 0)
-            elif match["delimiter"] is not None and depth == 0:
-                yield start, line[start : match.start()]
-                start = match.end()
+    """Cut a line at its delimiters: those behind JSON objects.
+
+    What is no object ends at the first delimiter that reaches the place where it stops being one, wherever that stands.
+    """
+    start = at = 0
+    while delimiter and at < len(line):
+        if line.startswith(delimiter, at):
+            yield start, line[start:at]
+            start = at = at + len(delimiter)
+        elif line[at] in b" \t\r":
+            at += 1
+        else:
+            end, is_whole = _object_or_fault(line, at)
+            at = end if is_whole else line.find(delimiter, max(at, end - len(delimiter)))
+            if at < 0:
+                break
     yield start, line[start:]
+
+
+# A string as far as it is one; a quote behind that closes it.
+_STRING = r'"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*'
+_TOKEN = re.compile(rf"[ \t\r]*+(?:(?P<mark>[][{{}}:,])|(?P<string>{_STRING})|(?P<word>[-+.0-9A-Za-z]++))".encode())
+_WORD = re.compile(rb"true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+
+
+def _object_or_fault(line: bytes, at: int) -> tuple[int, bool]:
+    """Return the end of the JSON object at `at` and True, or the end of what fits of it and False.
+
+    What fits are whole tokens (RFC 8259 section 2), with at most 256 brackets open, and of a string its beginning.
+    Bytes that are no UTF-8 fit too: delimiters in such strings separate nothing.
+    """
+    closing: list[str] = []
+    # What may come: of "key", "value" and the marks.
+    wanted = {"{"}
+    while wanted and (token := _TOKEN.match(line, at)):
+        mark = (token["mark"] or b"").decode()
+        if token["string"] is not None:
+            if wanted.isdisjoint(("key", "value")):
+                break
+            if not line.startswith(b'"', token.end()):
+                return token.end(), False
+            at = token.end() + 1
+            wanted = {":"} if "key" in wanted else _behind_value(closing)
+            continue
+        if token["word"] is not None:
+            if "value" not in wanted or not _WORD.fullmatch(token["word"]):
+                break
+            wanted = _behind_value(closing)
+        elif mark in ("{", "["):
+            if wanted.isdisjoint((mark, "value")) or len(closing) == _DEPTH_LIMIT:
+                break
+            closing.append("}" if mark == "{" else "]")
+            wanted = {"key", "}"} if mark == "{" else {"value", "]"}
+        elif mark not in wanted:
+            break
+        elif mark == ":":
+            wanted = {"value"}
+        elif mark == ",":
+            wanted = {"key"} if closing[-1] == "}" else {"value"}
+        else:
+            closing.pop()
+            wanted = _behind_value(closing)
+        at = token.end()
+    return at, not wanted
+
+
+def _behind_value(closing: list[str]) -> set[str]:
+    return {",", closing[-1]} if closing else set()
 
 
 class _Rows:
@@ -187,8 +241,8 @@ def _shape(data: bytes, known: set[str], columns: Sequence[str] | None, delimite
     nor rows is NDJSON with bad first lines if an object begins a later line.
     """
     head = data[:_HEAD_BYTES]
-    between = rb"[ \t\r]|\xef\xbb\xbf" + (b"|" + re.escape(delimiter) if delimiter else b"")
-    beginning = re.match(rb"(?:\n|" + between + rb")*", head)
+    between = (re.escape(delimiter) + b"|" if delimiter else b"") + rb"[ \t\r]|\xef\xbb\xbf"
+    beginning = re.match(rb"(?:" + between + rb"|\n)*+", head)
     assert beginning is not None
     head_start = beginning.end()
     if head_start == len(head):
@@ -200,7 +254,7 @@ def _shape(data: bytes, known: set[str], columns: Sequence[str] | None, delimite
         cells = next((cells for _, _, _, cells in rows if cells is not None), None)
         if isinstance(cells, list) and (len(cells) == len(columns) if columns else _is_header(cells, known)):
             return name
-    if re.compile(rb"\n(?:" + between + rb")*\{").search(head, head_start):
+    if re.compile(rb"\n(?:" + between + rb")*+\{").search(head, head_start):
         return "ndjson"
     if columns:
         return "csv"
@@ -216,13 +270,13 @@ def _json_shape(head: Documents) -> str:
             return "json"
         return "json" if head.data.startswith(b"[") and not head.data[end:].strip() else "ndjson"
     if newline >= 0:
-        fault = None
-        for start, end, is_item in head.items():
-            if is_item and end > line_end:
+        try:
+            if any(end > line_end for _, end, _ in head.document(0)):
                 return "json"
-            fault = None if is_item else start
-        if fault is None:
+        except Fault:
+            if head.data[newline:].strip(b" \t\r\n"):
+                return "ndjson"
+        else:
+            # Its own end is in a later line.
             return "json"
-        if head.data[newline:].strip(b" \t\r\n"):
-            return "ndjson"
     return "json" if head.is_wrapper(0) else "ndjson"

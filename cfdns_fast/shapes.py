@@ -108,8 +108,9 @@ def detect(
         It has none of the shapes.
     """
     final = complete or len(head) >= HEAD_BYTES
-    between = rb"[ \t\r]|\xef\xbb\xbf" + (b"|" + re.escape(delimiter) if delimiter else b"")
-    beginning = re.match(rb"(?:\n|" + between + rb")*", head)
+    # Possessive, or each byte of space would take two hundred of memory.
+    between = (re.escape(delimiter) + b"|" if delimiter else b"") + rb"[ \t\r]|\xef\xbb\xbf"
+    beginning = re.match(rb"(?:" + between + rb"|\n)*+", head)
     start = beginning.end() if beginning else 0
     if start == len(head):
         return "ndjson" if final else None
@@ -119,7 +120,7 @@ def detect(
     if rows is not None:
         return rows
     undecided = not final and first_row(head, ",", complete, max_record_bytes) is None
-    if not undecided and re.compile(rb"\n(?:" + between + rb")*\{").search(head, start):
+    if not undecided and re.compile(rb"\n(?:" + between + rb")*+\{").search(head, start):
         return "ndjson"
     if not final:
         return None

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support import WRITERS, consume, every_writer, field, memory_mapped, write_mapping
 
-from cfdns_fast import CfdnsError, InputFormatError, Normalizer, RecordError
+from cfdns_fast import CfdnsError, InputFormatError, Normalizer, RecordError, _core
 from cfdns_fast.errors import FORMAT_CODES
 
 SAMPLES = {
@@ -106,6 +106,30 @@ DECISIONS = [
 @pytest.mark.parametrize(("shape", "data"), DECISIONS, ids=lambda value: str(value)[:40])
 def test_auto_when_data_begins_so_then_is_read_as_that_shape(implementation: Any, shape: str, data: bytes) -> None:
     assert implementation.to_ndjson(data, input_format="auto") == implementation.to_ndjson(data, input_format=shape)
+
+
+CHANGES_OF_MIND = [
+    b'[\n]x\n{"ColoCode":"AMS"}\n',
+    b'[{}\n,]x\n{"ColoCode":"AMS"}\n',
+    b'{\n}oops\n{"ColoCode":"AMS"}\n',
+    b"[{}\n]\n\n,7 x\n{}\n",
+    b"[\n" + b" " * 9 + b"]x\n{}\n",
+    b'[1\nx]\n{"ColoCode":"AMS"}\n',
+    b' |\xef\xbb\xbf;|\n|{"a":[{}]|\n{}',
+    b"x |;\n |{",
+]
+
+
+@pytest.mark.parametrize("data", [data for _, data in DECISIONS] + CHANGES_OF_MIND, ids=lambda value: str(value)[:40])
+def test_auto_when_more_arrives_then_what_was_decided_stays(data: bytes) -> None:
+    for delimiter in (None, "|", " |", "\ufeff;"):
+        shaped = Normalizer(input_format="auto", record_delimiter=delimiter)._shaped
+        assert shaped is not None
+        decisions = [shaped.shape(data[:at], complete=False) for at in range(len(data) + 1)]
+        made = [shape for shape in decisions if shape is not None]
+        if made:
+            assert {*made} == {shaped.shape(data, complete=True)}
+            assert None not in decisions[decisions.index(made[0]) :]
 
 
 UNKNOWN = [b"oops", b"1,2,3\n4,5,6\n", b"Timestamp\n1\n", b"timestamp,queryname\n", b'"test"\n', b"\x00", b"a\n[1]\n"]
@@ -230,6 +254,26 @@ def test_threads_when_given_with_any_shape_then_change_nothing() -> None:
     normalizer = Normalizer(record_delimiter="|")
     data = b'{"ColoCode":"A|S"}|{"ColoCode":"CDG"}|oops|\n' * 20_000
     assert normalizer.to_ndjson(data, threads=4) == normalizer.to_ndjson(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "place"),
+    [
+        (b"[x ", _core.BROKEN_PLACE),
+        (b"[\n]x ", _core.BROKEN_PLACE),
+        (b"[\n][x ", _core.BROKEN_PLACE),
+        (b"[]x ", _core.BROKEN_LINE_PLACE),
+        (b"[]\n[x ", _core.BROKEN_LINE_PLACE),
+        (b"[]x \n", _core.LINES_PLACE),
+    ],
+)
+def test_document_when_it_broke_off_then_the_place_says_what_need_not_be_kept(data: bytes, place: int) -> None:
+    shaped = Normalizer(input_format="json")._shaped
+    assert shaped is not None
+    _, (_, _, stop) = shaped.plan.document_part_to_ndjson(
+        data, final=False, place=0, whole_rejects=False, lines_before=0, bytes_before=0
+    )
+    assert stop == place
 
 
 # Options

@@ -133,13 +133,16 @@ def test_convert_when_options_do_not_fit_then_wrong_usage_in_one_line(
 
 # AddressSanitizer keeps what was freed for a while (381 MiB here, 101 when told not to): sizes say nothing there.
 @pytest.mark.skipif(sys.platform != "linux" or SANITIZED, reason="reads the process's size from /proc")
-@pytest.mark.parametrize("shape", ["json", "csv", "delimited", "broken"])
+@pytest.mark.parametrize("shape", ["json", "lines", "a line", "csv", "delimited", "broken", "broken line"])
 def test_convert_when_input_is_large_then_memory_stays_flat(shape: str) -> None:
     parts = {
         "json": ('{"events":[', '{"info":{"ColoCode":"AMS"}},\\n', "{}]}"),
+        "lines": ('{"info":{}}\\n{"info":{"ColoCode"\\n', '{"info":{"ColoCode":"AMS"}}\\n', ""),
+        "a line": ('[{}]\\n{"events":[{}', ',{"info":{"ColoCode":"AMS"}}', "]}\\n"),
         "csv": ("ColoCode,QueryType\\n", '"AMS",1\\n', ""),
         "delimited": ("", '{"ColoCode":"AMS"}|', ""),
         "broken": ("[{},\\n{}oops", "x" * 40, ""),
+        "broken line": ("[{}]\\n[{},{}oops", "x" * 40, "\\n{}\\n"),
     }
     before, piece, after = parts[shape]
     times = 30 if shape == "csv" else 300

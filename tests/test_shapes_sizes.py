@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import time
+import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +14,13 @@ from cfdns_fast import Normalizer
 from cfdns_fast.streams import open_stream
 
 SIZE_BYTES = 120_000
+
+
+# Time is compared with time, at sizes whose ratio is FACTOR: so is that of the times if they are in proportion, and its
+# square if they are quadratic. A machine that is busy with something else can spoil a try.
+FACTOR = 8
+MOST_TIMES_LONGER = 3 * FACTOR
+TRIES = 5
 
 
 def repeated(piece: bytes, size_bytes: int) -> bytes:
@@ -39,6 +50,24 @@ DATA = {
     "pieces": (b"{}", b"|{}", b""),
     "delimiters": (b"{}", b"|", b""),
     "halves of delimiters and braces": (b"{}", b"}|", b""),
+    "open objects and delimiters": (b"{}", b"|{", b""),
+    "open arrays and delimiters": (b"{}|", b'{"a":[|', b""),
+    "delimiters in strings that open objects": (b"{}|", b'{"a":"|{","a":"|', b""),
+    "delimiters in open strings": (b"{}|", b'{"x|{\\"', b""),
+    "numbers and delimiters": (b"{}|", b'{"a":1|', b""),
+    "words and no delimiter": (b"{}|", b'{"a":x', b""),
+    "lines without a delimiter": (b"{}|\n", b"{x\n", b""),
+    "space behind delimiters": (b"{}|", b"| ", b""),
+    "documents on lines": (b"[{}]\n", b'{"a":{"ColoCode":"AMS"}}\n', b""),
+    "open documents on lines": (b"[{}]\n", b'{"a":[{"b":1},\n', b""),
+    "open strings on lines": (b"[{}]\n", b'["\n', b""),
+    "empty lines": (b"[{}]\n", b"\r\n", b"[]"),
+    "a long line": (b'[{}]\n{"a":[{}', b',{"b":1}', b"]}\n"),
+    "a long line that is broken": (b"[{}]\n[{}x", b"x", b"\n{}"),
+    "a long first line": (b'{"a":[{}', b',{"b":1}', b"]}\n{}"),
+    "documents that span lines": (b"[\n{}]\n", b'{"a":[{"b":1},{}]}\n', b""),
+    "space first": (b"", b" ", b"\n[{}]"),
+    "newlines first": (b"", b"\n", b"[{}]"),
     "rows": (b"ColoCode,QueryName\n", b"AMS,a.com\n", b""),
     "rows with open quotes": (b"ColoCode,QueryName\n", b'"x\n', b""),
     "rows with doubled quotes": (b"ColoCode,QueryName\n", b'"",""""\n', b""),
@@ -78,6 +107,50 @@ def test_stream_when_blocks_are_tiny_then_ends(name: str) -> None:
     whole = normalizer.to_ndjson(data)
     assert sum(result.events for result in results) == whole.events
     assert tuple(reject for result in results for reject in result.rejects) == whole.rejects
+
+
+def seconds(convert: Callable[[bytes], Any], data: bytes) -> float:
+    start = time.process_time()
+    convert(data)
+    return time.process_time() - start
+
+
+def streamed(data: bytes) -> None:
+    stream = open_stream(Normalizer(input_format="auto", record_delimiter="|"), whole_rejects=False)
+    for at in range(0, len(data), 4096):
+        stream.feed(data[at : at + 4096])
+    stream.finish()
+
+
+def whole(data: bytes) -> None:
+    Normalizer(input_format="auto", record_delimiter="|").to_ndjson(data)
+
+
+@pytest.mark.parametrize("convert", [whole, streamed])
+@pytest.mark.parametrize("name", DATA)
+def test_input_when_it_is_longer_then_time_is_in_proportion(name: str, convert: Callable[[bytes], Any]) -> None:
+    first, piece, last = DATA[name]
+    short, long = (first + repeated(piece, size) + last for size in (SIZE_BYTES // 2, FACTOR * SIZE_BYTES // 2))
+    gc.disable()
+    try:
+        for _ in range(TRIES):
+            if seconds(convert, long) <= MOST_TIMES_LONGER * seconds(convert, short):
+                return
+    finally:
+        gc.enable()
+    pytest.fail(f"{FACTOR} times as much takes {MOST_TIMES_LONGER} times as long or more, {TRIES} times over")
+
+
+def test_auto_when_much_space_comes_first_then_memory_is_in_proportion() -> None:
+    normalizer = Normalizer(input_format="auto")
+    for data in (b" " * 2**20, b"\n" * 2**20, b"\xef\xbb\xbf" * 2**18 + b"{}", b" " * 2**22 + b"{}"):
+        tracemalloc.start()
+        try:
+            normalizer.to_ndjson(data)
+            _, most_bytes = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert most_bytes < 16 * 2**20
 
 
 def test_documents_when_they_are_longer_than_what_auto_looks_at_then_all_is_read(implementation: Any) -> None:

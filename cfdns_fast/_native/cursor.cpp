@@ -58,6 +58,7 @@ bool Cursor::next_window() {
   window_offset_ += window_size_bytes_;
   window_size_bytes_ = 0;
   window_indexed_ = false;
+  newline_ = nullptr;
   at_ = buffer_.data();
   size_t left = data_.size_bytes - static_cast<size_t>(window_offset_);
   if (left == 0) return false;
@@ -94,11 +95,14 @@ Turn Cursor::next() {
       }
       begin_line();
     }
+    const char* behind = at_;
     at_ = skip_line_space(at_, line_stop_);
     if (at_ < line_stop_ && take_object()) return accept();
     if (!ended_ && !final_) {
       stopped_ = true;
-      if (!mid_line_) at_ = line_start_;
+      // A delimiter may begin with space, of which the last bytes may be here.
+      ptrdiff_t half_bytes = delimiter_.empty() ? 0 : static_cast<ptrdiff_t>(delimiter_.size() - 1);
+      at_ = mid_line_ ? at_ - std::min(at_ - behind, half_bytes) : line_start_;
       return Turn::end;
     }
     if (at_ == line_stop_) {
@@ -114,9 +118,11 @@ Turn Cursor::next() {
 
 void Cursor::find_line_end(const char* from) {
   const char* window_end = buffer_.data() + window_size_bytes_;
-  const char* stop = delimiter_.empty() ? find(from, window_end, '\n') : find_piece_end(from, window_end);
+  const char* stop = delimiter_.empty() ? find(from, window_end, '\n') : find_piece_end(from);
   ended_ = stop != nullptr;
   delimited_ = ended_ && *stop != '\n';
+  // The decoder's walk must find no JSON behind an open bracket, and nobody reads the delimiter again.
+  if (delimited_) buffer_.data()[stop - buffer_.data()] = '\0';
   line_start_ = at_;
   line_stop_ = ended_ ? stop : window_end;
   line_next_ = ended_ ? stop + (delimited_ ? delimiter_.size() : 1) : window_end;
@@ -125,23 +131,56 @@ void Cursor::find_line_end(const char* from) {
   indexed_ = Indexed::window;
 }
 
-// The newline, or the delimiter outside brackets and strings, that ends what begins at `from`; null if none does.
-const char* Cursor::find_piece_end(const char* from, const char* end) const {
-  BracketCounter brackets;
-  for (; from < end; ++from) {
-    bool outside = brackets.depth() == 0 && !brackets.in_string();
-    bool is_delimiter = outside && static_cast<size_t>(end - from) >= delimiter_.size() &&
-                        std::memcmp(from, delimiter_.data(), delimiter_.size()) == 0;
-    if (is_delimiter || *from == '\n') return from;
-    brackets.take(*from);
+// The newline or delimiter that ends the piece that begins at `from`; null if none does yet.
+const char* Cursor::find_piece_end(const char* from) {
+  const char* window_end = buffer_.data() + window_size_bytes_;
+  // Not anew for each of its pieces.
+  if (newline_ == nullptr || newline_ < from) {
+    newline_ = find(from, window_end, '\n');
+    if (newline_ == nullptr) newline_ = window_end;
   }
-  return nullptr;
+  bool has_newline = newline_ != window_end;
+  const char* stop = newline_;
+  if (has_newline && stop > from && stop[-1] == '\r') --stop;
+  const char* delimiter = find_delimiter(from, stop, has_newline || final_);
+  if (delimiter != nullptr) return delimiter;
+  return has_newline ? newline_ : nullptr;
+}
+
+// The delimiter behind the objects at `from`. If something else is there: the first one that reaches the place where that
+// stops being a JSON object, even if it is within brackets or a string; a record that was cut costs the next one at most.
+// `whole`: nothing follows in the line.
+const char* Cursor::find_delimiter(const char* from, const char* stop, bool whole) const {
+  const char* place = nullptr;
+  while (place == nullptr) {
+    while (from < stop && !at_delimiter(from, stop) && is_line_space(*from)) ++from;
+    if (from == stop) return nullptr;
+    if (at_delimiter(from, stop)) return from;
+    JsonScanner scanner(from, stop);
+    Reach reach = scanner.object();
+    if (reach == Reach::cut && !whole) return nullptr;
+    if (reach == Reach::whole) {
+      from = scanner.position();
+    } else {
+      place = scanner.position();
+    }
+  }
+  from += std::max<ptrdiff_t>(place - from - static_cast<ptrdiff_t>(delimiter_.size()), 0);
+  while (from < stop && !at_delimiter(from, stop)) ++from;
+  return from < stop ? from : nullptr;
+}
+
+bool Cursor::at_delimiter(const char* at, const char* stop) const {
+  return *at == delimiter_[0] && static_cast<size_t>(stop - at) >= delimiter_.size() &&
+         std::memcmp(at, delimiter_.data(), delimiter_.size()) == 0;
 }
 
 void Cursor::begin_line() {
-  find_line_end(at_);
   constexpr char byte_order_mark[] = "\xEF\xBB\xBF";
-  if (!mid_line_ && line_stop_ - at_ >= 3 && std::memcmp(at_, byte_order_mark, 3) == 0) at_ += 3;
+  const char* start = at_;
+  if (!mid_line_ && std::memcmp(at_, byte_order_mark, 3) == 0) at_ += 3;  // padding holds none
+  find_line_end(at_);
+  line_start_ = start;
   size_t size_bytes = static_cast<size_t>(line_stop_ - at_);
   if (window_indexed_) {
     decoder_.skip_before(at_);

@@ -72,7 +72,9 @@ class Cursor {
 
   bool next_window();
   void find_line_end(const char* from);
-  const char* find_piece_end(const char* from, const char* end) const;
+  const char* find_piece_end(const char* from);
+  const char* find_delimiter(const char* from, const char* stop, bool whole) const;
+  bool at_delimiter(const char* at, const char* stop) const;
   void begin_line();
   void end_line();
   bool take_object();
@@ -99,6 +101,7 @@ class Cursor {
   uint64_t window_offset_ = 0;  // of the window in the data
   size_t window_size_bytes_ = 0;
   bool window_indexed_ = false;
+  const char* newline_ = nullptr;   // of some piece, or the end of the window; null if not looked for
   uint64_t newlines_ = 0;
 
   const char* at_ = nullptr;        // where reading goes on

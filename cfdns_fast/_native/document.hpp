@@ -2,6 +2,10 @@
 //
 // It looks at brackets, strings and the members of the outermost object only. What it finds is then read as any record is.
 // It goes on where it stopped, so a document need not be in memory as a whole: all that is kept is one byte, the place.
+//
+// The first document says how the data is framed. If it ends in the line in which it began, every document is on a line:
+// a newline ends whatever is open, and a fault costs the rest of its line. Otherwise documents may span lines, newlines
+// mean nothing, and a fault, in the first document too, costs all of the rest.
 #pragma once
 
 #include <string>
@@ -31,45 +35,72 @@ class DocumentSplitter {
  public:
   enum class Found : uint8_t { item, fault, end };
 
-  // What may stand next. Of elements: in_wrapper says what the array is a part of.
-  enum Place : uint8_t { top, first_element, element, behind_element, member, behind_member, broken, in_wrapper = 8 };
+  // What may stand next. Of elements: in_wrapper says what the array is a part of. And how documents are framed, once the
+  // first one has said it.
+  enum Place : uint8_t {
+    top,
+    first_element,
+    element,
+    behind_element,
+    member,
+    behind_member,
+    broken,
+    in_wrapper = 8,
+    on_lines = 16,
+    across_lines = 32
+  };
 
   DocumentSplitter(const Plan& plan, const std::string& delimiter) : plan_(plan), delimiter_(delimiter) {}
 
   // Read data that begins at `place`. `final`: nothing follows it.
   void start(Slice data, bool final, uint8_t place) {
     at_ = data.data;
-    end_ = data.end();
-    final_ = final;
-    place_ = static_cast<Place>(place & ~in_wrapper);
+    end_ = data_end_ = data.end();
+    final_ = data_final_ = final;
+    framing_ = static_cast<Place>(place & (on_lines | across_lines));
     in_wrapper_ = (place & in_wrapper) != 0;
+    place_ = static_cast<Place>(place & ~(on_lines | across_lines | in_wrapper));
+    first_end_ = nullptr;
+    newline_ = nullptr;
+    if (framing_ == on_lines) begin_line(find(at_, data_end_, '\n'));
+    if (framing_ == undecided && place_ != top) newline_ = find(at_, data_end_, '\n');
   }
 
-  // The next item: a record, or what stands in a record's place; or the fault, which is all of the rest; or the end, which
-  // is before whatever later data could change (or before a fault, and then the place says so).
+  // The next item: a record, or what stands in a record's place; or a fault, which is all of the rest, or of the line; or
+  // the end, which is before whatever later data could change (or before a fault, and then the place says so).
   Found next(Slice& span) {
     for (;;) {
       if (place_ == broken) return fault(span);
       bool more = skip_between();
       if (at_ == end_) {
+        if (place_ == top && end_line()) continue;
         if (place_ == top || !final_) return Found::end;
         return fault(span);  // of no bytes: what is missing is the end of the document
       }
       if (!more) return Found::end;
+      if (framing_ == undecided && place_ == top) newline_ = find(at_, data_end_, '\n');
       span = {};
       const char* next = at_;
       Reach reach = take(next, span);
       if (reach == Reach::cut && !final_) return Found::end;
       if (reach != Reach::whole) return fault(span);
       at_ = next;
+      if (framing_ == undecided && place_ == top) end_first();
       if (span.data != nullptr) return Found::item;
     }
   }
 
   const char* position() const { return at_; }
+  // Where the first document ended, if it did in this data.
+  const char* first_end() const { return first_end_; }
   uint8_t place() const {
     bool in_array = place_ >= first_element && place_ <= behind_element;
-    return static_cast<uint8_t>(place_ | (in_array && in_wrapper_ ? in_wrapper : 0));
+    Place framing = framing_;
+    // What the first document has crossed so far is not seen again.
+    if (framing == undecided && place_ != top && place_ != broken && crossed_newline()) framing = across_lines;
+    // Where all of the rest is lost, nothing else matters.
+    if (framing == across_lines && place_ == broken) framing = undecided;
+    return static_cast<uint8_t>(place_ | (in_array && in_wrapper_ ? in_wrapper : 0) | framing);
   }
 
   // Whether the object or array at `at` is something around records, told by its first max_record_bytes bytes; only of
@@ -93,6 +124,33 @@ class DocumentSplitter {
   }
 
  private:
+  static constexpr Place undecided = top;
+
+  bool crossed_newline() const { return newline_ != nullptr && newline_ < at_; }
+
+  void end_first() {
+    first_end_ = at_;
+    framing_ = crossed_newline() ? across_lines : on_lines;
+    if (framing_ == on_lines) begin_line(newline_);
+  }
+
+  // Read no further than to the newline, which is null if it is not in the data. A CR before it belongs to it, and one at
+  // the end of data that goes on may do so.
+  void begin_line(const char* newline) {
+    newline_ = newline;
+    final_ = newline != nullptr || data_final_;
+    end_ = newline != nullptr ? newline : data_end_;
+    if ((newline != nullptr || !data_final_) && end_ > at_ && end_[-1] == '\r') --end_;
+  }
+
+  // From the end of a line to the next one, if there is one.
+  bool end_line() {
+    if (framing_ != on_lines || newline_ == nullptr) return false;
+    at_ = newline_ + 1;
+    begin_line(find(at_, data_end_, '\n'));
+    return true;
+  }
+
   Found fault(Slice& span) {
     if (!final_) {
       place_ = broken;
@@ -305,8 +363,14 @@ class DocumentSplitter {
   const Plan& plan_;
   const std::string& delimiter_;
   const char* at_ = nullptr;
-  const char* end_ = nullptr;
-  bool final_ = true;
+  const char* end_ = nullptr;  // of the data, or of the line in it
+  bool final_ = true;          // nothing follows that belongs to it
+  const char* data_end_ = nullptr;
+  bool data_final_ = true;
+  // The first one behind the start of the first document, or of the line; null if there is none. Found once for each.
+  const char* newline_ = nullptr;
+  const char* first_end_ = nullptr;
+  Place framing_ = undecided;
   Place place_ = top;
   bool in_wrapper_ = false;
 };

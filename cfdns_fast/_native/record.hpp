@@ -106,8 +106,8 @@ class Decoder {
   // Every member of the object whose "{" *at names; moves `at` behind its "}" and returns that, or null if broken.
   //
   // The walk stops in time at the end of the text, because what stands there is taken for a token and is none: behind a
-  // window or a line that is a newline, a CR or padding. Behind a record cut by its brackets it may be anything, but then
-  // the last start is the bracket that balances, and the walk ends there or before.
+  // window, a line or a piece that is a newline, a CR or NUL. Behind a record cut by its brackets it may be anything, but
+  // then the last start is the bracket that balances, and the walk ends there or before.
   const char* object(const uint32_t*& at) {
     Token* tokens = record.tokens.data();
     const char* behind = base_ + *at + 1;

@@ -44,13 +44,14 @@ OPTIONS: tuple[dict[str, Any], ...] = (
     {"input_format": "csv"},
     {"input_format": "tsv", "columns": ("QueryName", "Timestamp", "QueryType")},
     {"record_delimiter": ","},
+    {"record_delimiter": "|"},
 )
 #: Not all with all: each is a Normalizer, and making one takes a thousand times as long as converting a line.
 COMBINATIONS: tuple[dict[str, Any], ...] = (
     {},
     *OPTIONS,
     {"keep_message": False, "private_suffixes": True, "timestamp_unit": "s", "max_record_bytes": 60},
-    *({**OPTIONS[i], "max_record_bytes": 60} for i in range(-5, 0)),
+    *({**OPTIONS[i], "max_record_bytes": 60} for i in range(-6, 0)),
 )
 HEADER_BYTES = 3
 WINDOW_BYTES = 128 * 1024
