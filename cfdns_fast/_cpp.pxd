@@ -1,0 +1,238 @@
+# cython: language_level=3
+"""What _core.pyx uses of the C++."""
+
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libcpp cimport bool as cbool
+from libcpp.memory cimport shared_ptr, unique_ptr
+from libcpp.string cimport string
+from libcpp.vector cimport vector
+
+
+cdef extern from *:
+    """
+    #include "cfdns_fast/_native/arrow_batch.hpp"
+    #include "cfdns_fast/_native/batch.hpp"
+    #include "cfdns_fast/_native/huge_pages.hpp"
+    #include "cfdns_fast/_native/parallel.hpp"
+    #include "cfdns_fast/_dicts.hpp"
+
+    static PyObject* cfdns_engine_error = nullptr;
+
+    // For `except +`: what C++ throws becomes EngineError, ValueError or MemoryError.
+    static void cfdns_raise() {
+      try {
+        throw;
+      } catch (const cfdns::EngineFailure& failure) {
+        PyErr_SetString(cfdns_engine_error, failure.what());
+      } catch (const cfdns::ColumnTooLarge& failure) {
+        PyErr_SetString(PyExc_ValueError, failure.what());
+      } catch (const std::bad_alloc&) {
+        PyErr_NoMemory();
+      } catch (const std::exception& other) {
+        PyErr_SetString(PyExc_RuntimeError, other.what());
+      }
+    }
+    """
+    PyObject* cfdns_engine_error
+    void cfdns_raise()
+    int _PyBytes_Resize(PyObject**, Py_ssize_t) except -1
+    int PyGC_Disable()
+    int PyGC_Enable()
+
+
+cdef extern from "cfdns_fast/_dicts.hpp" namespace "cfdns":
+    cdef cppclass ShortTexts:
+        pass
+
+    cdef cppclass DictPlaces:
+        @staticmethod
+        cbool try_out()
+
+    cdef cppclass DictBuilder:
+        void set_pattern(PyObject*)
+        void add_step(int, size_t, size_t, PyObject*, PyObject*, cbool) except +cfdns_raise
+        void add_enumeration() except +cfdns_raise
+        void add_name(PyObject*) except +cfdns_raise
+        void add_members() except +cfdns_raise
+        void add_member(PyObject*) except +cfdns_raise
+        PyObject* build(const Event&, Slice, cbool, ShortTexts*) except NULL
+
+
+cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
+    cdef cppclass Slice:
+        Slice()
+        const char* data
+        size_t size_bytes
+
+    cdef cppclass string_view "std::string_view":
+        string_view()
+        string_view(const char*, size_t)
+
+    cdef cppclass CSuffixTable "cfdns::SuffixTable":
+        CSuffixTable(string_view) except +cfdns_raise
+        void add_edge(uint32_t, Slice, uint32_t) except +cfdns_raise
+        void add_fold(uint32_t, uint32_t) except +cfdns_raise
+        void finish() except +cfdns_raise
+
+    cdef enum class TimestampUnit(uint8_t):
+        pass
+
+    cdef cppclass CPlan "cfdns::Plan":
+        shared_ptr[const CSuffixTable] suffixes
+        size_t max_record_bytes
+        size_t slot_count
+        TimestampUnit unit
+        void add_source(string_view) except +cfdns_raise
+        void add_problem_text(string_view) except +cfdns_raise
+        void add_input(size_t, cbool) except +cfdns_raise
+        void add_other(size_t) except +cfdns_raise
+        void add_reading(int, int, int, size_t, size_t) except +cfdns_raise
+        void add_members() except +cfdns_raise
+        void add_member(string_view, string_view) except +cfdns_raise
+        void add_enumeration(string_view) except +cfdns_raise
+        void add_name(string_view, string_view) except +cfdns_raise
+        void add_numbered "add_name"(uint32_t, string_view, string_view) except +cfdns_raise
+        void add_first(size_t) except +cfdns_raise
+        void add_first_from(size_t) except +cfdns_raise
+        void add_collection(size_t) except +cfdns_raise
+        void add_collection_from(size_t) except +cfdns_raise
+        void add_verdict(size_t, size_t) except +cfdns_raise
+        void set_problems_slot(size_t, size_t)
+        void add_step(int, size_t, string_view, string_view) except +cfdns_raise
+
+    cdef cppclass Event:
+        vector[uint64_t] problems
+
+    cdef enum class RejectCode(uint8_t):
+        pass
+
+    cdef cppclass CReject "cfdns::Reject":
+        uint64_t line
+        uint64_t byte_offset
+        uint64_t byte_length
+        RejectCode code
+        string raw
+
+    cdef enum class Turn(uint8_t):
+        event
+        reject
+        end
+
+    cdef cppclass Cursor:
+        void start(Slice, cbool, cbool, size_t) except +cfdns_raise
+        void read_document(uint8_t)
+        Turn next() except +cfdns_raise
+        Slice message()
+        Event event
+        CReject reject
+        uint64_t blank
+        uint64_t events
+        uint64_t consumed_bytes()
+        uint64_t newlines()
+        cbool mid_line()
+        uint8_t place()
+
+    cdef enum class BatchState(uint8_t):
+        end
+        full
+        refused
+
+    cdef cppclass Batch:
+        Batch(Cursor&) except +cfdns_raise
+        BatchState run(const CPlan&, char*, size_t, cbool) except +cfdns_raise
+        size_t written_bytes
+        size_t wanted_bytes
+        vector[CReject] rejects
+
+    void ask_for_huge_pages(void*, size_t)
+
+    cdef cppclass OutputRoom:
+        size_t capacity(size_t)
+        void learn(size_t, size_t)
+
+        @staticmethod
+        cbool is_full(size_t, size_t)
+
+    cdef cppclass Engine:
+        Engine() except +cfdns_raise
+        CPlan plan
+        OutputRoom room
+        void set_delimiter(string_view) except +cfdns_raise
+        const string& delimiter()
+        unique_ptr[Cursor] borrow() except +cfdns_raise
+        void give_back(unique_ptr[Cursor])
+
+    cdef cppclass ParallelNdjson:
+        ParallelNdjson(Engine&, Slice, cbool, cbool, size_t, cbool) except +cfdns_raise
+        void run(size_t, char*, size_t) except +cfdns_raise
+        void finish(char*)
+        uint64_t written_bytes
+        uint64_t events
+        uint64_t blank
+        uint64_t newlines
+        uint64_t consumed_bytes
+        cbool mid_line
+        vector[CReject] rejects
+        vector[uint64_t] problems
+
+        @staticmethod
+        size_t most_threads(size_t)
+
+    cdef enum class Reach(uint8_t):
+        whole
+        cut
+        broken
+
+    Reach skip_brackets(const char*&, const char*)
+
+    cdef cppclass Members:
+        pass
+
+    cdef enum class Found "cfdns::DocumentSplitter::Found"(uint8_t):
+        item
+        fault
+        end
+
+    cdef enum Place "cfdns::DocumentSplitter::Place":
+        broken_place "cfdns::DocumentSplitter::broken"
+        lines_place "cfdns::DocumentSplitter::on_lines"
+
+    cdef cppclass DocumentSplitter:
+        DocumentSplitter(const CPlan&, const string&) except +cfdns_raise
+        void start(Slice, cbool, uint8_t)
+        Found next(Slice&) except +cfdns_raise
+        Reach is_wrapper(const char*, cbool&, Members&) except +cfdns_raise
+        cbool frames_record(const char*, const char*) except +cfdns_raise
+        uint8_t place()
+        const char* position()
+        const char* first_end()
+
+    string c_active_kernel "cfdns::active_kernel"() except +cfdns_raise
+    vector[string] c_available_kernels "cfdns::available_kernels"() except +cfdns_raise
+
+
+cdef extern from "cfdns_fast/_native/arrow_batch.hpp" nogil:
+    cdef struct ArrowArray:
+        void (*release)(ArrowArray*) noexcept
+
+
+cdef extern from "cfdns_fast/_native/arrow_batch.hpp" namespace "cfdns" nogil:
+    cdef cppclass CArrowPlan "cfdns::ArrowPlan":
+        CArrowPlan(size_t, cbool)
+        void add_column(int, size_t, string_view) except +cfdns_raise
+        void add_held(int64_t) except +cfdns_raise
+        void add_items(int, cbool) except +cfdns_raise
+        void add_dictionary() except +cfdns_raise
+        void add_text(string_view) except +cfdns_raise
+        void add_field(size_t, size_t, cbool, int) except +cfdns_raise
+        void add_constant(int64_t) except +cfdns_raise
+
+    cdef cppclass ArrowBatch:
+        ArrowBatch(Engine&, shared_ptr[CArrowPlan], Slice, size_t, cbool) except +cfdns_raise
+        void run(size_t, cbool) except +cfdns_raise
+        void hand_over(ArrowArray&) except +cfdns_raise
+        uint64_t events
+        uint64_t blank
+        vector[CReject] rejects
+        vector[uint64_t] problems
