@@ -288,8 +288,8 @@ class _Conversion:
                     return True
                 for output in outputs:
                     output.seal()
-            except OutputFault as fault:
-                if fault.broken_pipe and fault.name == self._events.name:
+            except OutputFault:
+                if self._events.broken_pipe:
                     return False
                 raise
             # From here on all outputs are complete: better both than one.

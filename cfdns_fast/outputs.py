@@ -30,14 +30,11 @@ class OutputFault(CfdnsError):
         The output, as it was given.
     reason : str
         What is wrong.
-    broken_pipe : bool
-        Whether it is a pipe whose reader has gone.
     """
 
-    def __init__(self, name: str, reason: str, *, broken_pipe: bool = False) -> None:
+    def __init__(self, name: str, reason: str) -> None:
         self.name = name
         self.reason = reason
-        self.broken_pipe = broken_pipe
         super().__init__(f"{name}: {reason}")
 
 
@@ -57,6 +54,7 @@ class Output:
 
     def __init__(self, path: str) -> None:
         self.name = "stdout" if path == STANDARD_STREAM else path
+        self.broken_pipe = False  # its reader has gone
         self._path = path
         self._raw: BinaryIO | None = None
         self._closes = True
@@ -160,4 +158,5 @@ class Output:
             raw.close()
 
     def _fault(self, error: OSError) -> OutputFault:
-        return OutputFault(self.name, reason_of(error), broken_pipe=error.errno == errno.EPIPE)
+        self.broken_pipe |= error.errno == errno.EPIPE
+        return OutputFault(self.name, reason_of(error))

@@ -92,13 +92,15 @@ def descriptor_of(path: str) -> int | None:
         It is a descriptor of another process.
     """
     for _ in range(40):  # as many as Linux follows
-        named = _DESCRIPTOR.fullmatch(path)
+        # Its folder may be spelled in many ways, and be reached through links.
+        folder, name = os.path.split(path)
+        named = _DESCRIPTOR.fullmatch(f"{os.path.realpath(folder)}/{name}")
         if named and named[1] not in (None, "self", "thread-self", str(os.getpid())):
             raise PathError(f"{path}: is a descriptor of another process")
         if named:
             return int(named[2])
         try:
-            path = os.path.join(os.path.dirname(path), os.readlink(path))
+            path = os.path.join(folder, os.readlink(path))
         except (OSError, AttributeError):
             return None
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import pickle
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ pytest.importorskip("pyarrow")
 
 import pyarrow as pa
 from golden import INPUTS
-from support import GOOD, MIXED, events_of, field, run_python, write_mapping
+from support import GOOD, MIXED, SANITIZED, events_of, field, run_python, write_mapping
 from test_threads import DATA, shuffled_lines
 
 from cfdns_fast import Normalizer, RecordError
@@ -51,7 +52,8 @@ def value_at(event: Any, path: list[str]) -> Any:
 
 
 def is_beyond_64_bits(text: str) -> bool:
-    return not "1677-09-21T00:12:43.145225" < text < "2262-04-11T23:47:16.854775"
+    time = text.removesuffix("Z")
+    return not "1677-09-21T00:12:43.145225" < (time if "." in time else f"{time}.0") < "2262-04-11T23:47:16.854775"
 
 
 def as_held(value: Any) -> Any:
@@ -470,3 +472,20 @@ def test_parquet_and_ipc_when_a_table_is_written_then_reads_the_same(table: Any)
     with pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
     assert pa.ipc.open_file(sink.getvalue()).read_all().equals(table)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or SANITIZED, reason="limits its own memory")
+def test_to_arrow_when_a_batch_of_nothing_came_before_then_needs_no_more_memory_than_its_own() -> None:
+    code = """
+import resource
+from cfdns_fast import Normalizer
+normalizer = Normalizer("ecs")
+normalizer.to_arrow(b"{}\\n" * 30_000)
+record = b'{"QueryName":"www.example.com","Timestamp":1657233726123456789,"SourceIP":"1.2.3.4","QueryType":1}\\n'
+with open("/proc/self/statm") as file:
+    now = int(file.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (now + (400 << 20),) * 2)
+print(normalizer.to_arrow(record * 300_000).events)
+"""
+    done = run_python(code)
+    assert (done.stdout, done.stderr) == ("300000\n", "")

@@ -154,9 +154,22 @@ def test_convert_when_an_output_is_the_mapping_then_wrong_usage_and_nothing_touc
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/thread-self/fd"), reason="names of descriptors as Linux has them")
-@pytest.mark.parametrize("name", ["/dev/fd/1", "/proc/self/fd/1", "/proc/thread-self/fd/1", "/proc/self/task/{}/fd/1"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/dev/fd/1",
+        "/proc/self/fd/1",
+        "/proc/thread-self/fd/1",
+        "/proc/self/task/{}/fd/1",
+        "/dev/./fd/1",
+        "//dev/fd/1",
+        "/proc/net/../fd/1",
+        "folder/1",
+    ],
+)
 def test_convert_when_output_names_a_descriptor_then_it_is_written_at_its_position(cli, name):
     path = cli.write("log", b"before\n")
+    (cli.directory / "folder").symlink_to("/proc/self/fd")
     # The task of the process that writes, which the shell becomes.
     cli.write("in", RECORD)
     process = cli.shell(f'exec "$0" -m cfdns_fast convert -q -o {name.format("$$")} >> log < in')
@@ -173,3 +186,14 @@ def test_convert_when_output_is_a_descriptor_of_another_process_then_wrong_usage
         run = cli("convert", "-o", name, input=RECORD)
     assert (run.code, run.lines) == (2, [f"cfdns-fast: {name}: is a descriptor of another process"])
     assert path.read_bytes() == b"before\n"
+
+
+@needs_posix
+def test_convert_when_reader_of_rejects_stops_and_is_named_as_the_output_then_exit_1(cli):
+    cli.write("in", b"x\n" * 30_000)
+    os.mkfifo(cli.directory / "stdout")
+    process = cli.start("convert", "--input-format", "ndjson", "in", "--rejects", "stdout")
+    with open(cli.directory / "stdout", "rb") as reader:
+        reader.read(1)
+    run = Finished(process)
+    assert (run.code, run.lines) == (1, ["cfdns-fast: stdout: Broken pipe"])

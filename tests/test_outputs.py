@@ -156,7 +156,7 @@ def test_output_when_disk_is_full_then_fault_names_it():
         output.write(b"x")
     output.discard()
     assert str(caught.value) == "/dev/full: No space left on device"
-    assert not caught.value.broken_pipe
+    assert not output.broken_pipe
 
 
 @needs_posix

@@ -13,6 +13,7 @@ from support import WRITERS, consume, every_writer, field, memory_mapped, write_
 
 from cfdns_fast import CfdnsError, InputFormatError, Normalizer, RecordError, _core
 from cfdns_fast.errors import FORMAT_CODES
+from cfdns_fast.streams import open_stream
 
 SAMPLES = {
     row["file"]: row["data"].encode()
@@ -346,3 +347,13 @@ def test_csv_when_the_header_names_other_columns_than_the_option_then_is_refused
     for input_format in ("csv", "auto"):
         with pytest.raises(InputFormatError, match=r"format\.other_header"):
             implementation.to_dicts(data, input_format=input_format, columns=["Timestamp", "QueryName"])
+
+
+@pytest.mark.parametrize("at", range(1, 9))
+def test_stream_when_a_delimiter_begins_with_a_byte_order_mark_then_it_may_be_cut_anywhere(at: int) -> None:
+    data = b"{}\xef\xbb\xbf|{}\n"
+    for input_format in ("json", "ndjson", "auto"):
+        normalizer = Normalizer(input_format=input_format, record_delimiter="\ufeff|")
+        stream = open_stream(normalizer)
+        parts = [stream.feed(data[:at]), stream.feed(data[at:]), stream.finish()]
+        assert (sum(part.events for part in parts), [part.rejects for part in parts]) == (2, [()] * 3)

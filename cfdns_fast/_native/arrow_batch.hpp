@@ -17,7 +17,11 @@ class ArrowBatch : public ParallelBatch {
   // `document`: the data is one, which is for one thread.
   void run(size_t threads, bool document) {
     Columns& columns = memory_->columns;
-    columns.reserve_for(data_.size_bytes);
+    try {
+      columns.reserve_for(data_.size_bytes);
+    } catch (const std::bad_alloc&) {
+      // What is learned may be too much. It grows as it is needed then.
+    }
     threads = std::min(threads, most_threads(data_.size_bytes));
     if (threads > 1 && !document) {
       ParallelBatch::run(threads);

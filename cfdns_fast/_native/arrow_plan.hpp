@@ -69,8 +69,8 @@ class ArrowPlan {
     plan.most_offset = most_offset;
     // First guesses: the message is the record, and few other texts are longer than a sixteenth of it.
     constexpr size_t unit = OutputRoom::unit_bytes;
-    plan.row_room = std::make_shared<OutputRoom>(64, unit / 128);
-    plan.text_room = std::make_shared<OutputRoom>(1024, plan.form == Form::raw ? unit : unit / 16);
+    plan.row_room = std::make_shared<OutputRoom>(64, unit / 128, unit / 32);
+    plan.text_room = std::make_shared<OutputRoom>(1024, plan.form == Form::raw ? unit : unit / 16, 2 * unit);
     return plan;
   }
 };

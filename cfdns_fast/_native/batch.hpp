@@ -57,7 +57,8 @@ class Batch {
 class Engine {
  public:
   Plan plan;
-  OutputRoom room{16384, 4 * OutputRoom::unit_bytes};  // events are about 3.7 times their records with the message
+  // Events are about 3.7 times their records with the message.
+  OutputRoom room{16384, 4 * OutputRoom::unit_bytes, 16 * OutputRoom::unit_bytes};
 
   // What stands between records, besides newlines. To be set before any cursor is borrowed.
   void set_delimiter(std::string_view delimiter) { delimiter_ = delimiter; }

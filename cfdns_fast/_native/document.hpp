@@ -173,6 +173,7 @@ class DocumentSplitter {
           if (place_ == behind_element) place_ = first_element;
           continue;
         }
+        if (half) return false;
         if (place_ == top && skip(rest, byte_order_mark, half)) continue;
         if (half) return false;
       }

@@ -12,8 +12,9 @@ namespace cfdns {
 // than what then comes back, and its pages are zeroed anew each time: a third of the whole time of 1,000-record batches.
 class OutputRoom {
  public:
-  // `spare`: room besides that. `ratio`: of output to 64 KiB of input, before anything is known.
-  explicit OutputRoom(size_t spare, size_t ratio) : spare_(spare), ratio_(ratio) {}
+  // `spare`: room besides that. `ratio`: of output to 64 KiB of input, before anything is known. `most_ratio`: records of
+  // nothing become far more, and the next ones need not.
+  OutputRoom(size_t spare, size_t ratio, size_t most_ratio) : spare_(spare), most_ratio_(most_ratio), ratio_(ratio) {}
 
   size_t capacity(size_t input_bytes) const {
     return spare_ + input_bytes / unit_bytes * ratio_ + input_bytes % unit_bytes * ratio_ / unit_bytes;
@@ -24,7 +25,7 @@ class OutputRoom {
     if (input_bytes < unit_bytes) return;
     size_t ratio = output / input_bytes * unit_bytes + output % input_bytes * unit_bytes / input_bytes;
     size_t wanted = ratio + ratio / 32 + 1;
-    ratio_.store(wanted < most_ratio ? wanted : most_ratio, std::memory_order_relaxed);
+    ratio_.store(wanted < most_ratio_ ? wanted : most_ratio_, std::memory_order_relaxed);
   }
 
   // Whether so much of a block is used that the rest had better stay with it.
@@ -35,9 +36,8 @@ class OutputRoom {
   static constexpr size_t unit_bytes = 65536;
 
  private:
-  // Records of nothing become far more, and the next ones need not.
-  static constexpr size_t most_ratio = 16 * unit_bytes;
   const size_t spare_;
+  const size_t most_ratio_;
   std::atomic<size_t> ratio_;
 };
 
