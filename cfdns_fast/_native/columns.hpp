@@ -60,7 +60,8 @@ class Column {
   // Make room for so many rows, and for so much text.
   void reserve(size_t wanted_rows, size_t wanted_text_bytes) {
     if (wanted_rows > plan_->most_offset) plan_->fail();
-    if (wanted_rows > room_rows_ || room_rows_ == 0) {
+    bool grows = wanted_rows > room_rows_ || room_rows_ == 0;
+    if (grows) {
       size_t value_bytes = plan_->value_bytes();
       if (value_bytes != 0) resize(values, wanted_rows * value_bytes);
       if (plan_->form == Form::boolean) reserve_bits(values, wanted_rows, 0);
@@ -69,11 +70,13 @@ class Column {
         int32s(offsets)[0] = 0;
       }
       if (null_count != 0) reserve_bits(validity, wanted_rows, 0xFF);
-      room_rows_ = wanted_rows;
     }
-    if (plan_->form > Form::text) return;
-    size_t most_bytes = std::min(wanted_text_bytes, plan_->most_offset);
-    if (most_bytes > values.capacity_bytes() || values.data() == nullptr) resize(values, most_bytes);
+    if (plan_->form <= Form::text) {
+      size_t most_bytes = std::min(wanted_text_bytes, plan_->most_offset);
+      if (most_bytes > values.capacity_bytes() || values.data() == nullptr) resize(values, most_bytes);
+    }
+    // Last: without memory for the text there is no room for rows either, and whoever goes on grows it first.
+    if (grows) room_rows_ = wanted_rows;
   }
 
   // Make room for what so much input will probably become.
