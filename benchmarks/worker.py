@@ -16,13 +16,10 @@ from pathlib import Path
 
 from cfdns_fast import Normalizer
 from cfdns_fast.files import BLOCK_BYTES, read_blocks
-from cfdns_fast.read_ahead import ReadAhead
+from cfdns_fast.read_ahead import BLOCKS_AHEAD, ReadAhead
 from cfdns_fast.stream import NdjsonStream
 
 Job = Callable[[], Iterable[bytes]]
-
-#: As the command has it.
-BLOCKS_AHEAD = 8
 
 
 def _converted(blocks: Iterable[bytes]) -> Iterator[bytes]:

@@ -22,7 +22,7 @@ from .mapping import DEFAULT_DATASET, is_path
 from .normalizer import Normalizer
 from .outputs import Output, OutputFault
 from .paths import STANDARD_STREAM, PathError, check_outputs, total_bytes
-from .read_ahead import ReadAhead
+from .read_ahead import BLOCKS_AHEAD, ReadAhead
 from .report import Progress, Tally, reject_line, say
 from .results import Result
 from .shapes import INPUT_FORMATS, check_options
@@ -35,7 +35,6 @@ _EXIT_DONE = 0
 _EXIT_FAILED = 1
 _EXIT_USAGE = 2
 _EXIT_SIGNAL = 128
-_BLOCKS_AHEAD = 8
 #: What Logpush writes beside the data when a destination is checked.
 _NO_LOGS = re.compile(r"(?:.*/)?(?:[0-9]{8}/test\.txt\.gz|ownership-challenge-[0-9a-f]{8}\.txt)")
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -309,7 +308,7 @@ class _Conversion:
             try:
                 # Progress is shown by this thread: what was read ahead counts when it is used.
                 counted = _Counter()
-                with ReadAhead(read_blocks(name, counted.add), depth=_BLOCKS_AHEAD) as blocks:
+                with ReadAhead(read_blocks(name, counted.add), depth=BLOCKS_AHEAD) as blocks:
                     for block in blocks:
                         self._take(name, stream.feed(block))
                         self._progress.update(counted.take())

@@ -7,7 +7,10 @@ import threading
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-__all__ = ["ReadAhead"]
+__all__ = ["BLOCKS_AHEAD", "ReadAhead"]
+
+#: So many blocks of an input are decompressed at most before they are converted.
+BLOCKS_AHEAD = 8
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ from support import GOOD, SANITIZED, run_python
 from test_arrow import LISTS
 from test_threads import DATA, shuffled_lines
 
-from cfdns_fast import Normalizer, RecordError
+from cfdns_fast import Normalizer
 from cfdns_fast import columns as columns_module
 
 # Threads
@@ -34,20 +34,6 @@ def test_threads_when_there_are_many_then_the_batch_is_that_of_one(data: bytes, 
         result = normalizer.to_arrow(data, threads=threads)
         result.output.validate(full=True)
         assert result == expected
-
-
-def test_threads_when_on_reject_raises_then_the_first_reject_is_raised() -> None:
-    data = GOOD * 5000 + b"first\n" + GOOD * 5000 + b"second\n" * 3000
-    for threads in (1, 4):
-        with pytest.raises(RecordError) as caught:
-            Normalizer(on_reject="raise").to_arrow(data, threads=threads)
-        assert (caught.value.line, caught.value.raw) == (5001, b"first")
-
-
-@pytest.mark.parametrize("threads", [0, -1, 1025, 1.5, True, "2", None])
-def test_threads_when_not_a_number_of_threads_then_value_error(threads: Any) -> None:
-    with pytest.raises(ValueError, match="threads must be a whole number from 1 to 1024"):
-        Normalizer().to_arrow(GOOD, threads=threads)
 
 
 def test_to_arrow_when_several_callers_use_one_normalizer_then_each_gets_its_own_batch() -> None:

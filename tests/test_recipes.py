@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import recipe_fakes
+from command import numbered, query_names
 from documentation import ROOT, Page, blocks
 from recipe_fakes import KafkaException, Services
 
@@ -26,14 +27,6 @@ pytestmark = pytest.mark.skipif(not RECIPES.exists(), reason="no documentation a
 def records(count: int, first: int = 0) -> bytes:
     line = b'{"QueryName":"n%d.example.com","QueryType":1,"Timestamp":1657233726}\n'
     return b"".join(line % number for number in range(first, first + count))
-
-
-def query_names(ndjson: bytes) -> list[str]:
-    return [json.loads(line)["dns"]["question"]["name"] for line in ndjson.splitlines()]
-
-
-def numbered(count: int, first: int = 0) -> list[str]:
-    return [f"n{number}.example.com" for number in range(first, first + count)]
 
 
 @pytest.fixture

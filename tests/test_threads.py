@@ -7,10 +7,13 @@ import threading
 from typing import Any
 
 import pytest
-from support import GOOD, MIXED, running
+from support import GOOD, MIXED, WRITERS, running
 
 from cfdns_fast import Normalizer, RecordError
 from cfdns_fast.stream import NdjsonStream
+
+#: The writers that take threads, and are here.
+every_threaded = pytest.mark.parametrize("method", [name for name in ("to_ndjson", "to_arrow") if name in WRITERS])
 
 #: A thread takes this much at a time.
 PIECE_BYTES = 128 * 1024
@@ -60,17 +63,20 @@ def test_stream_when_it_uses_threads_then_the_results_are_those_of_one(block_byt
     assert tuple(reject for part in parts for reject in part.rejects) == expected.rejects
 
 
-def test_threads_when_on_reject_raises_then_the_first_reject_is_raised() -> None:
+@every_threaded
+def test_threads_when_on_reject_raises_then_the_first_reject_is_raised(method: str) -> None:
     data = GOOD * 5000 + b"first\n" + GOOD * 5000 + b"second\n" * 3000
-    with pytest.raises(RecordError) as caught:
-        Normalizer(on_reject="raise").to_ndjson(data, threads=4)
-    assert (caught.value.line, caught.value.raw) == (5001, b"first")
+    for threads in (1, 4):
+        with pytest.raises(RecordError) as caught:
+            getattr(Normalizer(on_reject="raise"), method)(data, threads=threads)
+        assert (caught.value.line, caught.value.raw) == (5001, b"first")
 
 
+@every_threaded
 @pytest.mark.parametrize("threads", [0, -1, 1025, 1.5, True, "2", None])
-def test_threads_when_not_a_number_of_threads_then_value_error(threads: Any) -> None:
+def test_threads_when_not_a_number_of_threads_then_value_error(threads: Any, method: str) -> None:
     with pytest.raises(ValueError, match="threads must be a whole number from 1 to 1024"):
-        Normalizer().to_ndjson(GOOD, threads=threads)
+        getattr(Normalizer(), method)(GOOD, threads=threads)
 
 
 def test_threads_when_the_bytes_change_meanwhile_then_the_totals_still_add_up() -> None:

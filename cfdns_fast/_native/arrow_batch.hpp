@@ -11,7 +11,6 @@ class ArrowBatch : public ParallelBatch {
   ArrowBatch(Engine& engine, std::shared_ptr<ArrowPlan> plan, Slice data, size_t raw_limit_bytes, bool stop_at_reject)
       : ParallelBatch(engine, data, true, false, raw_limit_bytes, stop_at_reject),
         plan_(std::move(plan)),
-        raw_limit_bytes_(raw_limit_bytes),
         memory_(std::make_shared<ArrowMemory>(plan_)) {}
 
   // `document`: the data is one, which is for one thread.
@@ -92,7 +91,6 @@ class ArrowBatch : public ParallelBatch {
   }
 
   std::shared_ptr<ArrowPlan> plan_;
-  const size_t raw_limit_bytes_;
   std::shared_ptr<ArrowMemory> memory_;
   std::mutex kept_mutex_;
   std::vector<Columns> kept_;  // what did not fit

@@ -26,8 +26,8 @@ class ParallelBatch {
       : engine_(engine),
         data_(data),
         stop_at_reject_(stop_at_reject),
-        final_(final),
         raw_limit_bytes_(raw_limit_bytes),
+        final_(final),
         starts_mid_line_(mid_line) {}
 
   ParallelBatch(const ParallelBatch&) = delete;
@@ -87,6 +87,7 @@ class ParallelBatch {
   Engine& engine_;
   const Slice data_;
   const bool stop_at_reject_;
+  const size_t raw_limit_bytes_;
 
  private:
   struct Piece {
@@ -149,7 +150,6 @@ class ParallelBatch {
   }
 
   const bool final_;
-  const size_t raw_limit_bytes_;
   const bool starts_mid_line_;
 
   std::mutex mutex_;  // guards all that follows, and the public counts
