@@ -16,7 +16,7 @@ from cfdns_fast import Normalizer, reference
 VECTORS = ["vbmi2", "ssse3", "plain"]
 
 
-def addresses(pick: random.Random) -> Iterator[str]:
+def quads(pick: random.Random) -> Iterator[str]:
     """Yield dotted quads of every shape, most of them nearly right."""
     octets = [
         "0",
@@ -46,6 +46,57 @@ def addresses(pick: random.Random) -> Iterator[str]:
         yield quad
         at = pick.randrange(len(quad) + 1)
         yield quad[:at] + pick.choice("0259.:/ x") + quad[at + pick.randrange(2) :]
+
+
+def groups(pick: random.Random) -> Iterator[str]:
+    """Yield addresses of IPv6 of every shape, most of them nearly right."""
+    parts = ["0", "1", "db8", "ffff", "FFFF", "::", "::", ":", "12345", "g", "1.2.3.4", "255.255.255.255", ".", "é", ""]
+    for _ in range(3000):
+        address = ipaddress.IPv6Address(
+            pick.getrandbits(128) & pick.choice([-1, 0xFFFF << 96 | 0xFFFF, 0xFFFFFFFF << 64])
+        )
+        text = pick.choice(
+            [address.compressed, address.exploded, f"::ffff:{ipaddress.IPv4Address(pick.getrandbits(32))}"]
+        )
+        yield text
+        at = pick.randrange(len(text) + 1)
+        yield text[:at] + pick.choice(parts) + text[at + pick.randrange(4) :]
+        yield ":".join(pick.choices(parts, k=pick.randrange(1, 9)))
+
+
+def addresses(pick: random.Random) -> Iterator[str]:
+    """Yield addresses of both kinds."""
+    yield from quads(pick)
+    yield from groups(pick)
+
+
+def values(pick: random.Random) -> Iterator[str]:
+    """Yield words and numbers, right and nearly so, of every length around that of a vector."""
+    words = [
+        "true",
+        "false",
+        "null",
+        "tru",
+        "truee",
+        "True",
+        "fals",
+        "falsey",
+        "nul",
+        "nulls",
+        "true\x00",
+        "t",
+        "f",
+        "n",
+    ]
+    for size in range(1, 22):
+        words += ["1" + "0" * (size - 1), "9" * size, "-" + "9" * size, "0" * size, "-0", "1" * size + "."]
+    for _ in range(2000):
+        one, other, flag = pick.choices(words, k=3)
+        yield f'{{"EDNSSubnetLength":{one},"QueryType":{pick.choice([other, f"{chr(34)}{other}{chr(34)}"])}}}'
+        yield f'{{"ResponseCached":{flag},"EDNSSubnetLength":"{one}","ColoCode":{other}}}'
+    # One word in each, which is not lost with another.
+    for word in words:
+        yield from (f'{{"{key}":{word}}}' for key in ("EDNSSubnetLength", "ResponseCached", "QueryType", "ColoCode"))
 
 
 def names(pick: random.Random) -> Iterator[str]:
@@ -116,6 +167,7 @@ def inputs() -> dict[str, bytes]:
     records = {
         "addresses": [f'{{"SourceIP":{json.dumps(text)},"EDNSSubnet":"1"}}' for text in addresses(pick)],
         "names": [f'{{"QueryName":{json.dumps(text, ensure_ascii=False)}}}' for text in names(pick)],
+        "values": list(values(pick)),
         "times": [f'{{"Timestamp":{text}}}' for text in times(pick)],
         "keys": list(keys(pick)),
         # A quote, a backslash or a control character at every place of a vector.
@@ -163,4 +215,4 @@ def test_address_when_nearly_right_then_is_what_ipaddress_says() -> None:
         else:
             right += 1
             assert event["source"]["ip"] == text
-    assert 1000 < right < len(texts) - 1000
+    assert 4000 < right < len(texts) - 4000

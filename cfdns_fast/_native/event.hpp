@@ -2,12 +2,12 @@
 #pragma once
 
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "address.hpp"
 #include "elements.hpp"
-#include "value.hpp"
+#include "gather.hpp"
+#include "problems.hpp"
 
 namespace cfdns {
 
@@ -18,7 +18,7 @@ class Event {
       : values(plan.slot_count + 1),
         problems(plan.sources.size() * problem_codes, 0),
         plan_(plan),
-        found_(plan.sources.size(), no_problem) {
+        record_problems_(plan) {
     made_texts_.reserve(plan.slot_count * plan.slot_text_bytes, 0);
   }
 
@@ -32,32 +32,27 @@ class Event {
     unescaped_bytes_ = 0;
     record_bytes_ = record.raw.size_bytes;
     items.clear();
-    bool any = false;
     const Token* tokens = record.tokens.data();
-    const Reading* readings = plan_.readings.data();
+    uint8_t any = no_problem;
     for (const Input& input : plan_.inputs) {
-      size_t source = input.is_plain ? input.source : first_present(input, tokens);
-      uint8_t found = read(readings + input.first_reading, readings + input.last_reading, tokens[source], input.required);
-      if (found == no_problem) continue;
-      found_[source] |= found;
-      any = true;
+      uint8_t found;
+      if (input.is_single) {
+        found = read(input.reading, tokens[input.source], input.required);
+        record_problems_.note(input.source, found);
+      } else {
+        found = read_several(input, tokens);
+      }
+      any |= found;
     }
-    if (any) count_problems();
-    if (!plan_.has_derived_slots) return;
-    for (const Gathering& first : plan_.firsts) take_first(first);
-    for (const Gathering& collection : plan_.collections) collect(collection);
-    for (const Verdict& verdict : plan_.verdicts) set_name(verdict.slot, verdict.table, any ? 2 : 1);
-    if (plan_.problems_slot != Plan::no_slot) {
-      values[plan_.problems_slot].type = ValueType::absent;
-      if (any) set_text(plan_.problems_slot, {problem_text_.data(), problem_text_.size() - padding_bytes}, false);
-    }
+    if (any != no_problem) record_problems_.count(problems);
+    if (plan_.has_derived_slots) derive(any != no_problem);
   }
 
   // Give memory back if it is more than usual records need. The values at hand are gone then.
   void trim(size_t kept_bytes) {
     unescaped_.trim(kept_bytes);
     if (items.capacity() > kept_bytes / sizeof(Value)) items = std::vector<Value>();
-    forget_seen();
+    gatherer_.forget();
   }
 
  private:
@@ -66,51 +61,56 @@ class Event {
     return empty || token.type == TokenType::absent || token.type == TokenType::null;
   }
 
-  CFDNS_COLD size_t first_present(const Input& input, const Token* tokens) const {
-    if (!is_absent(tokens[input.source])) return input.source;
-    for (size_t i = input.first_other; i < input.last_other; ++i) {
-      if (!is_absent(tokens[plan_.others[i]])) return plan_.others[i];
-    }
-    return input.source;
-  }
-
-  uint8_t read(const Reading* reading, const Reading* last, const Token& token, bool required) {
-    if (is_absent(token)) {
-      for (; reading != last; ++reading) clear(*reading);
-      return required ? field_missing : no_problem;
-    }
+  // The first source that has a value, or several readings of it.
+  CFDNS_APART uint8_t read_several(const Input& input, const Token* tokens) {
+    size_t source = input.source;
+    for (size_t i = input.first_other; is_absent(tokens[source]) && i < input.last_other; ++i) source = plan_.others[i];
+    if (is_absent(tokens[source])) source = input.source;
+    // Unescaped once, whatever the number of readings.
+    Token token = tokens[source];
+    bool plain = !token.escaped;
+    if (token.escaped) token.text = unescaped(token);
     uint8_t found = no_problem;
-    if (token.type == TokenType::string) {
-      Slice text = token.escaped ? unescaped(token) : token.text;
-      for (; reading != last; ++reading) found |= read_string(*reading, text, !token.escaped);
-      return found;
+    for (size_t i = input.first_reading; i < input.last_reading; ++i) {
+      const Reading& reading = plan_.readings[i];
+      found |= token.type == TokenType::string ? read_string(reading, token.text, plain, input.required)
+                                               : read(reading, token, input.required);
     }
-    for (; reading != last; ++reading) {
-      clear(*reading);
-      found |= token.type == TokenType::number ? read_number(*reading, token) : read_other(*reading, token);
-    }
+    record_problems_.note(source, found);
     return found;
   }
 
-  CFDNS_COLD void count_problems() {
-    problem_text_.clear();
-    for (size_t source = 0; source < found_.size(); ++source) {
-      for (size_t code = 0; code < problem_codes; ++code) {
-        if ((found_[source] >> code & 1) == 0) continue;
-        ++problems[source * problem_codes + code];
-        if (plan_.problems_slot == Plan::no_slot) continue;
-        if (!problem_text_.empty()) problem_text_ += ", ";
-        problem_text_ += plan_.problem_texts[source * problem_codes + code];
+  uint8_t read(const Reading& reading, const Token& token, bool required) {
+    switch (token.type) {
+      case TokenType::string: {
+        Slice text = token.escaped ? unescaped(token) : token.text;
+        return read_string(reading, text, !token.escaped, required);
       }
-      found_[source] = no_problem;
+      case TokenType::number: return read_number(reading, token);
+      case TokenType::absent:
+      case TokenType::null: return read_nothing(reading, required);
+      default: return read_other(reading, token);
     }
-    problem_text_.append(padding_bytes, '\0');
+  }
+
+  uint8_t read_nothing(const Reading& reading, bool required) {
+    clear(reading);
+    return required ? field_missing : no_problem;
+  }
+
+  CFDNS_APART void derive(bool any_problem) {
+    for (const Gathering& first : plan_.firsts) Gatherer::take_first(first, values);
+    for (const Gathering& collection : plan_.collections) gatherer_.collect(collection, values, items);
+    for (const Verdict& verdict : plan_.verdicts) set_name(verdict.slot, verdict.table, any_problem ? 2 : 1);
+    if (plan_.problems_slot == Plan::no_slot) return;
+    values[plan_.problems_slot].clear();
+    if (any_problem) set_text(plan_.problems_slot, record_problems_.text(), false);
   }
 
   void clear(const Reading& reading) {
-    values[reading.slot].type = ValueType::absent;
+    values[reading.slot].clear();
     if (reading.kind != Kind::name) return;
-    for (size_t i = 1; i < name_slots; ++i) values[reading.slot + i].type = ValueType::absent;
+    for (size_t i = 1; i < name_slots; ++i) values[reading.slot + i].clear();
   }
 
   // The strings of a record never need more room unescaped than the record takes, so the text stays where it is. Every
@@ -124,50 +124,76 @@ class Event {
   }
 
   // Plain text needs no escape in JSON.
-  uint8_t read_string(const Reading& reading, Slice text, bool plain) {
-    clear(reading);
+  uint8_t read_string(const Reading& reading, Slice text, bool plain, bool required) {
+    if (text.size_bytes == 0) return read_nothing(reading, required);
     switch (reading.kind) {
       case Kind::text: set_text(reading.slot, text, plain); return no_problem;
-      case Kind::name: return read_name(reading, text, plain);
+      case Kind::name: read_name(reading, text, plain); return no_problem;
       case Kind::ip:
-        if (!is_ip(text)) return field_type;
+        if (!is_ip(text)) return refuse(reading, field_type);
         set_text(reading.slot, text, plain);
         return no_problem;
       case Kind::timestamp: return read_time_text(reading, text);
       case Kind::integer:
       case Kind::enumeration: return read_integer(reading, text);
       case Kind::boolean: return read_boolean_text(reading, text);
-      default: return field_type;
+      default: return refuse(reading, field_type);
     }
+  }
+
+  CFDNS_APART uint8_t refuse(const Reading& reading, Problem problem) {
+    clear(reading);
+    return problem;
   }
 
   uint8_t read_number(const Reading& reading, const Token& token) {
     if (reading.kind == Kind::timestamp) return read_time_number(reading, token);
+    const Slice text = token.text;
+    if (text.size_bytes > 8 || !token.integer || *text.data == '-') return read_long_number(reading, token);
+    auto number = static_cast<int64_t>(detail::eight_digits(detail::zero_filled(load64(text.data), text.size_bytes)));
+    return set_number(reading, number, text);
+  }
+
+  CFDNS_APART uint8_t read_long_number(const Reading& reading, const Token& token) {
     int64_t number;
-    if (!token.integer) return beyond_double(token.text) ? field_range : field_type;
-    if (token.text.size_bytes <= 8 && *token.text.data != '-') {
-      number = static_cast<int64_t>(detail::eight_digits(detail::zero_filled(load64(token.text.data), token.text.size_bytes)));
-    } else if (parse_integer(token.text, number) != IntegerResult::ok) {
-      return field_range;
+    if (!token.integer) return refuse(reading, beyond_double(token.text) ? field_range : field_type);
+    if (parse_integer(token.text, number) != IntegerResult::ok) return refuse(reading, field_range);
+    if (reading.kind == Kind::text) {
+      set_text(reading.slot, token.text, true);
+      return no_problem;
     }
+    return set_number(reading, number, {nothing, 0});
+  }
+
+  // `text`: the number as a writer would write it, or nothing.
+  uint8_t set_number(const Reading& reading, int64_t number, Slice text) {
     switch (reading.kind) {
       case Kind::integer:
-      case Kind::enumeration: return set_integer(reading, number);
+        values[reading.slot].set_integer(number, text);
+        return no_problem;
+      case Kind::enumeration: return set_enumeration(reading, number);
       case Kind::boolean:
-        return number == 0 || number == 1 ? set_boolean(reading, number != 0) : field_type;
-      case Kind::text: set_text(reading.slot, token.text, true); return no_problem;
-      default: return field_type;
+        if (number != 0 && number != 1) return refuse(reading, field_type);
+        set_boolean(reading, number != 0);
+        return no_problem;
+      case Kind::text: set_text(reading.slot, text, true); return no_problem;
+      default: return refuse(reading, field_type);
     }
   }
 
   // true, false, an array or an object
   uint8_t read_other(const Reading& reading, const Token& token) {
-    if (token.type == TokenType::container) {
-      if (*token.text.data != '[') return field_type;
-      if (reading.kind == Kind::list) return read_list(reading, token.text);
-      return reading.kind == Kind::objects ? read_objects(reading, token.text) : field_type;
-    }
-    return reading.kind == Kind::boolean ? set_boolean(reading, token.type == TokenType::boolean_true) : field_type;
+    if (token.type == TokenType::container) return read_container(reading, token.text);
+    if (reading.kind != Kind::boolean) return refuse(reading, field_type);
+    set_boolean(reading, token.type == TokenType::boolean_true);
+    return no_problem;
+  }
+
+  CFDNS_APART uint8_t read_container(const Reading& reading, Slice text) {
+    clear(reading);
+    if (*text.data != '[') return field_type;
+    if (reading.kind == Kind::list) return read_list(reading, text);
+    return reading.kind == Kind::objects ? read_objects(reading, text) : field_type;
   }
 
   CFDNS_COLD uint8_t read_list(const Reading& reading, Slice array) {
@@ -176,10 +202,10 @@ class Event {
     uint8_t found = no_problem;
     Token token;
     for (Elements elements(array); elements.next(token);) {
-      found |= read(&element, &element + 1, token, false);
+      found |= read(element, token, false);
       if (values[element.slot].type != ValueType::absent) items.push_back(values[element.slot]);
     }
-    set_list(reading.slot, ValueType::list, first, items.size() - first, reading.has(Reading::keeps_empty));
+    values[reading.slot].set_list(ValueType::list, first, items.size() - first, reading.has(Reading::keeps_empty));
     return found;
   }
 
@@ -202,14 +228,14 @@ class Event {
       size_t start = items.size();
       bool any = false;
       for (size_t i = 0; i < keys.size(); ++i) {
-        found |= read(&element, &element + 1, tokens[i], false);
+        found |= read(element, tokens[i], false);
         items.push_back(values[element.slot]);
         any |= items.back().type != ValueType::absent;
       }
       if (any) ++count;
       else items.resize(start);
     }
-    set_list(reading.slot, ValueType::objects, first, count, reading.has(Reading::keeps_empty));
+    values[reading.slot].set_list(ValueType::objects, first, count, reading.has(Reading::keeps_empty));
     values[reading.slot].name = reading.table;
     return found;
   }
@@ -221,121 +247,78 @@ class Event {
     return i;
   }
 
-  void set_list(size_t slot, ValueType type, size_t first, size_t count, bool keeps_empty) {
-    Value& value = values[slot];
-    value.type = count == 0 && !keeps_empty ? ValueType::absent : type;
-    value.integer = static_cast<int64_t>(first);
-    value.count = static_cast<uint32_t>(count);  // a record has at most 2^30 bytes
-  }
-
-  void take_first(const Gathering& first) {
-    values[first.slot].type = ValueType::absent;
-    for (uint16_t slot : first.from) {
-      if (values[slot].type == ValueType::absent) continue;
-      values[first.slot] = values[slot];
-      return;
-    }
-  }
-
-  // Every value once, in the order of its first appearance.
-  void collect(const Gathering& collection) {
-    size_t first = items.size();
-    forget_seen();
-    for (uint16_t slot : collection.from) {
-      const Value value = values[slot];
-      if (value.type == ValueType::absent) continue;
-      if (value.type != ValueType::list) {
-        collect(value);
-        continue;
-      }
-      for (size_t i = 0; i < value.count; ++i) collect(Value(items[static_cast<size_t>(value.integer) + i]));
-    }
-    set_list(collection.slot, ValueType::list, first, items.size() - first, false);
-  }
-
-  // Clearing takes as long as the set is wide, which a small record must not pay for a large one before it.
-  void forget_seen() {
-    constexpr size_t most_buckets = 1024;
-    if (seen_.bucket_count() > most_buckets) seen_ = std::unordered_set<std::string_view>();
-    else seen_.clear();
-  }
-
-  void collect(const Value& value) {
-    if (seen_.insert({value.text.data, value.text.size_bytes}).second) items.push_back(value);
-  }
-
-  static void set(Value& value, ValueType type, int64_t integer) {
-    value.type = type;
-    value.integer = integer;
-  }
-
-  uint8_t read_integer(const Reading& reading, Slice text) {
+  CFDNS_APART uint8_t read_integer(const Reading& reading, Slice text) {
     int64_t number;
     switch (parse_integer(text, number)) {
-      case IntegerResult::ok: return set_integer(reading, number);
-      case IntegerResult::malformed: return field_type;
-      case IntegerResult::out_of_range: break;
+      case IntegerResult::ok: break;
+      case IntegerResult::malformed: return refuse(reading, field_type);
+      case IntegerResult::out_of_range: return refuse(reading, field_range);
     }
-    return field_range;
+    return set_number(reading, number, {nothing, 0});
   }
 
-  uint8_t set_integer(const Reading& reading, int64_t number) {
-    Value& value = values[reading.slot];
-    if (reading.kind == Kind::integer) {
-      set(value, ValueType::integer, number);
-      return no_problem;
-    }
-    if (number < 0 || number > 65535) return field_range;
-    const Enumeration& table = plan_.enumerations[reading.table];
-    uint16_t name = table.index[static_cast<size_t>(number)];
-    if (name != 0) {
-      set_name(reading.slot, reading.table, name);
-    } else if (!table.unassigned.empty()) {
-      char* to = made_text(reading.slot);
-      std::memcpy(to, table.unassigned.data(), table.unassigned.size());
-      char* end = put_integer(to + table.unassigned.size(), number);
-      set_text(reading.slot, {to, static_cast<size_t>(end - to)}, false);
-    }
+  CFDNS_APART uint8_t read_boolean_text(const Reading& reading, Slice text) {
+    const std::string_view word(text.data, text.size_bytes);
+    const bool yes = word == "true" || word == "1";
+    if (!yes && word != "false" && word != "0") return refuse(reading, field_type);
+    set_boolean(reading, yes);
+    return no_problem;
+  }
+
+  uint8_t set_enumeration(const Reading& reading, int64_t number) {
+    if (number < 0 || number > 65535) return refuse(reading, field_range);
+    uint16_t name = plan_.enumerations[reading.table].index[static_cast<size_t>(number)];
+    if (name == 0) return set_unassigned(reading, number);
+    set_name(reading.slot, reading.table, name);
+    return no_problem;
+  }
+
+  CFDNS_APART uint8_t set_unassigned(const Reading& reading, int64_t number) {
+    const std::string& before = plan_.enumerations[reading.table].unassigned;
+    clear(reading);
+    if (before.empty()) return no_problem;
+    char* to = made_text(reading.slot);
+    std::memcpy(to, before.data(), before.size());
+    char* end = put_integer(to + before.size(), number);
+    set_text(reading.slot, {to, static_cast<size_t>(end - to)}, false);
     return no_problem;
   }
 
   void set_name(size_t slot, uint16_t table, uint16_t name) {
-    set(values[slot], ValueType::name, table);
-    values[slot].name = name;
-    values[slot].text = plan_.enumerations[table].names[name].slice();
-    values[slot].plain = true;
+    Value& value = values[slot];
+    value.type = ValueType::name;
+    value.plain = true;
+    value.name = name;
+    value.text = plan_.enumerations[table].names[name].slice();
+    value.integer = table;
   }
 
-  uint8_t set_boolean(const Reading& reading, bool yes) {
+  void set_boolean(const Reading& reading, bool yes) {
     if (reading.has(Reading::is_named)) {
       set_name(reading.slot, reading.table, yes ? 2 : 1);
     } else {
-      set(values[reading.slot], ValueType::boolean, yes);
+      values[reading.slot].set_boolean(yes);
     }
-    return no_problem;
   }
 
-  uint8_t read_boolean_text(const Reading& reading, Slice text) {
-    auto is = [&](const char* word, size_t size_bytes) {
-      return text.size_bytes == size_bytes && std::memcmp(text.data, word, size_bytes) == 0;
-    };
-    if (is("true", 4) || is("1", 1)) return set_boolean(reading, true);
-    return is("false", 5) || is("0", 1) ? set_boolean(reading, false) : field_type;
-  }
-
-  uint8_t read_time_text(const Reading& reading, Slice text) {
+  CFDNS_APART uint8_t read_time_text(const Reading& reading, Slice text) {
     Time time;
     TimeResult result = time_from_rfc3339(text, time);
-    return result == TimeResult::malformed ? set_time(reading, text) : set_time(reading, result, time);
+    return result == TimeResult::malformed ? read_time_decimal(reading, text) : set_time(reading, result, time);
+  }
+
+  CFDNS_APART uint8_t read_time_decimal(const Reading& reading, Slice number) {
+    Time time;
+    TimeResult result = time_from_decimal(number, plan_.unit, time);
+    return set_time(reading, result, time);
   }
 
   uint8_t read_time_number(const Reading& reading, const Token& token) {
-    const Slice& text = token.text;
-    if (!token.integer || text.size_bytes > 19 || *text.data == '-' || *text.data == '0') return set_time(reading, text);
-    bool is_ns = text.size_bytes == TimeFormatter::ns_digits &&
+    const Slice text = token.text;
+    // Nothing but the text is wanted, which has these digits.
+    bool is_ns = token.integer && text.size_bytes == TimeFormatter::ns_digits && formats_times && !counts_times &&
                  (plan_.unit == TimestampUnit::automatic || plan_.unit == TimestampUnit::ns);
-    bool only_text = formats_times && !counts_times;
-    if (is_ns && only_text) {
+    if (is_ns) {
       char* to = made_text(reading.slot);
       size_t size_bytes = formatter_.put_remembered(text.data, reading.has(Reading::nine_digits), to);
       if (size_bytes != 0) {
@@ -343,22 +326,24 @@ class Event {
         return no_problem;
       }
     }
+    return read_other_second(reading, token, is_ns);
+  }
+
+  CFDNS_APART uint8_t read_other_second(const Reading& reading, const Token& token, bool is_ns) {
+    const Slice text = token.text;
+    if (!token.integer || text.size_bytes > 19 || *text.data == '-' || *text.data == '0') {
+      return read_time_decimal(reading, text);
+    }
     Time time;
     TimeResult result = time_from_digits(text, plan_.unit, time);
     uint8_t found = set_time(reading, result, time);
-    if (is_ns && only_text && found == no_problem) formatter_.remember(text.data);
+    if (is_ns && found == no_problem) formatter_.remember(text.data);
     return found;
   }
 
-  uint8_t set_time(const Reading& reading, Slice number) {
-    Time time;
-    TimeResult result = time_from_decimal(number, plan_.unit, time);
-    return set_time(reading, result, time);
-  }
-
   uint8_t set_time(const Reading& reading, TimeResult result, const Time& time) {
-    if (result == TimeResult::malformed) return field_type;
-    if (result == TimeResult::out_of_range) return field_range;
+    if (result == TimeResult::malformed) return refuse(reading, field_type);
+    if (result == TimeResult::out_of_range) return refuse(reading, field_range);
     char* to = made_text(reading.slot);
     size_t size_bytes = formats_times ? formatter_.put(time, reading.has(Reading::nine_digits), to) : 0;
     set_text(reading.slot, {to, size_bytes}, true);
@@ -366,29 +351,34 @@ class Event {
     return no_problem;
   }
 
-  uint8_t read_name(const Reading& reading, Slice name, bool plain) {
-    if (reading.has(Reading::keeps_dots)) set_text(reading.slot, name, plain);
+  void read_name(const Reading& reading, Slice text, bool plain) {
+    Slice name = text;
     while (name.size_bytes != 0 && *name.data == '.') ++name.data, --name.size_bytes;
     while (name.size_bytes != 0 && name.end()[-1] == '.') --name.size_bytes;
-    if (name.size_bytes == 0) return no_problem;
-    if (!reading.has(Reading::keeps_dots)) set_text(reading.slot, name, plain);
-    if (!reading.has(Reading::wants_parts) || is_ip(name)) return no_problem;
-    NameParts parts = plan_.suffixes->split(name, plain);
-    if (parts.registered_domain != NameParts::none) {
-      set_text(reading.slot + 1u, from(name, parts.registered_domain), plain);
-    }
-    if (parts.subdomain_end != 0) set_text(reading.slot + 2u, {name.data, parts.subdomain_end}, plain);
-    if (parts.top_level_domain != NameParts::none) {
-      set_text(reading.slot + 3u, from(name, parts.top_level_domain), plain);
-    }
-    return no_problem;
+    Slice whole = reading.has(Reading::keeps_dots) ? text : name;
+    set_any_text(reading.slot, whole, plain);
+    NameParts parts;
+    if (reading.has(Reading::wants_parts) && name.size_bytes != 0 && !is_ip(name)) parts = plan_.suffixes->split(name, plain);
+    set_any_text(reading.slot + 1u, from(name, parts.registered_domain), plain);
+    set_any_text(reading.slot + 2u, {name.data, parts.subdomain_end}, plain);
+    set_any_text(reading.slot + 3u, from(name, parts.top_level_domain), plain);
   }
 
-  static Slice from(Slice name, size_t offset) { return {name.data + offset, name.size_bytes - offset}; }
+  static Slice from(Slice name, size_t offset) {
+    return offset == NameParts::none ? Slice{nothing, 0} : Slice{name.data + offset, name.size_bytes - offset};
+  }
 
   void set_text(size_t slot, Slice text, bool plain) {
     Value& value = values[slot];
     value.type = ValueType::text;
+    value.text = text;
+    value.plain = plain;
+  }
+
+  // Text, or none if it is empty: whether it is, no CPU could foretell.
+  void set_any_text(size_t slot, Slice text, bool plain) {
+    Value& value = values[slot];
+    value.type = static_cast<ValueType>(text.size_bytes != 0);
     value.text = text;
     value.plain = plain;
   }
@@ -402,9 +392,8 @@ class Event {
   Buffer unescaped_;
   size_t unescaped_bytes_ = 0;
   size_t record_bytes_ = 0;
-  std::vector<uint8_t> found_;  // Problem bits of this record, by source
-  std::string problem_text_;
-  std::unordered_set<std::string_view> seen_;
+  RecordProblems record_problems_;
+  Gatherer gatherer_;
 };
 
 }  // namespace cfdns

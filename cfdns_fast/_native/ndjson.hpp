@@ -13,12 +13,10 @@ inline char* put_slice(char* to, Slice text) { return copy_loosely(to, text.data
 CFDNS_COLD static char* put_items(char* to, const Plan& plan, const Event& event, const Value& value);
 
 inline char* put_value(char* to, const Plan& plan, const Event& event, const Value& value) {
-  if (value.type <= ValueType::name) return value.plain ? put_slice(to, value.text) : escape(to, value.text);
+  if (value.plain) return put_slice(to, value.text);
+  if (value.type <= ValueType::name) return escape(to, value.text);
   if (value.type == ValueType::integer) return put_integer(to, value.integer);
-  if (value.type != ValueType::boolean) return put_items(to, plan, event, value);
-  bool yes = value.integer != 0;
-  std::memcpy(to, yes ? "true\0" : "false", 5);
-  return to + (yes ? 4 : 5);
+  return put_items(to, plan, event, value);
 }
 
 inline char* put_quoted(char* to, const Plan& plan, const Event& event, const Value& value) {

@@ -49,13 +49,14 @@ struct Source {
 
 // Where a value comes from: the first source that has one.
 struct Input {
+  Reading reading{};  // the first
   uint16_t source = 0;
+  bool required = false;
+  bool is_single = false;  // no other source or reading, as most
   uint16_t first_other = 0;  // in Plan::others: the sources to try then
   uint16_t last_other = 0;
   uint16_t first_reading = 0;
   uint16_t last_reading = 0;
-  bool required = false;
-  bool is_plain = true;  // no others
 };
 
 // A slot that takes the first value of several, or the values of all.
@@ -175,14 +176,17 @@ class Plan {
     note_use(source);
     others.push_back(static_cast<uint16_t>(source));
     inputs.back().last_other = static_cast<uint16_t>(others.size());
-    inputs.back().is_plain = false;
+    inputs.back().is_single = false;
   }
 
   // Reads the input added last.
   void add_reading(int kind, int element, int flags, size_t slot, size_t table) {
     readings.push_back({static_cast<Kind>(kind), static_cast<Kind>(element), static_cast<uint8_t>(flags),
                         static_cast<uint16_t>(slot), static_cast<uint16_t>(table)});
-    inputs.back().last_reading = static_cast<uint16_t>(readings.size());
+    Input& input = inputs.back();
+    input.last_reading = static_cast<uint16_t>(readings.size());
+    input.reading = readings[input.first_reading];
+    input.is_single = input.last_reading == input.first_reading + 1 && input.first_other == input.last_other;
     if (readings.back().kind >= Kind::list) ++unescapings, has_lists_ = true;
   }
 

@@ -31,10 +31,12 @@ struct Record {
 class Decoder {
  public:
   explicit Decoder(const Plan& plan)
-      : plan_(plan), sources_(plan.sources.data()), source_count_(plan.sources.size()) {
+      : plan_(plan) {
     // One more, for the values of keys that nobody asked for.
-    record.tokens.resize(source_count_ + 1);
-    for (uint16_t& source : expected_) source = static_cast<uint16_t>(source_count_);
+    record.tokens.resize(plan.sources.size() + 1);
+    // No text is that.
+    no_source_.key_words.words[0] = no_source_.key_words.masks[0] = UINT64_MAX;
+    for (Expected& expected : expected_) expected = {&no_source_, nullptr};
   }
 
   // Read what `indexer` found in the text at base; `limit` is the end of that text.
@@ -109,34 +111,40 @@ class Decoder {
   // window, a line or a piece that is a newline, a CR or NUL. Behind a record cut by its brackets it may be anything, but
   // then the last start is the bracket that balances, and the walk ends there or before.
   const char* object(const uint32_t*& at) {
-    Token* tokens = record.tokens.data();
     const char* behind = base_ + *at + 1;
     if (*behind != '"' && base_[at[1]] == '}' && joined(behind, base_ + at[1])) {
       ++at;
       return base_ + *at++;
     }
-    for (size_t position = 0;; ++position) {
-      size_t source;
-      if (!read_key(at, position, source) || !value(at, tokens[source])) return nullptr;
+    for (Expected* expected = expected_;; expected += expected != expected_ + most_expected) {
+      Token* token;
+      if (!read_key(at, *expected, token) || !value(at, *token)) return nullptr;
       if (char_at(at) == '}') return base_ + *at++;
       if (char_at(at) != ',') return nullptr;
     }
   }
 
-  // Move from the bracket or comma before a key to the value. `source`: which one the key is, source_count_ for none.
-  // False if it is broken.
+  // What to expect at a position in a record.
+  struct Expected {
+    const Source* source;
+    Token* token;
+  };
+
+  // Move from the bracket or comma before a key to the value, for which `token` is. False if it is broken.
   //
   // Producers write all records alike, so the record before tells which key to expect at a position; that key, with its
   // quotes and colon and without space, is compared as a whole, and is three tokens then (measured: 5 % of NDJSON).
-  bool read_key(const uint32_t*& at, size_t position, size_t& source) {
-    if (position < most_expected) {
-      source = expected_[position];
-      const char* text = base_ + *at + 1;
-      if (source < source_count_ && starts_with_key(text, sources_[source])) {
-        at += 3;
-        return joined(text + sources_[source].size_bytes, base_ + *at);
-      }
+  bool read_key(const uint32_t*& at, Expected& expected, Token*& token) {
+    const char* text = base_ + *at + 1;
+    if (starts_with_key(text, *expected.source)) {
+      at += 3;
+      token = expected.token;
+      return joined(text + expected.source->size_bytes, base_ + *at);
     }
+    return read_unexpected_key(at, expected, token);
+  }
+
+  CFDNS_APART bool read_unexpected_key(const uint32_t*& at, Expected& expected, Token*& token) {
     if (!step(at) || char_at(at) != '"') return false;
     const char* text = base_ + *at++ + 1;
     if (char_at(at) != ':') return false;
@@ -147,10 +155,10 @@ class Decoder {
       unescape(key.text, unescaped_.data(), plain.size_bytes);
       plain.data = unescaped_.data();
     }
-    source = plan_.find_source({plain.data, plain.size_bytes});
-    if (position < most_expected && (source == source_count_ || sources_[source].size_bytes != 0)) {
-      expected_[position] = static_cast<uint16_t>(source);
-    }
+    size_t source = plan_.find_source({plain.data, plain.size_bytes});
+    token = record.tokens.data() + source;
+    bool known = source != plan_.sources.size() && plan_.sources[source].size_bytes != 0;
+    if (&expected != expected_ + most_expected) expected = {known ? &plan_.sources[source] : &no_source_, token};
     return step(at);
   }
 
@@ -279,15 +287,14 @@ class Decoder {
   }
 
   const Plan& plan_;
-  const Source* sources_;
-  size_t source_count_;
   const char* base_ = nullptr;
   const char* limit_ = nullptr;
   const uint32_t* at_ = nullptr;
   const uint32_t* starts_end_ = nullptr;
   const char* backslash_ = nullptr;
   static constexpr size_t most_expected = 128;
-  uint16_t expected_[most_expected];  // by position in the record: the source last seen there, if it has key_words
+  Source no_source_;
+  Expected expected_[most_expected + 1];  // by position: the source last seen there, if it has key_words; never the last
   Buffer unescaped_;
 };
 

@@ -86,6 +86,14 @@ inline unsigned lowest_bit(uint64_t mask) {
 #endif
 }
 
+
+inline unsigned count_bits(uint64_t mask) {
+  mask -= (mask >> 1) & 0x5555555555555555u;
+  mask = (mask & 0x3333333333333333u) + ((mask >> 2) & 0x3333333333333333u);
+  mask = (mask + (mask >> 4)) & 0x0F0F0F0F0F0F0F0Fu;
+  return static_cast<unsigned>(mask * 0x0101010101010101u >> 56);
+}
+
 inline unsigned highest_bit(uint64_t mask) {
 #if defined(_MSC_VER) && !defined(__clang__)
   unsigned long bit;

@@ -88,6 +88,7 @@ class SuffixTable {
       while (table_[slot] != 0) slot = (slot + 1) & mask_;
       table_[slot] = static_cast<uint32_t>(i + 1);
     }
+    short_edges_.build(edges_, labels_.data());
   }
 
   // name: not empty, no dot at either end, padded. `plain`: it holds no backslash.
@@ -139,6 +140,50 @@ class SuffixTable {
     uint32_t upper, lower;
   };
 
+  // The edges of labels of up to eight ASCII bytes, which most suffixes are: all that a look-up reads stands in one place
+  // (measured: 5 % of NDJSON).
+  class ShortEdges {
+   public:
+    void build(const std::vector<Edge>& edges, const char* labels) {
+      while (size_t{1} << bits_ < 2 * edges.size()) ++bits_;
+      slots_.assign(size_t{1} << bits_, {});
+      for (const Edge& edge : edges) {
+        const Slice label{labels + edge.label, edge.size_bytes};
+        if (label.size_bytes - 1 >= 8 || !is_ascii(label)) continue;
+        const uint64_t word = first_bytes(load64(label.data), label.size_bytes);
+        const uint32_t place = place_of(edge.parent, label.size_bytes);
+        size_t i = index(place, word);
+        while (slots_[i].child != 0) i = (i + 1) & (slots_.size() - 1);
+        slots_[i] = {word, place, edge.child};
+      }
+    }
+
+    // `word`: the label, in lower case, and zeros.
+    uint32_t find(uint32_t parent, size_t size_bytes, uint64_t word) const {
+      const uint32_t place = place_of(parent, size_bytes);
+      for (size_t i = index(place, word);; i = (i + 1) & (slots_.size() - 1)) {
+        const Slot& slot = slots_[i];
+        if ((slot.word == word && slot.place == place) || slot.child == 0) return slot.child;
+      }
+    }
+
+   private:
+    struct Slot {
+      uint64_t word = 0;
+      uint32_t place = 0, child = 0;
+    };
+
+    // A label may end in NUL, so its size counts.
+    static uint32_t place_of(uint32_t parent, size_t size_bytes) { return parent << 4 | static_cast<uint32_t>(size_bytes); }
+
+    size_t index(uint32_t place, uint64_t word) const {
+      return static_cast<size_t>((word + place) * 0x9E3779B97F4A7C15u >> (64 - bits_));
+    }
+
+    unsigned bits_ = 4;
+    std::vector<Slot> slots_;
+  };
+
   // Letters of either case hash alike: bit 5 is set everywhere. Only the first and the last eight bytes count.
   static uint64_t hash(uint32_t parent, Slice label) {
     constexpr uint64_t case_bits = 0x2020202020202020u;
@@ -166,6 +211,14 @@ class SuffixTable {
   uint32_t lookup(uint32_t node, Slice label, bool exception) const {
     // A folded label can be at most three times as short as the name writes it (three bytes of UTF-8 to one).
     if (label.size_bytes > 3 * longest_label_bytes_) return 0;
+    if (!exception && label.size_bytes - 1 < 8) {
+      const uint64_t word = first_bytes(load64(label.data), label.size_bytes);
+      if ((word & 0x8080808080808080u) == 0) return short_edges_.find(node, label.size_bytes, ascii_lower(word));
+    }
+    return lookup_long(node, label, exception);
+  }
+
+  CFDNS_APART uint32_t lookup_long(uint32_t node, Slice label, bool exception) const {
     if (!exception && is_ascii(label)) return find_edge(node, label);
     std::string folded(exception ? "!" : "");
     fold(label, folded);
@@ -223,6 +276,7 @@ class SuffixTable {
   std::vector<Edge> edges_;
   std::vector<Fold> folds_;
   std::vector<uint32_t> table_;
+  ShortEdges short_edges_;
   size_t mask_ = 0;
   size_t longest_label_bytes_ = 0;
 };

@@ -7,15 +7,47 @@ namespace cfdns {
 
 enum class ValueType : uint8_t { absent, text, name, integer, boolean, list, objects };
 
+// What an absent value points to: the writer copies from there and takes the copy back.
+inline constexpr char nothing[padding_bytes] = {};
+
 struct Value {
   ValueType type = ValueType::absent;
-  bool plain = true;    // of text and names: nothing in it needs an escape in JSON, and it is ASCII if the record is
+  bool plain = true;    // `text` is the value in JSON, but for quotes; of text and names: it is ASCII if the record is
   uint16_t name = 0;    // of names: the index in the table; of objects: the member list
   uint32_t count = 0;   // of lists and objects: how many there are; every object has an item for each member
-  Slice text;           // of text and names, padded
+  Slice text{nothing, 0};  // padded; of text and names, and of what is plain
   // Of names: the table; of booleans 0 or 1; of lists and objects: the first of Event::items; of timestamps, which are text:
   // nanoseconds.
   int64_t integer = 0;
+
+  void clear() {
+    type = ValueType::absent;
+    plain = true;
+    text = {nothing, 0};
+  }
+
+  // `written`: in JSON, or empty.
+  void set_integer(int64_t number, Slice written) {
+    type = ValueType::integer;
+    plain = written.size_bytes != 0;
+    text = written;
+    integer = number;
+  }
+
+  void set_boolean(bool yes) {
+    static constexpr char words[2][padding_bytes] = {"false", "true"};
+    type = ValueType::boolean;
+    plain = true;
+    text = {words[yes], size_t{5} - yes};
+    integer = yes;
+  }
+
+  void set_list(ValueType list, size_t first, size_t size, bool keeps_empty) {
+    type = size == 0 && !keeps_empty ? ValueType::absent : list;
+    plain = false;
+    integer = static_cast<int64_t>(first);
+    count = static_cast<uint32_t>(size);  // a record has at most 2^30 bytes
+  }
 };
 
 // Bit i stands for entry i of errors.PROBLEM_CODES.

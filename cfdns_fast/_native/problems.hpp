@@ -1,0 +1,43 @@
+// The problems of one record: counted, and as text for schemas that give them in the event.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "plan.hpp"
+#include "value.hpp"
+
+namespace cfdns {
+
+class RecordProblems {
+ public:
+  explicit RecordProblems(const Plan& plan) : plan_(plan), found_(plan.sources.size(), no_problem) {}
+
+  void note(size_t source, uint8_t found) { found_[source] |= found; }
+
+  // Add what was noted to counts by source and code, make its text, and begin anew.
+  CFDNS_COLD void count(std::vector<uint64_t>& counts) {
+    text_.clear();
+    for (size_t source = 0; source < found_.size(); ++source) {
+      for (size_t code = 0; code < problem_codes; ++code) {
+        if ((found_[source] >> code & 1) == 0) continue;
+        ++counts[source * problem_codes + code];
+        if (plan_.problems_slot == Plan::no_slot) continue;
+        if (!text_.empty()) text_ += ", ";
+        text_ += plan_.problem_texts[source * problem_codes + code];
+      }
+      found_[source] = no_problem;
+    }
+    text_.append(padding_bytes, '\0');
+  }
+
+  // Padded. Of what was counted last.
+  Slice text() const { return {text_.data(), text_.size() - padding_bytes}; }
+
+ private:
+  const Plan& plan_;
+  std::vector<uint8_t> found_;  // Problem bits, by source
+  std::string text_;
+};
+
+}  // namespace cfdns
