@@ -19,6 +19,8 @@ from pathlib import Path
 GZIP_TO_NDJSON = "compressed NDJSON to NDJSON, two CPUs"
 TWO_CPUS = "NDJSON to NDJSON, two CPUs"
 
+#: How often a job is done whenever it is a process's turn.
+JOBS_A_TURN = 8
 #: Contender: its task, and the worker's job, as often as it is done at once.
 JOBS = {
     "two_processes": (TWO_CPUS, ["one_thread", "one_thread"]),

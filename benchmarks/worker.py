@@ -2,8 +2,8 @@
 
     python -m benchmarks.worker CPU[,CPU] JOB CORPUS.ndjson
 
-For every line on standard input it does the job and answers with a line: ``run`` with "done", ``check`` with a digest
-of what came out.
+For every line on standard input it does the job and answers with a line: ``check`` with a digest of what came out,
+``run`` with "done" after `JOBS_A_TURN` of them: a collector has a next batch, and a CPU that has slept takes long to wake.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from cfdns_fast import Normalizer
 from cfdns_fast.files import BLOCK_BYTES, read_blocks
 from cfdns_fast.read_ahead import BLOCKS_AHEAD, ReadAhead
 from cfdns_fast.stream import NdjsonStream
+
+from .parallel import JOBS_A_TURN
 
 Job = Callable[[], Iterable[bytes]]
 
@@ -77,8 +79,9 @@ def main(cpus: str, name: str, corpus: str) -> None:
                 digest.update(piece)
             print(digest.hexdigest(), flush=True)
         else:
-            for _ in job():
-                pass
+            for _ in range(JOBS_A_TURN):
+                for _ in job():
+                    pass
             print("done", flush=True)
 
 

@@ -48,7 +48,9 @@ class ArrowBatch : public ParallelBatch {
     cursor->start(data_, true, false, raw_limit_bytes_);
     if (document) cursor->read_document(0);
     read(*cursor, memory_->columns, rejects);
-    count(*cursor, 0);
+    Counts counts;
+    counts.take(*cursor);
+    add(counts, 0);
     engine_.give_back(std::move(cursor));
   }
 

@@ -13,7 +13,7 @@
 
 namespace cfdns {
 
-enum class BatchState : uint8_t { end, full, refused };
+enum class BatchState : uint8_t { end, full, refused, paused };
 
 // Reads a cursor to its end and writes events into memory that the caller owns and may enlarge in between.
 class Batch {
@@ -21,9 +21,11 @@ class Batch {
   explicit Batch(Cursor& cursor) : cursor_(cursor) {}
 
   // Goes on until the end; until the next event might not fit into what is left of the capacity (`wanted_bytes` says how
-  // much it could take); or, with stop_at_reject, behind a reject.
-  CFDNS_APART BatchState run(const Plan& plan, char* output, size_t capacity_bytes, bool stop_at_reject) {
+  // much it could take); with stop_at_reject, until behind a reject; or until so many bytes are written.
+  CFDNS_APART BatchState run(const Plan& plan, char* output, size_t capacity_bytes, bool stop_at_reject,
+                             size_t pause_bytes = SIZE_MAX) {
     for (;;) {
+      if (written_bytes >= pause_bytes) return BatchState::paused;
       if (!pending_) {
         Turn turn = cursor_.next();
         if (turn == Turn::end) return BatchState::end;
