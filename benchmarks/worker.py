@@ -3,7 +3,7 @@
     python -m benchmarks.worker CPU[,CPU] JOB CORPUS.ndjson
 
 For every line on standard input it does the job and answers with a line: ``check`` with a digest of what came out,
-``run`` with "done" after `JOBS_A_TURN` of them: a collector has a next batch, and a CPU that has slept takes long to wake.
+``run`` with "done" after `JOBS_A_TURN` of them: a collector has a next batch, and a CPU that sleeps takes long to wake.
 """
 
 from __future__ import annotations

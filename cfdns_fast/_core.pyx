@@ -33,12 +33,14 @@ from .results import RAW_LIMIT_BYTES, Reject, Result
 
 cfdns_engine_error = <PyObject*>EngineError
 DictPlaces.try_out()
-cdef tuple _REJECT_CODES = tuple(REJECT_CODES)
 cdef tuple _PROBLEM_CODES = tuple(PROBLEM_CODES)
-cdef size_t _RAW_LIMIT_BYTES = RAW_LIMIT_BYTES
 BROKEN_PLACE = <int>broken_place
 LINES_PLACE = <int>lines_place
 BROKEN_LINE_PLACE = BROKEN_PLACE | LINES_PLACE
+
+
+include "_buffers.pxi"
+include "_rejects.pxi"
 
 
 def active_kernel():
@@ -372,11 +374,9 @@ cdef class Plan:
 
     cdef object _result(self, output, uint64_t events, uint64_t blank, vector[CReject]& rejects,
                         const vector[uint64_t]& problems, uint64_t lines_before, uint64_t bytes_before):
-        cdef size_t i
-        cdef list refused = []
-        for i in range(rejects.size()):
-            refused.append(Reject(*_reject_fields(rejects[i], lines_before, bytes_before)))
-        return Result(output, events, blank, tuple(refused), self._problems(problems))
+        return Result(
+            output, events, blank, _new_rejects(rejects, lines_before, bytes_before), self._problems(problems)
+        )
 
     def to_arrow(self, data, take, *, bint raise_on_reject=False, size_t threads=1, bint document=False):
         """Convert a batch; see Normalizer.to_arrow.
@@ -478,151 +478,4 @@ cdef class Plan:
         return result
 
 
-cdef class EventIterator:
-    """Events of one batch, built when they are asked for.
-
-    Attributes
-    ----------
-    events, blank : int
-    rejects : tuple of Reject
-    problems : dict[str, int]
-        As in `Result`; true for what was consumed so far, final at the end.
-
-    Notes
-    -----
-    Not for several threads at once. It owns what it needs of the input. After a MemoryError it cannot go on.
-    """
-
-    cdef Plan plan
-    cdef shared_ptr[Engine] engine  # of the plan; the garbage collector may have cleared that before __dealloc__
-    cdef object data
-    cdef unique_ptr[Cursor] cursor
-    cdef ShortTexts short_texts
-    cdef bint raise_on_reject
-    cdef bint running  # or failed
-    cdef list refused
-
-    def __cinit__(self, Plan plan not None, data, bint raise_on_reject, bint document):
-        cdef Slice input
-        self.plan = plan
-        self.engine = plan.engine
-        # Whatever is not bytes may change or vanish before the iterator is done.
-        self.data = data if type(data) is bytes else _copy(data)
-        self.raise_on_reject = raise_on_reject
-        self.refused = []
-        self.cursor = self.engine.get().borrow()
-        input = _slice(self.data)
-        self.cursor.get().start(input, True, False, _RAW_LIMIT_BYTES)
-        if document:
-            self.cursor.get().read_document(0)
-
-    def __dealloc__(self):
-        if self.cursor.get() != NULL:
-            self.engine.get().give_back(move(self.cursor))
-
-    def __iter__(self):
-        return self
-
-    # Without the GIL, threads that use one iterator at once must not break it: one of them gets the ValueError of advance().
-    def __next__(self):
-        with cython.critical_section(self):
-            event = self.advance()
-        if event is None:
-            raise StopIteration
-        return event
-
-    cdef object advance(self):
-        cdef Cursor* cursor = self.cursor.get()
-        cdef Turn turn
-        if self.running:
-            raise ValueError("iterator is already running, or has failed")
-        # It stays so if memory runs out: the record at hand is lost then, and going on would hide that.
-        self.running = True
-        while True:
-            turn = cursor.next()
-            if turn == Turn.event:
-                event = self.plan._dict(cursor.event, cursor.message(), True, &self.short_texts)
-                self.running = False
-                return event
-            if turn == Turn.end:
-                self.running = False
-                return None
-            self.refused.append(Reject(*_reject_fields(cursor.reject)))
-            if self.raise_on_reject:
-                error = RecordError(*_reject_fields(cursor.reject))
-                self.running = False
-                raise error
-
-    @property
-    def events(self):
-        with cython.critical_section(self):
-            return self.cursor.get().events
-
-    @property
-    def blank(self):
-        with cython.critical_section(self):
-            return self.cursor.get().blank
-
-    @property
-    def rejects(self):
-        with cython.critical_section(self):
-            return tuple(self.refused)
-
-    @property
-    def problems(self):
-        with cython.critical_section(self):
-            return self.plan._problems(self.cursor.get().event.problems)
-
-
-cdef int _get_buffer(object data, Py_buffer* view) except -1:
-    if isinstance(data, str):
-        raise TypeError("data must be bytes-like, not str: encode it first, for example data.encode('utf-8')")
-    try:
-        return PyObject_GetBuffer(data, view, PyBUF_SIMPLE)
-    except TypeError:
-        raise TypeError(f"data must be bytes-like, not {type(data).__name__}") from None
-    except BufferError:
-        raise TypeError("data must be contiguous in memory") from None
-
-
-def first_bytes(data, size_t most_bytes):
-    """Return a copy of the first bytes of data."""
-    cdef Py_buffer view
-    _get_buffer(data, &view)
-    try:
-        return PyBytes_FromStringAndSize(<const char*>view.buf, min(<size_t>view.len, most_bytes))
-    finally:
-        PyBuffer_Release(&view)
-
-
-cdef bytes _copy(object data):
-    cdef Py_buffer view
-    _get_buffer(data, &view)
-    try:
-        return PyBytes_FromStringAndSize(<const char*>view.buf, view.len)
-    finally:
-        PyBuffer_Release(&view)
-
-
-cdef extern from *:
-    """
-    static PyObject* cfdns_new_bytes(Py_ssize_t size_bytes) { return PyBytes_FromStringAndSize(nullptr, size_bytes); }
-
-    // Make bytes of our own shorter, and leave their block as it is.
-    static void cfdns_set_size(PyObject* bytes, Py_ssize_t size_bytes) {
-      PyBytes_AS_STRING(bytes)[size_bytes] = 0;
-      Py_SET_SIZE(reinterpret_cast<PyVarObject*>(bytes), size_bytes);
-    }
-    """
-    void _set_size "cfdns_set_size"(PyObject*, Py_ssize_t)
-    PyObject* _new_bytes "cfdns_new_bytes"(Py_ssize_t) except NULL
-    void _release "Py_XDECREF"(PyObject*)
-
-
-cdef tuple _reject_fields(const CReject& reject, uint64_t lines_before=0, uint64_t bytes_before=0):
-    cdef str code = _REJECT_CODES[<int>reject.code]
-    return (lines_before + reject.line, bytes_before + reject.byte_offset, reject.byte_length, code, <bytes>reject.raw)
-
-
-cdef tuple _whole(Slice input, str code):
-    return (1, 0, input.size_bytes, code, PyBytes_FromStringAndSize(input.data, min(input.size_bytes, _RAW_LIMIT_BYTES)))
+include "_event_iterator.pxi"

@@ -78,14 +78,25 @@ inline const char* find(const char* from, const char* to, char wanted) {
   return static_cast<const char*>(std::memchr(from, wanted, static_cast<size_t>(to - from)));
 }
 
+// The last one; in steps, because that is several times as fast as byte by byte.
+inline const char* find_last(const char* from, const char* to, char wanted) {
+  constexpr ptrdiff_t step_bytes = 256;
+  while (from < to) {
+    const char* start = to - from > step_bytes ? to - step_bytes : from;
+    const char* last = nullptr;
+    for (const char* at = start; (at = find(at, to, wanted)) != nullptr; ++at) last = at;
+    if (last != nullptr) return last;
+    to = start;
+  }
+  return nullptr;
+}
+
 // How much of a text of `left` bytes to take next: at most most_bytes, cut behind the last newline in them, or a line that is
 // longer.
 inline size_t whole_lines(const char* from, size_t left, size_t most_bytes) {
   size_t cut = left < most_bytes ? left : most_bytes;
-  size_t looked_bytes = cut;
-  while (cut > 0 && from[cut - 1] != '\n') --cut;
-  if (cut != 0) return cut;
-  const char* newline = find(from + looked_bytes, from + left, '\n');
+  const char* newline = find_last(from, from + cut, '\n');
+  if (newline == nullptr) newline = find(from + cut, from + left, '\n');
   return newline == nullptr ? left : static_cast<size_t>(newline + 1 - from);
 }
 

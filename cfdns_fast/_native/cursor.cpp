@@ -16,6 +16,8 @@ const char* skip_line_space(const char* at, const char* stop) {
 }
 
 bool is_too_deep(const char* from, const char* to) {
+  // Most are not, and need not be scanned.
+  if (std::count_if(from, to, [](char c) { return c == '{' || c == '['; }) <= max_depth) return false;
   BracketCounter brackets;
   for (; from < to; ++from) {
     brackets.take(*from);
@@ -33,6 +35,8 @@ void Cursor::start(Slice data, bool final, bool mid_line, size_t raw_limit_bytes
   window_offset_ = 0;
   window_size_bytes_ = 0;
   window_indexed_ = false;
+  try_bytes_ = window_bytes;
+  lines_bytes_ = least_window_bytes;
   newlines_ = 0;
   blank = 0;
   events = 0;
@@ -62,17 +66,45 @@ bool Cursor::next_window() {
   at_ = buffer_.data();
   size_t left = data_.size_bytes - static_cast<size_t>(window_offset_);
   if (left == 0) return false;
+  if (!delimiter_.empty()) {
+    copy_window(left, window_bytes);
+    return true;
+  }
+  copy_window(left, try_bytes_);
+  while (!(window_indexed_ = window_size_bytes_ <= most_indexed_bytes && window_index_.index(at_, window_size_bytes_))) {
+    size_t refused_bytes = window_size_bytes_;
+    good_windows_ = 0;
+    if (try_bytes_ > least_window_bytes) {
+      try_bytes_ = std::max(try_bytes_ / 8, least_window_bytes);
+      cut_window(whole_lines(at_, window_size_bytes_, try_bytes_));
+    }
+    if (window_size_bytes_ == refused_bytes) break;
+  }
+  if (window_indexed_) {
+    if (++good_windows_ % 8 == 0) try_bytes_ = std::min(2 * try_bytes_, window_bytes);
+    lines_bytes_ = std::max(lines_bytes_ / 2, least_window_bytes);
+    decoder_.attach(window_index_, at_, at_ + window_size_bytes_);
+  } else {
+    copy_window(left, lines_bytes_);
+    lines_bytes_ = std::min(2 * lines_bytes_, window_bytes);
+  }
+  return true;
+}
+
+// Of what is left of the data.
+void Cursor::copy_window(size_t left, size_t most_bytes) {
   const char* from = data_.data + window_offset_;
   // What follows the last newline may be half a record, which would spoil the whole window's index.
-  size_t size_bytes = left <= window_bytes && final_ ? left : whole_lines(from, left, window_bytes);
+  size_t size_bytes = left <= most_bytes && final_ ? left : whole_lines(from, left, most_bytes);
   buffer_.reserve(size_bytes, 0);
   std::memcpy(buffer_.data(), from, size_bytes);
-  std::memset(buffer_.data() + size_bytes, 0, padding_bytes);
+  cut_window(size_bytes);
   at_ = buffer_.data();
+}
+
+void Cursor::cut_window(size_t size_bytes) {
   window_size_bytes_ = size_bytes;
-  window_indexed_ = delimiter_.empty() && size_bytes <= most_indexed_bytes && window_index_.index(at_, size_bytes);
-  if (window_indexed_) decoder_.attach(window_index_, at_, at_ + size_bytes);
-  return true;
+  std::memset(buffer_.data() + size_bytes, 0, padding_bytes);
 }
 
 Turn Cursor::next() {

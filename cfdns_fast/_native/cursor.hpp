@@ -1,8 +1,9 @@
 // Cursor: one record after the other out of a batch. Frames lines, cuts records, judges what is no record.
 //
-// Lines are indexed a window at a time. If simdjson refuses a window (one bad byte is enough), each of its lines is
-// indexed alone; if it refuses a line too, each record of that line is cut by its brackets and indexed alone. All three
-// ways end in the same walk (record.hpp) and give the same answer; only their cost differs.
+// Lines are indexed a window at a time. If simdjson refuses a window (one bad byte is enough), a smaller one is tried, and
+// larger ones again behind it (measured: 14 % where 1 % of the lines are bad). If it refuses the least one, each of its lines
+// is indexed alone; if it refuses a line too, each record of that line is cut by its brackets and indexed alone. All ways end
+// in the same walk (record.hpp) and give the same answer; only their cost differs.
 #pragma once
 
 #include <string>
@@ -70,7 +71,11 @@ class Cursor {
   // are too large anyway are only scanned.
   static constexpr size_t most_indexed_bytes = 4 * 1024 * 1024;
 
+  static constexpr size_t least_window_bytes = window_bytes / 32;
+
   bool next_window();
+  void copy_window(size_t left, size_t most_bytes);
+  void cut_window(size_t size_bytes);
   void find_line_end(const char* from);
   const char* find_piece_end(const char* from);
   const char* find_delimiter(const char* from, const char* stop, bool whole) const;
@@ -101,6 +106,9 @@ class Cursor {
   uint64_t window_offset_ = 0;  // of the window in the data
   size_t window_size_bytes_ = 0;
   bool window_indexed_ = false;
+  size_t try_bytes_ = window_bytes;  // how much to index at once
+  unsigned good_windows_ = 0;
+  size_t lines_bytes_ = 0;           // how much to read by lines where that cannot be
   const char* newline_ = nullptr;   // of some piece, or the end of the window; null if not looked for
   uint64_t newlines_ = 0;
 

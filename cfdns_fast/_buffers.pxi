@@ -1,0 +1,45 @@
+# What is borrowed from Python objects, and bytes to write to; part of _core.pyx.
+
+cdef extern from *:
+    """
+    static PyObject* cfdns_new_bytes(Py_ssize_t size_bytes) { return PyBytes_FromStringAndSize(nullptr, size_bytes); }
+
+    // Make bytes of our own shorter, and leave their block as it is.
+    static void cfdns_set_size(PyObject* bytes, Py_ssize_t size_bytes) {
+      PyBytes_AS_STRING(bytes)[size_bytes] = 0;
+      Py_SET_SIZE(reinterpret_cast<PyVarObject*>(bytes), size_bytes);
+    }
+    """
+    void _set_size "cfdns_set_size"(PyObject*, Py_ssize_t)
+    PyObject* _new_bytes "cfdns_new_bytes"(Py_ssize_t) except NULL
+    void _release "Py_XDECREF"(PyObject*)
+
+
+cdef int _get_buffer(object data, Py_buffer* view) except -1:
+    if isinstance(data, str):
+        raise TypeError("data must be bytes-like, not str: encode it first, for example data.encode('utf-8')")
+    try:
+        return PyObject_GetBuffer(data, view, PyBUF_SIMPLE)
+    except TypeError:
+        raise TypeError(f"data must be bytes-like, not {type(data).__name__}") from None
+    except BufferError:
+        raise TypeError("data must be contiguous in memory") from None
+
+
+def first_bytes(data, size_t most_bytes):
+    """Return a copy of the first bytes of data."""
+    cdef Py_buffer view
+    _get_buffer(data, &view)
+    try:
+        return PyBytes_FromStringAndSize(<const char*>view.buf, min(<size_t>view.len, most_bytes))
+    finally:
+        PyBuffer_Release(&view)
+
+
+cdef bytes _copy(object data):
+    cdef Py_buffer view
+    _get_buffer(data, &view)
+    try:
+        return PyBytes_FromStringAndSize(<const char*>view.buf, view.len)
+    finally:
+        PyBuffer_Release(&view)

@@ -1,0 +1,96 @@
+# Events one by one; part of _core.pyx.
+
+cdef class EventIterator:
+    """Events of one batch, built when they are asked for.
+
+    Attributes
+    ----------
+    events, blank : int
+    rejects : tuple of Reject
+    problems : dict[str, int]
+        As in `Result`; true for what was consumed so far, final at the end.
+
+    Notes
+    -----
+    Not for several threads at once. It owns what it needs of the input. After a MemoryError it cannot go on.
+    """
+
+    cdef Plan plan
+    cdef shared_ptr[Engine] engine  # of the plan; the garbage collector may have cleared that before __dealloc__
+    cdef object data
+    cdef unique_ptr[Cursor] cursor
+    cdef ShortTexts short_texts
+    cdef bint raise_on_reject
+    cdef bint running  # or failed
+    cdef list refused
+
+    def __cinit__(self, Plan plan not None, data, bint raise_on_reject, bint document):
+        cdef Slice input
+        self.plan = plan
+        self.engine = plan.engine
+        # Whatever is not bytes may change or vanish before the iterator is done.
+        self.data = data if type(data) is bytes else _copy(data)
+        self.raise_on_reject = raise_on_reject
+        self.refused = []
+        self.cursor = self.engine.get().borrow()
+        input = _slice(self.data)
+        self.cursor.get().start(input, True, False, _RAW_LIMIT_BYTES)
+        if document:
+            self.cursor.get().read_document(0)
+
+    def __dealloc__(self):
+        if self.cursor.get() != NULL:
+            self.engine.get().give_back(move(self.cursor))
+
+    def __iter__(self):
+        return self
+
+    # Without the GIL, threads that use one iterator at once must not break it: one of them gets the ValueError of advance().
+    def __next__(self):
+        with cython.critical_section(self):
+            event = self.advance()
+        if event is None:
+            raise StopIteration
+        return event
+
+    cdef object advance(self):
+        cdef Cursor* cursor = self.cursor.get()
+        cdef Turn turn
+        if self.running:
+            raise ValueError("iterator is already running, or has failed")
+        # It stays so if memory runs out: the record at hand is lost then, and going on would hide that.
+        self.running = True
+        while True:
+            turn = cursor.next()
+            if turn == Turn.event:
+                event = self.plan._dict(cursor.event, cursor.message(), True, &self.short_texts)
+                self.running = False
+                return event
+            if turn == Turn.end:
+                self.running = False
+                return None
+            self.refused.append(_new_reject(cursor.reject))
+            if self.raise_on_reject:
+                error = RecordError(*_reject_fields(cursor.reject))
+                self.running = False
+                raise error
+
+    @property
+    def events(self):
+        with cython.critical_section(self):
+            return self.cursor.get().events
+
+    @property
+    def blank(self):
+        with cython.critical_section(self):
+            return self.cursor.get().blank
+
+    @property
+    def rejects(self):
+        with cython.critical_section(self):
+            return tuple(self.refused)
+
+    @property
+    def problems(self):
+        with cython.critical_section(self):
+            return self.plan._problems(self.cursor.get().event.problems)
