@@ -98,7 +98,7 @@ def test_package_data_when_a_file_is_no_source_then_includes_it() -> None:
 
 def test_package_data_when_a_file_is_a_source_then_leaves_it_out() -> None:
     patterns = configuration()["tool"]["setuptools"]["package-data"]["cfdns_fast"]
-    for path in [*PACKAGE.glob("*.pyx"), *PACKAGE.glob("*.hpp"), *PACKAGE.glob("_native/*")]:
+    for path in [*PACKAGE.glob("*.pyx"), *PACKAGE.glob("*.pxi"), *PACKAGE.glob("*.hpp"), *PACKAGE.glob("_native/*")]:
         name = path.relative_to(PACKAGE).as_posix()
         assert not any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns), name
 
@@ -110,7 +110,7 @@ def test_manifest_when_a_file_is_native_then_includes_it() -> None:
         if line.startswith("include ")
         for pattern in line.split()[1:]
     ]
-    native = [*PACKAGE.glob("*.pyx"), *PACKAGE.glob("*.pxd"), *PACKAGE.glob("*.hpp"), *PACKAGE.glob("_native/*")]
+    native = [*PACKAGE.glob("*.pyx"), *PACKAGE.glob("*.px[di]"), *PACKAGE.glob("*.hpp"), *PACKAGE.glob("_native/*")]
     assert len(native) > 20
     for path in native:
         name = path.relative_to(ROOT).as_posix()
