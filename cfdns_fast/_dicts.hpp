@@ -181,8 +181,8 @@ class DictBuilder {
   // To the members added last.
   void add_member(PyObject* key) { members_.back().push_back(key); }
 
-  // `padded`: the message is, and is valid UTF-8. Without short_texts none are shared between events.
-  PyObject* build(const Event& event, Slice message, bool padded, ShortTexts* short_texts) const {
+  // `padded`: the message is, and is valid UTF-8. Without short_texts none are shared between events. Flat: 3 % of dicts.
+  CFDNS_FLAT PyObject* build(const Event& event, Slice message, bool padded, ShortTexts* short_texts) const {
     PyObject* top = PyDict_Copy(pattern_);
     if (top == nullptr) return nullptr;
     if (fill(top, event, message, padded, short_texts)) return top;
