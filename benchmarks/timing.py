@@ -12,6 +12,8 @@ from typing import Any
 #: Short jobs are repeated within a sample until it takes about this long.
 SAMPLE_SECONDS = 0.1
 _MOST_CALLS = 200
+#: Calls before each sample of who works in processes of its own and was idle meanwhile.
+IDLE_CALLS = 4
 #: Above this interquartile range, as a share of the median, a contender's figures are called noisy.
 NOISY_SHARE = 0.10
 
@@ -160,8 +162,9 @@ def _sample(contender: Contender) -> None:
     run, calls = contender.run, range(contender.calls)
     if contender.elsewhere:
         # The first call of a process that was idle takes up to eight times as long on a virtual machine, which takes
-        # unused memory away.
-        run()
+        # unused memory away, and of one with two threads the next ones still take 1.4 times as long.
+        for _ in range(IDLE_CALLS):
+            run()
     cpu, wall = time.process_time(), time.perf_counter()
     for _ in calls:
         run()
