@@ -33,8 +33,8 @@ class ReadAhead(Generic[T]):
 
     def __init__(self, source: Iterator[T], depth: int) -> None:
         self._source = source
-        # Two simple queues, which are C, are what one with a limit would be; `queue.Queue` is Python, and holds the GIL for
-        # which both threads wait (measured: 5 % of compressed input).
+        # Two simple queues, which are C, are what one with a limit would be; `queue.Queue` is Python, and holds the GIL
+        # for which both threads wait (measured: 5 % of compressed input).
         self._items: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._places: queue.SimpleQueue[None] = queue.SimpleQueue()
         for _ in range(depth):
