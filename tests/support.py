@@ -25,13 +25,31 @@ from cfdns_fast import Normalizer, Result
 GOOD = b'{"QueryName":"www.example.com.","QueryType":1,"SourceIP":"192.0.2.7","Timestamp":1657233726}\n'
 #: Good, bad, blank and troubled lines in turn; the last line has no newline.
 MIXED = GOOD + b"oops\n" + b'{"QueryType":-1}\n' + b" \r\n" + b'{"ColoCode":"AMS"}{"ColoCode":"CDG"}[1]\n' + GOOD + b"{"
-
+#: Every field that schema "sekoia" reads.
+FULL_RECORD = (
+    b'{"ColoCode":"AMS","EDNSSubnet":"198.51.100.0","EDNSSubnetLength":24,"QueryName":"www.example.co.uk.","QueryType":28,'
+    b'"ResponseCached":true,"ResponseCode":3,"SourceIP":"192.0.2.1","Timestamp":1657233726}'
+)
 
 #: Such a Python has an allocator of its own, which cannot be replaced and keeps what was freed.
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 #: The process's size says nothing then, and no other library can take malloc's place.
 SANITIZED = "asan" in os.environ.get("LD_PRELOAD", "")
+
+
+def record(number: int) -> bytes:
+    """Return a line whose name holds a number."""
+    return b'{"QueryName":"n%d.example.com","Timestamp":1653557034}\n' % number
+
+
+def records(count: int) -> bytes:
+    return b"".join(map(record, range(count)))
+
+
+def numbers(output: bytes) -> list[int]:
+    """Return the numbers of the records that became these events."""
+    return [int(json.loads(line)["dns"]["question"]["name"][1:].split(".")[0]) for line in output.split(b"\n")[:-1]]
 
 
 @contextmanager
@@ -163,3 +181,20 @@ def field(**entry: Any) -> str:
 def toml(value: Any) -> str:
     """Return JSON text of a scalar or list, which is TOML too but for surrogates and a raw DEL."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def event_of(implementation: Any, data: bytes, schema: Any, **options: Any) -> dict[str, Any]:
+    """Convert one record and check that all writers agree on its event."""
+    # Not at the top: it reads all golden cases, which the programs that import this module seldom need.
+    from golden import flatten
+
+    (event,) = implementation.to_dicts(data, schema, **options).output
+    line = implementation.to_ndjson(data, schema, **options).output
+    assert line == json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    if implementation.name == "native":
+        (built,) = Normalizer(schema, **options).iter_dicts(data)
+        assert list(flatten(built).items()) == list(flatten(event).items())
+    if not options:
+        parsed = implementation.parse(data, schema)
+        assert list(flatten(parsed).items()) == list(flatten(event).items())
+    return event
