@@ -157,7 +157,7 @@ class DictBuilder {
   enum class What : uint8_t { list, open, close, raw, value };
 
   // The event before anything is in it, like every pattern a dict of all keys in their order: constants as they are, and
-  // something of the right kind (None, a list, a dict) where a step will put a value.
+  // something of the right kind (an object, a list, a dict) where a step will put a value.
   void set_pattern(PyObject* pattern) { pattern_ = pattern; }
 
   // `index`: the position of the key in its dict. `object`: the pattern to open, or the list to copy. `array`: the value is
