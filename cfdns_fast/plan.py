@@ -108,9 +108,9 @@ def _merge(steps: list[tuple[int, int, bytes, bytes]]) -> list[tuple[int, int, b
 def _dict_steps(nodes: tuple[Node, ...], readings: Readings) -> tuple[dict[str, Any], list[tuple[Any, ...]]]:
     """Return the pattern of a dict and the steps that fill a copy of it, parallel in meaning to `_ndjson_steps`.
 
-    A step is (what, slot, index of the key, key, object, flag); _dicts.hpp says what they mean. Where a value will be, the
-    pattern has an object of its own: the references of a single None would be counted one after another, in one place
-    (measured: 3 % of dicts).
+    A step is (what, slot, index of the key, key, object, flag); _dicts.hpp says what they mean. Where a value will be,
+    the pattern has an object of its own: the references of a single None would be counted one after another, in one
+    place (measured: 3 % of dicts).
     """
     pattern: dict[str, Any] = {}
     steps: list[tuple[Any, ...]] = []
