@@ -18,8 +18,8 @@ namespace cfdns {
 // module is imported, and anything unexpected leaves the ordinary way, PyDict_SetItem.
 class DictPlaces {
  public:
-#if !defined(Py_LIMITED_API) && !defined(Py_GIL_DISABLED) && !defined(PYPY_VERSION) && !defined(GRAALVM_PYTHON) && PY_VERSION_HEX >= 0x030B0000 && \
-    PY_VERSION_HEX < 0x030F0000
+#if !defined(Py_LIMITED_API) && !defined(Py_GIL_DISABLED) && !defined(PYPY_VERSION) && !defined(GRAALVM_PYTHON) && \
+    PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x030F0000
   // Whether the places are where this class looks for them; call once, when the module is imported.
   static bool try_out() {
     known_ = true;

@@ -37,12 +37,13 @@ inline bool is_ipv4_by_masks(const char* at, size_t size_bytes) {
   const uint32_t dots = mask_equal(bytes, '.') & inside;
   const uint32_t digits = mask_greater(bytes, '0' - 1) & ~mask_greater(bytes, '9') & inside;
   const uint32_t starts = ((dots << 1) | 1) & inside;
-  const uint32_t twos = starts & (digits >> 1);      // octets of two digits or more
+  const uint32_t twos = starts & (digits >> 1);  // octets of two digits or more
   const uint32_t threes = twos & (digits >> 2);
   // Octets without a digit, of four or more, or with a leading zero.
   uint32_t wrong = (starts & ~digits) | (threes & (digits >> 3)) | (twos & mask_equal(bytes, '0'));
   // Those above 255.
-  const uint32_t above_55 = (mask_greater(bytes, '5') >> 1) | ((mask_equal(bytes, '5') >> 1) & (mask_greater(bytes, '5') >> 2));
+  const uint32_t above_55 =
+      (mask_greater(bytes, '5') >> 1) | ((mask_equal(bytes, '5') >> 1) & (mask_greater(bytes, '5') >> 2));
   wrong |= threes & (mask_greater(bytes, '2') | (mask_equal(bytes, '2') & above_55));
   const uint32_t upper_dots = dots & (dots - 1);
   const bool three_dots = upper_dots != 0 && (upper_dots & (upper_dots - 1)) != 0 &&
@@ -125,13 +126,13 @@ inline bool is_ipv6(const char* at, const char* end) {
     if ((colons | digits) != inside) return false;
   }
   const uint64_t twos = digits & (digits << 1);
-  const uint64_t groups = digits & ~(digits << 1);  // their first digits
+  const uint64_t groups = digits & ~(digits << 1);              // their first digits
   if ((twos & (twos << 2) & (digits << 4)) != 0) return false;  // five digits
   const uint64_t first = 1, last = (inside >> 1) + 1;
   const uint64_t gap = colons & (colons << 1);  // the second colon of a pair
   if (gap == 0) return (colons & (first | last)) == 0 && count_bits(groups) == 8;
-  return (gap & (gap - 1)) == 0 && ((colons & first) == 0 || gap == first << 1) && ((colons & last) == 0 || gap == last) &&
-         count_bits(groups) <= 7;
+  return (gap & (gap - 1)) == 0 && ((colons & first) == 0 || gap == first << 1) &&
+         ((colons & last) == 0 || gap == last) && count_bits(groups) <= 7;
 }
 
 inline bool is_ip(Slice text) {

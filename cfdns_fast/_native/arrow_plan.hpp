@@ -21,9 +21,9 @@ struct Dictionary {
 struct FieldPlan {
   static constexpr size_t none = SIZE_MAX;
   size_t column = none;
-  size_t dictionary = none;      // of what is held as an index
-  bool as_list = false;          // the column's value as a list of one; of constants, all of them as a list
-  Form form = Form::index;       // of constants: index, integer or boolean
+  size_t dictionary = none;  // of what is held as an index
+  bool as_list = false;      // the column's value as a list of one; of constants, all of them as a list
+  Form form = Form::index;   // of constants: index, integer or boolean
   std::vector<int64_t> constants;
 };
 

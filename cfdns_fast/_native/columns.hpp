@@ -235,8 +235,7 @@ class Column {
     if (value.type == ValueType::absent) return put_null(row);
     switch (plan_->form) {
       case Form::raw:
-      case Form::text:
-        return put_text(row, value.type == ValueType::name ? text_of(plan, value) : value.text);
+      case Form::text: return put_text(row, value.type == ValueType::name ? text_of(plan, value) : value.text);
       case Form::integer: return put_integer(row, held(value));
       case Form::time: return value.integer == no_ns ? put_null(row) : put_integer(row, value.integer);
       case Form::index: {

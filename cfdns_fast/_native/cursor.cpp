@@ -71,9 +71,11 @@ bool Cursor::next_window() {
     return true;
   }
   copy_window(left, try_bytes_);
-  while (!(window_indexed_ = window_size_bytes_ <= most_indexed_bytes && window_index_.index(at_, window_size_bytes_))) {
-    size_t refused_bytes = window_size_bytes_;
+  for (;;) {
+    window_indexed_ = window_size_bytes_ <= most_indexed_bytes && window_index_.index(at_, window_size_bytes_);
+    if (window_indexed_) break;
     good_windows_ = 0;
+    size_t refused_bytes = window_size_bytes_;
     if (try_bytes_ > least_window_bytes) {
       try_bytes_ = std::max(try_bytes_ / 8, least_window_bytes);
       cut_window(whole_lines(at_, window_size_bytes_, try_bytes_));
@@ -115,8 +117,8 @@ Turn Cursor::next() {
       if (window_indexed_ && !mid_line_ && decoder_.next_start() == at_ && *at_ == '{' && decoder_.take_object()) {
         // Nearly every line is one object and a newline, and then nobody has to look for the newline.
         const Record& record = decoder_.record;
-        bool usual = *record.raw.end() == '\n' && !record.lone_surrogate &&
-                     record.raw.size_bytes <= plan_.max_record_bytes;
+        bool usual =
+            *record.raw.end() == '\n' && !record.lone_surrogate && record.raw.size_bytes <= plan_.max_record_bytes;
         if (!usual) {
           find_line_end(record.raw.end());
           return accept();

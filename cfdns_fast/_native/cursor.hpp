@@ -108,23 +108,23 @@ class Cursor {
   bool window_indexed_ = false;
   size_t try_bytes_ = window_bytes;  // how much to index at once
   unsigned good_windows_ = 0;
-  size_t lines_bytes_ = 0;           // how much to read by lines where that cannot be
-  const char* newline_ = nullptr;   // of some piece, or the end of the window; null if not looked for
+  size_t lines_bytes_ = 0;         // how much to read by lines where that cannot be
+  const char* newline_ = nullptr;  // of some piece, or the end of the window; null if not looked for
   uint64_t newlines_ = 0;
 
-  const char* at_ = nullptr;        // where reading goes on
-  bool in_line_ = false;            // the line at at_ has begun, and the next five hold
+  const char* at_ = nullptr;  // where reading goes on
+  bool in_line_ = false;      // the line at at_ has begun, and the next five hold
   Indexed indexed_ = Indexed::window;
   const char* line_start_ = nullptr;
-  const char* line_stop_ = nullptr; // its end without CR and newline
-  const char* line_next_ = nullptr; // the line after it
-  bool ended_ = false;              // by a newline or the delimiter, not by the window
-  bool delimited_ = false;          // by the delimiter
-  bool mid_line_ = false;           // something of the line was read before at_
-  bool stopped_ = false;            // the rest waits for later data
+  const char* line_stop_ = nullptr;  // its end without CR and newline
+  const char* line_next_ = nullptr;  // the line after it
+  bool ended_ = false;               // by a newline or the delimiter, not by the window
+  bool delimited_ = false;           // by the delimiter
+  bool mid_line_ = false;            // something of the line was read before at_
+  bool stopped_ = false;             // the rest waits for later data
 
   DocumentSplitter document_;
-  bool in_document_ = false;        // window_offset_ is of the item
+  bool in_document_ = false;  // window_offset_ is of the item
 };
 
 }  // namespace cfdns

@@ -22,7 +22,7 @@ namespace cfdns {
 // An object as far as it says what it is: a record, or something around records.
 struct Members {
   Reach reach = Reach::cut;
-  const char* end = nullptr;   // behind its bracket, if whole
+  const char* end = nullptr;  // behind its bracket, if whole
   size_t count = 0;
   bool mapped = false;         // one of its keys is a source of the plan; nothing behind that was looked at
   bool readable = true;        // every key is valid JSON text

@@ -29,7 +29,9 @@ inline int32_t hex4(const char* at, const char* end) {
 
 inline char simple_escape(char c) {
   switch (c) {
-    case '"': case '\\': case '/': return c;
+    case '"':
+    case '\\':
+    case '/': return c;
     case 'b': return '\b';
     case 'f': return '\f';
     case 'n': return '\n';

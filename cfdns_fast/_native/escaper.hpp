@@ -16,7 +16,8 @@ inline char* put_escaped(char* to, unsigned char c) {
   constexpr char hex[] = "0123456789abcdef";
   char letter = 0;
   switch (c) {
-    case '"': case '\\': letter = static_cast<char>(c); break;
+    case '"':
+    case '\\': letter = static_cast<char>(c); break;
     case '\b': letter = 'b'; break;
     case '\f': letter = 'f'; break;
     case '\n': letter = 'n'; break;
@@ -110,10 +111,11 @@ namespace detail {
 CFDNS_TARGET_VBMI2 inline char* escape_wide_block(char* to, const char* at, size_t size_bytes) {
   const uint32_t wanted = UINT32_MAX >> (32 - size_bytes);
   const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
-  if ((_mm256_cmplt_epu8_mask(bytes, _mm256_set1_epi8(0x20)) & wanted) != 0) return escape_plainly(to, {at, size_bytes});
-  const uint32_t marked = (_mm256_cmpeq_epi8_mask(bytes, _mm256_set1_epi8('"')) |
-                           _mm256_cmpeq_epi8_mask(bytes, _mm256_set1_epi8('\\'))) &
-                          wanted;
+  const uint32_t controls = _mm256_cmplt_epu8_mask(bytes, _mm256_set1_epi8(0x20)) & wanted;
+  if (controls != 0) return escape_plainly(to, {at, size_bytes});
+  const uint32_t marked =
+      (_mm256_cmpeq_epi8_mask(bytes, _mm256_set1_epi8('"')) | _mm256_cmpeq_epi8_mask(bytes, _mm256_set1_epi8('\\'))) &
+      wanted;
   const __m512i pairs = _mm512_or_si512(_mm512_slli_epi16(_mm512_cvtepu8_epi16(bytes), 8), _mm512_set1_epi16('\\'));
   constexpr uint64_t firsts = 0x5555555555555555u;
   const __mmask64 kept = _pdep_u64(marked, firsts) | ~firsts;

@@ -168,9 +168,7 @@ class Event {
   // `text`: the number as a writer would write it, or nothing.
   uint8_t set_number(const Reading& reading, int64_t number, Slice text) {
     switch (reading.kind) {
-      case Kind::integer:
-        values[reading.slot].set_integer(number, text);
-        return no_problem;
+      case Kind::integer: values[reading.slot].set_integer(number, text); return no_problem;
       case Kind::enumeration: return set_enumeration(reading, number);
       case Kind::boolean:
         if (number != 0 && number != 1) return refuse(reading, field_type);
@@ -358,7 +356,8 @@ class Event {
     Slice whole = reading.has(Reading::keeps_dots) ? text : name;
     set_any_text(reading.slot, whole, plain);
     NameParts parts;
-    if (reading.has(Reading::wants_parts) && name.size_bytes != 0 && !is_ip(name)) parts = plan_.suffixes->split(name, plain);
+    bool is_split = reading.has(Reading::wants_parts) && name.size_bytes != 0 && !is_ip(name);
+    if (is_split) parts = plan_.suffixes->split(name, plain);
     set_any_text(reading.slot + 1u, from(name, parts.registered_domain), plain);
     set_any_text(reading.slot + 2u, {name.data, parts.subdomain_end}, plain);
     set_any_text(reading.slot + 3u, from(name, parts.top_level_domain), plain);

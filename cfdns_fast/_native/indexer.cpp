@@ -60,11 +60,8 @@ bool Indexer::index(const char* text, size_t size_bytes) {
     case simdjson::UTF8_ERROR:
     case simdjson::UNESCAPED_CHARS:
     case simdjson::UNCLOSED_STRING:
-    case simdjson::EMPTY:
-      return false;
-    default:
-      check(error);
-      return false;
+    case simdjson::EMPTY: return false;
+    default: check(error); return false;
   }
 }
 

@@ -88,7 +88,7 @@ inline size_t most_event_bytes(const Plan& plan, const Event& event, Slice messa
 // Every member ends in a comma, which the closing bracket then overwrites; an object that got no member is taken back.
 inline size_t write_event(const Plan& plan, const Event& event, Slice message, char* output) {
   constexpr size_t deepest = 40;  // mapping.py allows 32
-  char* openings[deepest];  // where each open object begins, and its members
+  char* openings[deepest];        // where each open object begins, and its members
   char* first_members[deepest];
   size_t depth = 0;
   char* to = output;

@@ -122,15 +122,13 @@ inline IntegerResult parse_integer(Slice text, int64_t& value) {
 // A decimal in pieces: 0.d1d2d3... x 10^point, d1 not zero. Zero has no digits.
 struct Decimal {
   bool negative = false;
-  Slice whole;      // digits before the point, leading zeros removed unless `fraction` starts the digits
-  Slice fraction;   // digits behind it
+  Slice whole;     // digits before the point, leading zeros removed unless `fraction` starts the digits
+  Slice fraction;  // digits behind it
   int64_t point = 0;
 
   bool zero() const { return whole.size_bytes == 0 && fraction.size_bytes == 0; }
   size_t digit_count() const { return whole.size_bytes + fraction.size_bytes; }
-  char digit(size_t i) const {
-    return i < whole.size_bytes ? whole.data[i] : fraction.data[i - whole.size_bytes];
-  }
+  char digit(size_t i) const { return i < whole.size_bytes ? whole.data[i] : fraction.data[i - whole.size_bytes]; }
 };
 
 // [+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)? and nothing else. Exponents beyond 10^15 are held there: no text is long

@@ -227,8 +227,8 @@ class ParallelBatch {
   std::condition_variable placed_;
   size_t taken_ = 0;
   size_t taken_bytes_ = 0;
-  size_t next_ = 0;               // the piece to place next
-  std::vector<Part*> finished_;   // by number; a thread has no more pieces than parts, so they never meet
+  size_t next_ = 0;              // the piece to place next
+  std::vector<Part*> finished_;  // by number; a thread has no more pieces than parts, so they never meet
   bool stopped_ = false;
   std::exception_ptr failure_;
 };

@@ -26,7 +26,7 @@ struct Reading {
     keeps_empty = 16,  // of lists and objects: an array of nothing is a value
   };
   Kind kind;
-  Kind element;    // of lists
+  Kind element;  // of lists
   uint8_t flags;
   uint16_t slot;
   uint16_t table;  // of enumerations, or of member lists
@@ -52,7 +52,7 @@ struct Input {
   Reading reading{};  // the first
   uint16_t source = 0;
   bool required = false;
-  bool is_single = false;  // no other source or reading, as most
+  bool is_single = false;    // no other source or reading, as most
   uint16_t first_other = 0;  // in Plan::others: the sources to try then
   uint16_t last_other = 0;
   uint16_t first_reading = 0;
@@ -94,10 +94,10 @@ struct MemberList {
 
 // Names by number, 0 to 65535; 0 in `index` stands for none.
 struct Enumeration {
-  std::vector<uint16_t> index;                                  // empty if nothing is looked up by number
+  std::vector<uint16_t> index;                                 // empty if nothing is looked up by number
   std::vector<PaddedText> names = std::vector<PaddedText>(1);  // as JSON text without the quotes
   std::vector<PaddedText> texts = std::vector<PaddedText>(1);  // as they are
-  std::string unassigned;                                       // what stands before a number without a name; "": nothing
+  std::string unassigned;  // what stands before a number without a name; "": nothing
 };
 
 // One step of the NDJSON writer. What stands before a value is its key, and the opening bracket and quote if it has them;
@@ -122,16 +122,16 @@ class Plan {
   std::vector<Source> sources;
   std::vector<Input> inputs;
   std::vector<uint16_t> others;
-  std::vector<Reading> readings;                     // grouped by input
+  std::vector<Reading> readings;  // grouped by input
   std::vector<MemberList> members;
-  std::vector<Gathering> firsts;                     // done before the collections
+  std::vector<Gathering> firsts;  // done before the collections
   std::vector<Gathering> collections;
   std::vector<Verdict> verdicts;
-  std::vector<std::string> problem_texts;            // by source and code, as Event::problems
-  uint16_t problems_slot = no_slot;                  // where a record's problems go as text
+  std::vector<std::string> problem_texts;              // by source and code, as Event::problems
+  uint16_t problems_slot = no_slot;                    // where a record's problems go as text
   size_t slot_text_bytes = TimeFormatter::text_bytes;  // room for text that a reading makes
-  size_t unescapings = 1;         // how often one string of a record may be unescaped
-  bool has_derived_slots = false;  // firsts, collections, verdicts or problems
+  size_t unescapings = 1;                              // how often one string of a record may be unescaped
+  bool has_derived_slots = false;                      // firsts, collections, verdicts or problems
   std::vector<Enumeration> enumerations;
   std::vector<Step> steps;
   std::shared_ptr<const SuffixTable> suffixes;

@@ -30,8 +30,7 @@ struct Record {
 
 class Decoder {
  public:
-  explicit Decoder(const Plan& plan)
-      : plan_(plan) {
+  explicit Decoder(const Plan& plan) : plan_(plan) {
     // One more, for the values of keys that nobody asked for.
     record.tokens.resize(plan.sources.size() + 1);
     // No text is that.
@@ -164,7 +163,8 @@ class Decoder {
 
   static bool starts_with_key(const char* text, const Source& source) {
     const KeyWords& key = source.key_words;
-    uint64_t differing = ((load64(text) ^ key.words[0]) & key.masks[0]) | ((load64(text + 8) ^ key.words[1]) & key.masks[1]);
+    uint64_t differing =
+        ((load64(text) ^ key.words[0]) & key.masks[0]) | ((load64(text + 8) ^ key.words[1]) & key.masks[1]);
     if (source.size_bytes > 16) differing |= (load64(text + 16) ^ key.words[2]) & key.masks[2];
     return differing == 0;
   }
@@ -294,7 +294,8 @@ class Decoder {
   const char* backslash_ = nullptr;
   static constexpr size_t most_expected = 128;
   Source no_source_;
-  Expected expected_[most_expected + 1];  // by position: the source last seen there, if it has key_words; never the last
+  // By position: the source last seen there, if it has key_words. Never the last one.
+  Expected expected_[most_expected + 1];
   Buffer unescaped_;
 };
 

@@ -39,8 +39,8 @@ inline bool has_ssse3() {
 
 inline bool has_vbmi2() {
 #ifdef CFDNS_TARGET_VBMI2
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-         __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("bmi2");
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("bmi2");
 #else
   return false;
 #endif
@@ -85,7 +85,6 @@ inline unsigned lowest_bit(uint64_t mask) {
   return static_cast<unsigned>(__builtin_ctzll(mask));
 #endif
 }
-
 
 inline unsigned count_bits(uint64_t mask) {
   mask -= (mask >> 1) & 0x5555555555555555u;

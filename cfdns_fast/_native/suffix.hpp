@@ -174,7 +174,9 @@ class SuffixTable {
     };
 
     // A label may end in NUL, so its size counts.
-    static uint32_t place_of(uint32_t parent, size_t size_bytes) { return parent << 4 | static_cast<uint32_t>(size_bytes); }
+    static uint32_t place_of(uint32_t parent, size_t size_bytes) {
+      return parent << 4 | static_cast<uint32_t>(size_bytes);
+    }
 
     size_t index(uint32_t place, uint64_t word) const {
       return static_cast<size_t>((word + place) * 0x9E3779B97F4A7C15u >> (64 - bits_));

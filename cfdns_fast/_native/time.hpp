@@ -10,8 +10,8 @@ enum class TimeResult : uint8_t { ok, malformed, out_of_range };
 
 constexpr int64_t us_per_second = 1000000;
 constexpr int64_t seconds_per_day = 86400;
-constexpr int64_t first_us = -62135596800 * us_per_second;      // 0001-01-01T00:00:00Z
-constexpr int64_t last_us = 253402300800 * us_per_second - 1;   // 9999-12-31T23:59:59.999999Z
+constexpr int64_t first_us = -62135596800 * us_per_second;     // 0001-01-01T00:00:00Z
+constexpr int64_t last_us = 253402300800 * us_per_second - 1;  // 9999-12-31T23:59:59.999999Z
 
 constexpr int64_t no_ns = INT64_MIN;  // what NumPy and pandas take for no time, too
 
@@ -100,9 +100,13 @@ inline TimeResult time_from_decimal(Slice text, TimestampUnit unit, Time& time) 
   if (value.zero()) return TimeResult::ok;
   int64_t whole_digits = value.point + detail::exponent_to_us(unit, value.point);
   if (whole_digits > 18) return TimeResult::out_of_range;
-  auto digit = [&](int64_t i) { return i < 0 || i >= static_cast<int64_t>(value.digit_count()) ? '0' : value.digit(static_cast<size_t>(i)); };
+  auto digit = [&](int64_t i) {
+    return i < 0 || i >= static_cast<int64_t>(value.digit_count()) ? '0' : value.digit(static_cast<size_t>(i));
+  };
   for (int64_t i = 0; i < whole_digits; ++i) time.us = time.us * 10 + (digit(i) - '0');
-  for (int64_t i = whole_digits; i < whole_digits + 3; ++i) time.ns = time.ns * 10 + static_cast<uint32_t>(digit(i) - '0');
+  for (int64_t i = whole_digits; i < whole_digits + 3; ++i) {
+    time.ns = time.ns * 10 + static_cast<uint32_t>(digit(i) - '0');
+  }
   if (value.negative) {
     bool rest = false;
     int64_t first = whole_digits + 3 > 0 ? whole_digits + 3 : 0;

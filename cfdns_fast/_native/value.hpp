@@ -12,9 +12,9 @@ inline constexpr char nothing[padding_bytes] = {};
 
 struct Value {
   ValueType type = ValueType::absent;
-  bool plain = true;    // `text` is the value in JSON, but for quotes; of text and names: it is ASCII if the record is
-  uint16_t name = 0;    // of names: the index in the table; of objects: the member list
-  uint32_t count = 0;   // of lists and objects: how many there are; every object has an item for each member
+  bool plain = true;   // `text` is the value in JSON, but for quotes; of text and names: it is ASCII if the record is
+  uint16_t name = 0;   // of names: the index in the table; of objects: the member list
+  uint32_t count = 0;  // of lists and objects: how many there are; every object has an item for each member
   Slice text{nothing, 0};  // padded; of text and names, and of what is plain
   // Of names: the table; of booleans 0 or 1; of lists and objects: the first of Event::items; of timestamps, which are text:
   // nanoseconds.
