@@ -29,12 +29,12 @@ class Target:
     stage: str
 
 
-def _faster(name: str, peer: str, ours: str, required: float, stage: str) -> Target:
+def _faster(name: str, peer: str, ours: str, required: float, stage: str = "now") -> Target:
     return Target(name, peer, ours, required, False, stage)
 
 
 def _within(name: str, ours: str, bound: str, required: float) -> Target:
-    return Target(name, ours, bound, required, True, "later")
+    return Target(name, ours, bound, required, True, "now")
 
 
 def targets() -> tuple[Target, ...]:
@@ -42,21 +42,20 @@ def targets() -> tuple[Target, ...]:
     with_message = 2.0 if has_vbmi2() else 2.2
     orjson, msgspec, chdb = "orjson_dict.ndjson", "msgspec_tuned.ndjson", "clickhouse_chdb.ndjson"
     return (
-        _faster("to_ndjson_over_orjson", orjson, "ours.ndjson", 8, "now"),
-        _faster("to_ndjson_over_chdb", chdb, "ours.ndjson", 4, "now"),
-        _faster("iter_dicts_over_orjson", "orjson_dict.iter_dicts", "ours.iter_dicts", 2.5, "now"),
         _within("to_ndjson_of_floor", "ours.ndjson", "floor.typical", with_message),
         _within("to_ndjson_without_message_of_floor", "ours.ndjson_without_message", "floor.typical", 1.8),
         _within("to_arrow_of_floor", "ours.arrow", "floor.typical", 1.8),
         _within("to_ndjson_distinct_of_floor", "ours.ndjson_distinct", "floor.distinct", 2.1),
         _within("to_ndjson_batches_of_bulk", "ours.ndjson_batches", "ours.ndjson", 1.1),
+        _faster("to_ndjson_over_orjson", orjson, "ours.ndjson", 8),
+        # Twenty is aimed at. Where orjson takes 35 floors, that would be 1.75 floors: less than any aim above.
         _faster("to_ndjson_over_orjson_later", orjson, "ours.ndjson", 20, "later"),
-        _faster("to_ndjson_over_msgspec_tuned_later", msgspec, "ours.ndjson", 14, "later"),
-        _faster("to_ndjson_over_chdb_later", chdb, "ours.ndjson", 9, "later"),
-        _faster("iter_dicts_over_orjson_later", "orjson_dict.iter_dicts", "ours.iter_dicts", 3.5, "later"),
-        _faster("two_threads_of_two_processes", "ours.two_processes", "ours.two_threads", 0.93, "later"),
-        _faster("gzip_of_slower_half", "ours.gzip_blocks|ours.plain_blocks", "ours.gzip_to_ndjson", 0.9, "later"),
-        _faster("to_dicts_1000_over_orjson_later", "orjson_dict.list_dicts", "ours.list_dicts", 2.5, "later"),
+        _faster("to_ndjson_over_msgspec_tuned", msgspec, "ours.ndjson", 14),
+        _faster("to_ndjson_over_chdb", chdb, "ours.ndjson", 9),
+        _faster("iter_dicts_over_orjson", "orjson_dict.iter_dicts", "ours.iter_dicts", 3.5),
+        _faster("to_dicts_1000_over_orjson", "orjson_dict.list_dicts", "ours.list_dicts", 2.5),
+        _faster("two_threads_of_two_processes", "ours.two_processes", "ours.two_threads", 0.93),
+        _faster("gzip_of_slower_half", "ours.gzip_blocks|ours.plain_blocks", "ours.gzip_to_ndjson", 0.9),
     )
 
 
