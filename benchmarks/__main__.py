@@ -30,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--targets", action="store_true", help="run, and print one JSON object a target")
     what.add_argument("--table", metavar="RESULT.json", help="print a result file as Markdown tables")
     what.add_argument("--chart", metavar="RESULT.json", help="print a result file as an SVG picture")
-    parser.add_argument("--records", type=int, default=100_000, help="per corpus (default %(default)s)")
+    parser.add_argument("--records", type=int, default=30_000, help="per corpus (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=11, help="interleaved rounds (default %(default)s)")
     parser.add_argument("--peers", choices=("needed", "all"), default="needed", help="default: %(default)s")
     parser.add_argument("--cpu", default="auto", help="CPU to stay on: a number, 'auto' (the last one) or 'none'")

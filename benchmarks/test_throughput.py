@@ -1,7 +1,7 @@
 """pytest-benchmark suites: the jobs of the targets and more, one group a task, for looking and for comparing.
 
     python -m pytest benchmarks --benchmark-only                                  about a minute
-    CFDNS_BENCH_RECORDS=100000 python -m pytest benchmarks --benchmark-only       the targets' size
+    CFDNS_BENCH_RECORDS=30000 python -m pytest benchmarks --benchmark-only       the targets' size
 
 Contenders do not alternate here: on a machine that is not quiet, figures may differ by its mood alone, so claims come
 from `python -m benchmarks --targets`. Peers that are not installed are left out.
