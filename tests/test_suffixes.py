@@ -1,3 +1,5 @@
+"""Public-suffix rules and the splitting of names: what Python compiles, and what the core makes of it."""
+
 from __future__ import annotations
 
 import subprocess
