@@ -56,6 +56,11 @@ else:
         ]
         link_args += [sanitizers]
 
+# One module for CPython 3.12 and all later ones, at the price that docs/wheels.md names.
+abi3 = flag("CFDNS_ABI3")
+if abi3 and sys.version_info < (3, 12):
+    raise SystemExit("CFDNS_ABI3=1 needs CPython 3.12 or newer")
+
 extension = Extension(
     "cfdns_fast._core",
     sources=[
@@ -67,11 +72,15 @@ extension = Extension(
     depends=[str(header) for header in Path("cfdns_fast").rglob("*.hpp")],
     include_dirs=[".", simdjson_directory()],
     # simdjson asks for NDEBUG in release builds.
-    define_macros=[("NDEBUG", "1")],
+    define_macros=[("NDEBUG", "1"), *([("Py_LIMITED_API", "0x030C0000")] if abi3 else [])],
+    py_limited_api=abi3,
     extra_compile_args=compile_args,
     extra_link_args=link_args,
     language="c++",
 )
 
 # build_dir keeps the generated C++ out of the package and of the sdist.
-setup(ext_modules=cythonize([extension], build_dir="build/cython"))
+setup(
+    ext_modules=cythonize([extension], build_dir="build/cython"),
+    options={"bdist_wheel": {"py_limited_api": "cp312" if abi3 else False}},
+)

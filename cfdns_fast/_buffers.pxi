@@ -6,10 +6,28 @@ cdef extern from *:
 
     // Make bytes of our own shorter, and leave their block as it is.
     static void cfdns_set_size(PyObject* bytes, Py_ssize_t size_bytes) {
-      PyBytes_AS_STRING(bytes)[size_bytes] = 0;
+      PyBytes_AsString(bytes)[size_bytes] = 0;
       Py_SET_SIZE(reinterpret_cast<PyVarObject*>(bytes), size_bytes);
     }
+
+    // Give bytes of our own another size; where that fails, they are released. The Limited API can only copy them.
+    static int cfdns_resize(PyObject** bytes, Py_ssize_t size_bytes) {
+    #ifndef Py_LIMITED_API
+      return _PyBytes_Resize(bytes, size_bytes);
+    #else
+      PyObject* before = *bytes;
+      *bytes = PyBytes_FromStringAndSize(nullptr, size_bytes);
+      if (*bytes != nullptr) {
+        Py_ssize_t before_bytes = PyBytes_Size(before);
+        std::memcpy(PyBytes_AsString(*bytes), PyBytes_AsString(before),
+                    static_cast<size_t>(size_bytes < before_bytes ? size_bytes : before_bytes));
+      }
+      Py_DECREF(before);
+      return *bytes == nullptr ? -1 : 0;
+    #endif
+    }
     """
+    int _resize "cfdns_resize"(PyObject**, Py_ssize_t) except -1
     void _set_size "cfdns_set_size"(PyObject*, Py_ssize_t)
     PyObject* _new_bytes "cfdns_new_bytes"(Py_ssize_t) except NULL
     void _release "Py_XDECREF"(PyObject*)

@@ -10,7 +10,7 @@ built here, from the same steps and values as NDJSON.
 
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
 from libc.stdint cimport uint64_t, uintptr_t
 from libcpp cimport bool as cbool
@@ -21,8 +21,8 @@ from libcpp.vector cimport vector
 from cfdns_fast._cpp cimport (
     ArrowArray, ArrowBatch, Batch, BatchState, CArrowPlan, CPlan, CReject, CSuffixTable, Cursor, DictBuilder, DictPlaces,
     DocumentSplitter, Engine, Event, Found, Members, OutputRoom, ParallelNdjson, PyGC_Disable, PyGC_Enable, Reach,
-    ShortTexts, Slice, TimestampUnit, Turn, _PyBytes_Resize, ask_for_huge_pages, broken_place, c_active_kernel,
-    c_available_kernels, cfdns_engine_error, lines_place, skip_brackets, string_view,
+    ShortTexts, Slice, TimestampUnit, Turn, ask_for_huge_pages, broken_place, c_active_kernel, c_available_kernels,
+    cfdns_engine_error, lines_place, skip_brackets, string_view,
 )
 
 import json
@@ -54,7 +54,7 @@ def available_kernels():
 
 
 cdef inline string_view _view(bytes text):
-    return string_view(PyBytes_AS_STRING(text), len(text))
+    return string_view(PyBytes_AsString(text), len(text))
 
 
 cdef bytes _json_text(value):
@@ -65,7 +65,7 @@ cdef bytes _json_text(value):
 
 cdef inline Slice _slice(bytes text):
     cdef Slice slice = Slice()
-    slice.data = PyBytes_AS_STRING(text)
+    slice.data = PyBytes_AsString(text)
     slice.size_bytes = len(text)
     return slice
 
@@ -306,14 +306,14 @@ cdef class Plan:
             batch.reset(new Batch(cursor.get()[0]))
             output = self._new_output(input.size_bytes, &capacity_bytes)
             while True:
-                memory = PyBytes_AS_STRING(<object>output)
+                memory = PyBytes_AsString(<object>output)
                 ask_for_huge_pages(memory, capacity_bytes)
                 with nogil:
                     state = batch.get().run(self.engine.get().plan, memory, capacity_bytes, raise_on_reject)
                 if state != BatchState.full:
                     break
                 capacity_bytes = capacity_bytes + capacity_bytes // 2 + batch.get().wanted_bytes
-                _PyBytes_Resize(&output, capacity_bytes)
+                _resize(&output, capacity_bytes)
             if state == BatchState.refused:
                 raise RecordError(*_reject_fields(batch.get().rejects.back()))
             self._cut_output(&output, input.size_bytes, capacity_bytes, batch.get().written_bytes)
@@ -338,7 +338,7 @@ cdef class Plan:
         )
         try:
             output = self._new_output(input.size_bytes, &capacity_bytes)
-            memory = PyBytes_AS_STRING(<object>output)
+            memory = PyBytes_AsString(<object>output)
             ask_for_huge_pages(memory, capacity_bytes)
             with nogil:
                 batch.get().run(threads, memory, capacity_bytes)
@@ -346,8 +346,8 @@ cdef class Plan:
                 raise RecordError(*_reject_fields(batch.get().rejects.front()))
             if batch.get().written_bytes > capacity_bytes:
                 capacity_bytes = batch.get().written_bytes
-                _PyBytes_Resize(&output, capacity_bytes)
-                batch.get().finish(PyBytes_AS_STRING(<object>output))
+                _resize(&output, capacity_bytes)
+                batch.get().finish(PyBytes_AsString(<object>output))
             self._cut_output(&output, input.size_bytes, capacity_bytes, batch.get().written_bytes)
             result = self._result(<object>output, batch.get().events, batch.get().blank, batch.get().rejects,
                                   batch.get().problems, lines_before, bytes_before)
@@ -370,7 +370,7 @@ cdef class Plan:
         if OutputRoom.is_full(capacity_bytes, used_bytes):
             _set_size(output[0], used_bytes)
             return 0
-        return _PyBytes_Resize(output, used_bytes)
+        return _resize(output, used_bytes)
 
     cdef object _result(self, output, uint64_t events, uint64_t blank, vector[CReject]& rejects,
                         const vector[uint64_t]& problems, uint64_t lines_before, uint64_t bytes_before):

@@ -36,7 +36,6 @@ cdef extern from *:
     """
     PyObject* cfdns_engine_error
     void cfdns_raise()
-    int _PyBytes_Resize(PyObject**, Py_ssize_t) except -1
     int PyGC_Disable()
     int PyGC_Enable()
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
+import runpy
+import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -32,6 +35,27 @@ def text(name: str) -> str:
 
 def configuration() -> dict[str, Any]:
     return tomllib.loads(text("pyproject.toml"))
+
+
+def setup_arguments(monkeypatch: pytest.MonkeyPatch, folder: Path, abi3: str) -> dict[str, Any]:
+    """Run setup.py with stand-ins for what builds, which tests need not have; return what it asks for."""
+    asked: dict[str, Any] = {}
+    for name in ("simdjson.h", "simdjson.cpp"):
+        (folder / name).touch()
+    with monkeypatch.context() as patched:
+        patched.chdir(ROOT)
+        patched.setenv("CFDNS_ABI3", abi3)
+        patched.setenv("CFDNS_SIMDJSON_DIR", str(folder))
+        build = SimpleNamespace(cythonize=lambda extensions, **_: extensions)
+        patched.setitem(sys.modules, "Cython", SimpleNamespace(Build=build))
+        patched.setitem(sys.modules, "Cython.Build", build)
+        patched.setitem(sys.modules, "setuptools", SimpleNamespace(Extension=extension, setup=asked.update))
+        runpy.run_path("setup.py")
+    return asked
+
+
+def extension(name: str, **options: Any) -> SimpleNamespace:
+    return SimpleNamespace(name=name, **options)
 
 
 def versions() -> set[str]:
@@ -84,6 +108,26 @@ def test_build_and_bench_when_they_ask_for_pysimdjson_then_ask_for_the_same() ->
 
 def test_compile_flags_when_listed_then_are_portable() -> None:
     assert not re.search(r"""["']-(march|mtune|mcpu|mavx|msse|ffast-math)|["']/(arch|fp:fast)""", text("setup.py"))
+
+
+@pytest.mark.parametrize(("abi3", "tag"), [("0", False), ("1", "cp312")])
+def test_setup_when_an_abi3_wheel_is_asked_for_or_not_then_macro_extension_and_tag_agree(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, abi3: str, tag: str | bool
+) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 12, 0))
+    asked = setup_arguments(monkeypatch, tmp_path, abi3)
+    (core,) = asked["ext_modules"]
+    assert dict(core.define_macros).get("Py_LIMITED_API") == ("0x030C0000" if tag else None)
+    assert core.py_limited_api is bool(tag)
+    assert asked["options"]["bdist_wheel"]["py_limited_api"] == tag
+
+
+def test_setup_when_an_abi3_wheel_is_asked_of_an_older_python_then_refuses(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 11, 9))
+    with pytest.raises(SystemExit, match=r"needs CPython 3\.12"):
+        setup_arguments(monkeypatch, tmp_path, "1")
 
 
 # Files
