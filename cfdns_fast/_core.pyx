@@ -41,6 +41,8 @@ BROKEN_LINE_PLACE = BROKEN_PLACE | LINES_PLACE
 
 include "_buffers.pxi"
 include "_rejects.pxi"
+include "_plan_parts.pxi"
+include "_look_into.pxi"
 
 
 def active_kernel():
@@ -51,59 +53,6 @@ def active_kernel():
 def available_kernels():
     """Return the names of the simdjson kernels that this CPU can run."""
     return list(map(bytes.decode, c_available_kernels()))
-
-
-cdef inline string_view _view(bytes text):
-    return string_view(PyBytes_AsString(text), len(text))
-
-
-cdef bytes _json_text(value):
-    # Text without its quotes.
-    cdef str text = json.dumps(value, ensure_ascii=False)
-    return (text[1:-1] if isinstance(value, str) else text).encode()
-
-
-cdef inline Slice _slice(bytes text):
-    cdef Slice slice = Slice()
-    slice.data = PyBytes_AsString(text)
-    slice.size_bytes = len(text)
-    return slice
-
-
-cdef class SuffixTable:
-    """Public-suffix rules, compiled; made by plan.py from what suffixes.py says. Immutable."""
-
-    cdef shared_ptr[CSuffixTable] table
-
-    def __cinit__(self, bytes node_flags, list edges, list folds):
-        self.table = make_shared[CSuffixTable](_view(node_flags))
-        for parent, label, child in edges:
-            self.table.get().add_edge(parent, _slice(label), child)
-        for upper, lower in folds:
-            self.table.get().add_fold(upper, lower)
-        self.table.get().finish()
-
-
-cdef shared_ptr[CArrowPlan] _arrow_plan(columns):
-    cdef shared_ptr[CArrowPlan] plan = make_shared[CArrowPlan](<size_t>columns.most_offset, <cbool>columns.formats_times)
-    cdef bytes text
-    for form, slot, target, held, items, objects in columns.stored:
-        text = target.encode()
-        plan.get().add_column(form, slot, _view(text))
-        for each in held:
-            plan.get().add_held(each)
-        for each in items:
-            plan.get().add_items(each, objects)
-    for texts in columns.dictionaries:
-        plan.get().add_dictionary()
-        for each in texts:
-            text = each.encode()
-            plan.get().add_text(_view(text))
-    for column, dictionary, as_list, form, constants in columns.fields:
-        plan.get().add_field(column, dictionary, as_list, form)
-        for each in constants:
-            plan.get().add_constant(each)
-    return plan
 
 
 cdef class Plan:
@@ -231,44 +180,7 @@ cdef class Plan:
             If it does not end in the first line: ``"item"`` if an element or the whole ends in a later one,
             ``"fault"`` if before that something cannot be read, ``"end"`` if neither happens in data.
         """
-        cdef Py_buffer view
-        cdef unique_ptr[DocumentSplitter] splitter
-        cdef Slice input
-        cdef Slice item
-        cdef Members members
-        cdef const char* at
-        cdef const char* line_end
-        cdef cbool is_wrapper = False
-        cdef Found found
-        _get_buffer(data, &view)
-        try:
-            splitter.reset(new DocumentSplitter(self.engine.get().plan, self.engine.get().delimiter()))
-            input.data = at = <const char*>view.buf
-            input.size_bytes = view.len
-            line_end = at + line_bytes
-            splitter.get().start(input, final, 0)
-            end = at - input.data if skip_brackets(at, line_end) == Reach.whole else -1
-            frame = end >= 0 and input.data[0] == b"{" and splitter.get().frames_record(input.data, at)
-            wrapper = None
-            if splitter.get().is_wrapper(input.data, is_wrapper, members) == Reach.whole:
-                wrapper = is_wrapper
-            later = "end"
-            if end < 0:
-                while True:
-                    found = splitter.get().next(item)
-                    # What follows the whole must not matter: it may not have arrived yet.
-                    if splitter.get().first_end() != NULL:
-                        later = "item"
-                    elif found == Found.fault or splitter.get().place() == BROKEN_PLACE:
-                        later = "fault"
-                    elif found == Found.item:
-                        if splitter.get().position() <= line_end:
-                            continue
-                        later = "item"
-                    break
-            return end, wrapper, frame, later
-        finally:
-            PyBuffer_Release(&view)
+        return _look_into(self.engine, data, line_bytes, final)
 
     # `place`: where the data begins in a document; lines have none. Documents are for one thread.
     cdef tuple _convert(self, data, bint raise_on_reject, bint final, bint mid_line, size_t raw_limit_bytes,

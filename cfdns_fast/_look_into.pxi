@@ -1,0 +1,42 @@
+# A first look into a document; part of _core.pyx.
+
+# See Plan.look_into.
+cdef tuple _look_into(shared_ptr[Engine] engine, data, size_t line_bytes, bint final):
+    cdef Py_buffer view
+    cdef unique_ptr[DocumentSplitter] splitter
+    cdef Slice input
+    cdef Slice item
+    cdef Members members
+    cdef const char* at
+    cdef const char* line_end
+    cdef cbool is_wrapper = False
+    cdef Found found
+    _get_buffer(data, &view)
+    try:
+        splitter.reset(new DocumentSplitter(engine.get().plan, engine.get().delimiter()))
+        input.data = at = <const char*>view.buf
+        input.size_bytes = view.len
+        line_end = at + line_bytes
+        splitter.get().start(input, final, 0)
+        end = at - input.data if skip_brackets(at, line_end) == Reach.whole else -1
+        frame = end >= 0 and input.data[0] == b"{" and splitter.get().frames_record(input.data, at)
+        wrapper = None
+        if splitter.get().is_wrapper(input.data, is_wrapper, members) == Reach.whole:
+            wrapper = is_wrapper
+        later = "end"
+        if end < 0:
+            while True:
+                found = splitter.get().next(item)
+                # What follows the whole must not matter: it may not have arrived yet.
+                if splitter.get().first_end() != NULL:
+                    later = "item"
+                elif found == Found.fault or splitter.get().place() == BROKEN_PLACE:
+                    later = "fault"
+                elif found == Found.item:
+                    if splitter.get().position() <= line_end:
+                        continue
+                    later = "item"
+                break
+        return end, wrapper, frame, later
+    finally:
+        PyBuffer_Release(&view)
