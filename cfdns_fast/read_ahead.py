@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 __all__ = ["BLOCKS_AHEAD", "ReadAhead"]
@@ -55,12 +56,16 @@ class ReadAhead(Generic[T]):
         except BaseException as failure:
             self._failure = failure
         finally:
+            # What a generator holds goes with it, an open file too.
+            self._source = iter(())
             self._items.put(_END)
 
     def __iter__(self) -> Iterator[T]:
         while (item := self._items.get()) is not _END:
             self._places.put(None)
             yield item  # type: ignore[misc]
+        # For who asks again.
+        self._items.put(_END)
         if self._failure is not None:
             raise self._failure
 
@@ -71,3 +76,7 @@ class ReadAhead(Generic[T]):
         # The thread ends when it has its next item, or with the process if that never comes.
         self._closed = True
         self._places.put(None)
+        with suppress(queue.Empty):
+            while self._items.get_nowait() is not _END:
+                pass
+        self._items.put(_END)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -56,3 +57,31 @@ def test_read_ahead_when_left_early_then_its_thread_ends() -> None:
         time.sleep(0.01)
     # Fewer, if a thread of the test before had not ended yet.
     assert threading.active_count() <= before
+
+
+def test_read_ahead_when_left_early_then_keeps_no_item() -> None:
+    class Item:
+        pass
+
+    made: list[weakref.ref[Item]] = []
+
+    def source() -> Iterator[Item]:
+        for _ in range(100):
+            item = Item()
+            made.append(weakref.ref(item))
+            yield item
+
+    with ReadAhead(source(), depth=4) as items:
+        deadline = time.monotonic() + 10
+        while len(made) < 5 and time.monotonic() < deadline:
+            time.sleep(0.01)
+    deadline = time.monotonic() + 10
+    while any(each() for each in made) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not any(each() for each in made)
+    assert list(items) == []
+
+
+def test_read_ahead_when_used_up_and_asked_again_then_gives_nothing() -> None:
+    with ReadAhead(iter(range(3)), depth=2) as items:
+        assert [list(items), list(items)] == [[0, 1, 2], []]

@@ -37,6 +37,7 @@ void Cursor::start(Slice data, bool final, bool mid_line, size_t raw_limit_bytes
   window_indexed_ = false;
   try_bytes_ = window_bytes;
   lines_bytes_ = least_window_bytes;
+  good_windows_ = 0;
   newlines_ = 0;
   blank = 0;
   events = 0;

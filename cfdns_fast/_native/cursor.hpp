@@ -1,9 +1,9 @@
 // Cursor: one record after the other out of a batch. Frames lines, cuts records, judges what is no record.
 //
-// Lines are indexed a window at a time. If simdjson refuses a window (one bad byte is enough), a smaller one is tried, and
-// larger ones again behind it (measured: 14 % where 1 % of the lines are bad). If it refuses the least one, each of its lines
-// is indexed alone; if it refuses a line too, each record of that line is cut by its brackets and indexed alone. All ways end
-// in the same walk (record.hpp) and give the same answer; only their cost differs.
+// Lines are indexed a window at a time. If simdjson refuses a window (one bad byte is enough), smaller ones are tried, and larger
+// ones again after some good ones (measured: 14 % where 1 % of the lines are bad). Where it refuses the least one too, lines are
+// indexed one by one for a while; if it refuses a line, each record of that line is cut by its brackets and indexed alone. All
+// ways end in the same walk (record.hpp) and give the same answer; only their cost differs.
 #pragma once
 
 #include <string>
@@ -107,9 +107,9 @@ class Cursor {
   size_t window_size_bytes_ = 0;
   bool window_indexed_ = false;
   size_t try_bytes_ = window_bytes;  // how much to index at once
-  unsigned good_windows_ = 0;
-  size_t lines_bytes_ = 0;         // how much to read by lines where that cannot be
-  const char* newline_ = nullptr;  // of some piece, or the end of the window; null if not looked for
+  unsigned good_windows_ = 0;        // since simdjson refused one
+  size_t lines_bytes_ = 0;           // how much to read by lines where that cannot be
+  const char* newline_ = nullptr;    // of some piece, or the end of the window; null if not looked for
   uint64_t newlines_ = 0;
 
   const char* at_ = nullptr;  // where reading goes on

@@ -68,8 +68,8 @@ class Event {
     if (is_absent(tokens[source])) source = input.source;
     // Unescaped once, whatever the number of readings.
     Token token = tokens[source];
-    bool plain = !token.escaped;
-    if (token.escaped) token.text = unescaped(token);
+    bool plain = token.type == TokenType::string && !token.escaped;
+    if (token.type == TokenType::string && token.escaped) token.text = unescaped(token);
     uint8_t found = no_problem;
     for (size_t i = input.first_reading; i < input.last_reading; ++i) {
       const Reading& reading = plan_.readings[i];

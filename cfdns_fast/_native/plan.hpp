@@ -49,7 +49,7 @@ struct Source {
 
 // Where a value comes from: the first source that has one.
 struct Input {
-  Reading reading{};  // the first
+  Reading reading{};  // a copy of the first, at hand
   uint16_t source = 0;
   bool required = false;
   bool is_single = false;    // no other source or reading, as most
@@ -176,7 +176,6 @@ class Plan {
     note_use(source);
     others.push_back(static_cast<uint16_t>(source));
     inputs.back().last_other = static_cast<uint16_t>(others.size());
-    inputs.back().is_single = false;
   }
 
   // Reads the input added last.

@@ -18,8 +18,8 @@ enum class TokenType : uint8_t { absent, null, boolean_true, boolean_false, numb
 struct Token {
   Slice text;
   TokenType type = TokenType::absent;
-  bool escaped = false;  // of strings: holds a backslash
-  bool integer = false;  // of numbers: no fraction, no exponent
+  bool escaped = false;  // of strings, and stale otherwise: holds a backslash
+  bool integer = false;  // of numbers, and stale otherwise: no fraction, no exponent
 };
 
 struct Record {

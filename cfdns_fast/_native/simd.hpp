@@ -75,17 +75,6 @@ inline uint32_t mask_greater(__m128i bytes, char c) {
 
 #endif
 
-// Of a mask that is not 0.
-inline unsigned lowest_bit(uint64_t mask) {
-#if defined(_MSC_VER) && !defined(__clang__)
-  unsigned long bit;
-  _BitScanForward64(&bit, mask);
-  return bit;
-#else
-  return static_cast<unsigned>(__builtin_ctzll(mask));
-#endif
-}
-
 inline unsigned count_bits(uint64_t mask) {
   mask -= (mask >> 1) & 0x5555555555555555u;
   mask = (mask & 0x3333333333333333u) + ((mask >> 2) & 0x3333333333333333u);
@@ -93,6 +82,7 @@ inline unsigned count_bits(uint64_t mask) {
   return static_cast<unsigned>(mask * 0x0101010101010101u >> 56);
 }
 
+// Of a mask that is not 0.
 inline unsigned highest_bit(uint64_t mask) {
 #if defined(_MSC_VER) && !defined(__clang__)
   unsigned long bit;

@@ -7,7 +7,7 @@ namespace cfdns {
 
 enum class ValueType : uint8_t { absent, text, name, integer, boolean, list, objects };
 
-// What an absent value points to: the writer copies from there and takes the copy back.
+// What an absent value points to, so that its text may be looked at as any other.
 inline constexpr char nothing[padding_bytes] = {};
 
 struct Value {
