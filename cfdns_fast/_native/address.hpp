@@ -31,7 +31,7 @@ inline bool is_ipv4_plainly(const char* at, const char* end) {
 // 3 % of NDJSON). Reads 16 bytes.
 inline bool is_ipv4_by_masks(const char* at, size_t size_bytes) {
   constexpr size_t longest = 15;
-  if (size_bytes > longest) return false;
+  if (size_bytes == 0 || size_bytes > longest) return false;
   const __m128i bytes = load16(at);
   const uint32_t inside = (1u << size_bytes) - 1;
   const uint32_t dots = mask_equal(bytes, '.') & inside;
