@@ -9,22 +9,28 @@ import subprocess
 import sys
 import sysconfig
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 import cfdns_fast
 from cfdns_fast import Normalizer, Result
 
+T = TypeVar("T")
+U = TypeVar("U")
+
 GOOD = b'{"QueryName":"www.example.com.","QueryType":1,"SourceIP":"192.0.2.7","Timestamp":1657233726}\n'
 #: Good, bad, blank and troubled lines in turn; the last line has no newline.
 MIXED = GOOD + b"oops\n" + b'{"QueryType":-1}\n' + b" \r\n" + b'{"ColoCode":"AMS"}{"ColoCode":"CDG"}[1]\n' + GOOD + b"{"
+#: How much of a reject `raw` keeps: the first 64 KiB.
+RAW_LIMIT = 65536
 #: Every field that schema "sekoia" reads.
 FULL_RECORD = (
     b'{"ColoCode":"AMS","EDNSSubnet":"198.51.100.0","EDNSSubnetLength":24,"QueryName":"www.example.co.uk.","QueryType":28,'
@@ -198,3 +204,9 @@ def event_of(implementation: Any, data: bytes, schema: Any, **options: Any) -> d
         parsed = implementation.parse(data, schema)
         assert list(flatten(parsed).items()) == list(flatten(event).items())
     return event
+
+
+def at_once(function: Callable[[T], U], arguments: Sequence[T]) -> list[U]:
+    """Call it with each argument, all on threads of their own at the same time."""
+    with ThreadPoolExecutor(len(arguments)) as pool:
+        return list(pool.map(function, arguments))

@@ -13,14 +13,13 @@ import pytest
 pytest.importorskip("pyarrow")
 
 import pyarrow as pa
-from golden import INPUTS
+from golden import ALL_GOLDEN, INPUTS
 from support import GOOD, MIXED, events_of, field, run_python, write_mapping
 
 from cfdns_fast import Normalizer
 from cfdns_fast.mapping import bundled, load
 
 BUNDLED = [(schema, dataset) for dataset, schemas in bundled().items() for schema in schemas]
-ALL_GOLDEN = b"\n".join(INPUTS)
 LISTS = (
     b'{"ResolvedIPs":["192.0.2.1","x","2001:db8::1"],"RData":[{"type":"1"},{"data":"\\u0000\xc3\xa9"},{}],'
     b'"MatchedCategoryIDs":[1,"2",-3,true],"QueryType":65353,"Datetime":"2024-01-02T03:04:05.678901234Z"}\n'

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import sys
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 pytest.importorskip("pyarrow")
 
 import pyarrow as pa
-from support import GOOD, SANITIZED, run_python
+from support import GOOD, SANITIZED, at_once, run_python
 from test_arrow import LISTS
 from test_threads import DATA, shuffled_lines
 
@@ -40,17 +39,11 @@ def test_to_arrow_when_several_callers_use_one_normalizer_then_each_gets_its_own
     normalizer = Normalizer()
     inputs = [shuffled_lines(400_000, seed) for seed in range(3)]
     expected = [Normalizer().to_arrow(data) for data in inputs]
-    got: list[Any] = [None] * len(inputs)
 
-    def convert(i: int) -> None:
-        got[i] = [normalizer.to_arrow(inputs[i], threads=threads) for threads in (1, 3, 2)]
+    def convert(data: bytes) -> list[Any]:
+        return [normalizer.to_arrow(data, threads=threads) for threads in (1, 3, 2)]
 
-    callers = [threading.Thread(target=convert, args=(i,)) for i in range(len(inputs))]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
-    for results, one in zip(got, expected, strict=True):
+    for results, one in zip(at_once(convert, inputs), expected, strict=True):
         assert results == [one] * 3
 
 

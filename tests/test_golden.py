@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from golden import CASES, CONSTANTS, INTAKE_SAMPLES, SPLITS, Case, Split, flatten
+from support import RAW_LIMIT
 
 from cfdns_fast.errors import PROBLEM_CODES, REJECT_CODES
 
-RAW_LIMIT = 65536
 NAME_PARTS = ("top_level_domain", "registered_domain", "subdomain")
 
 

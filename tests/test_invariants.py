@@ -7,12 +7,10 @@ import json
 from typing import Any
 
 import pytest
-from golden import INPUTS, INTAKE_SAMPLES
+from golden import ALL_GOLDEN, INPUTS, INTAKE_SAMPLES
 from support import MIXED, consume, run_python
 
 from cfdns_fast import Normalizer, Result
-
-ALL_GOLDEN = b"\n".join(INPUTS)
 
 
 def _records(result: Result[Any]) -> int:

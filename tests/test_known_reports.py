@@ -17,12 +17,11 @@ import json
 
 import pytest
 from golden import CASES
-from support import every_writer, numbers, record, records
+from support import RAW_LIMIT, every_writer, numbers, record, records
 
 from cfdns_fast import Normalizer, RecordError, Reject, split_domain
 from cfdns_fast.stream import NdjsonStream
 
-RAW_LIMIT = 65536
 REPORTED = [case for case in CASES if case.topic == "known_reports"]
 
 

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import numbers, record, records
+from support import RAW_LIMIT, numbers, record, records
 
 from cfdns_fast import Normalizer
 from cfdns_fast.cli import main
-
-RAW_LIMIT = 65536
 
 
 class Run:

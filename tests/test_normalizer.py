@@ -6,12 +6,10 @@ import threading
 from typing import Any
 
 import pytest
-from golden import INPUTS
+from golden import ALL_GOLDEN, INPUTS
 from support import GOOD, MIXED, WRITERS
 
 from cfdns_fast import Normalizer
-
-ALL_GOLDEN = b"\n".join(INPUTS)
 
 
 @pytest.mark.parametrize(

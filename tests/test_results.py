@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from golden import INPUTS
+from golden import ALL_GOLDEN, INPUTS
 from support import GOOD, MIXED, consume, containers, memory_mapped, run_python
 
 from cfdns_fast import Normalizer, RecordError, Reject, Result, parse
-
-ALL_GOLDEN = b"\n".join(INPUTS)
 
 
 def spoil(value: Any) -> None:

@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 import pytest
-from support import GOOD, MIXED, WRITERS, running
+from support import GOOD, MIXED, WRITERS, at_once, running
 
 from cfdns_fast import Normalizer, RecordError
 from cfdns_fast.stream import NdjsonStream
@@ -97,17 +97,11 @@ def test_threads_when_several_callers_use_them_at_once_then_each_gets_its_own_re
     normalizer = Normalizer()
     inputs = [shuffled_lines(600_000, seed) for seed in range(4)]
     expected = [normalizer.to_ndjson(data) for data in inputs]
-    got: list[Any] = [None] * len(inputs)
 
-    def convert(i: int) -> None:
-        got[i] = [normalizer.to_ndjson(inputs[i], threads=3) for _ in range(5)]
+    def convert(data: bytes) -> list[Any]:
+        return [normalizer.to_ndjson(data, threads=3) for _ in range(5)]
 
-    callers = [threading.Thread(target=convert, args=(i,)) for i in range(len(inputs))]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
-    for results, one in zip(got, expected, strict=True):
+    for results, one in zip(at_once(convert, inputs), expected, strict=True):
         assert results == [one] * 5
 
 

@@ -253,3 +253,5 @@ INTAKE_SAMPLES: list[dict[str, Any]] = json.loads((_FOLDER / "intake_page.json")
 INPUTS: tuple[bytes, ...] = tuple(
     dict.fromkeys([case.data for case in CASES] + [sample["message"].encode() for sample in INTAKE_SAMPLES])
 )
+#: In one batch.
+ALL_GOLDEN = b"\n".join(INPUTS)
