@@ -68,8 +68,8 @@ class Event {
     if (is_absent(tokens[source])) source = input.source;
     // Unescaped once, whatever the number of readings.
     Token token = tokens[source];
-    bool plain = token.type == TokenType::string && !token.escaped;
-    if (token.type == TokenType::string && token.escaped) token.text = unescaped(token);
+    bool plain = !token.escaped;
+    if (token.escaped) token.text = unescaped(token);
     uint8_t found = no_problem;
     for (size_t i = input.first_reading; i < input.last_reading; ++i) {
       const Reading& reading = plan_.readings[i];
@@ -374,12 +374,10 @@ class Event {
     value.plain = plain;
   }
 
-  // Text, or none if it is empty: whether it is, no CPU could foretell.
+  // Text, or none if it is empty.
   void set_any_text(size_t slot, Slice text, bool plain) {
-    Value& value = values[slot];
-    value.type = static_cast<ValueType>(text.size_bytes != 0);
-    value.text = text;
-    value.plain = plain;
+    set_text(slot, text, plain);
+    if (text.size_bytes == 0) values[slot].type = ValueType::absent;
   }
 
   // Room for text that is no part of the record.

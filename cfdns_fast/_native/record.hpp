@@ -18,8 +18,8 @@ enum class TokenType : uint8_t { absent, null, boolean_true, boolean_false, numb
 struct Token {
   Slice text;
   TokenType type = TokenType::absent;
-  bool escaped = false;  // of strings, and stale otherwise: holds a backslash
-  bool integer = false;  // of numbers, and stale otherwise: no fraction, no exponent
+  bool escaped = false;  // a string that holds a backslash
+  bool integer = false;  // of numbers: no fraction, no exponent
 };
 
 struct Record {
@@ -59,7 +59,10 @@ class Decoder {
   bool take_object() {
     const uint32_t* at = at_;
     const char* start = base_ + *at;
-    for (Token& token : record.tokens) token.type = TokenType::absent;
+    for (Token& token : record.tokens) {
+      token.type = TokenType::absent;
+      token.escaped = false;
+    }
     record.lone_surrogate = false;
     const char* backslash_before = backslash_;
     const char* last = object(at);
@@ -173,6 +176,7 @@ class Decoder {
     char c = char_at(at);
     if (c != '{' && c != '[') return scalar(at, token);
     token.type = TokenType::container;
+    token.escaped = false;
     const char* start = base_ + *at;
     if (!skip_container(at, 2)) return false;
     const char* end = base_ + at[-1] + 1;
@@ -184,6 +188,7 @@ class Decoder {
     const char* start = base_ + *at++;
     const char* end = base_ + *at;  // of the token, once trailing space is taken off
     if (*start == '"') return string(start + 1, end, token);
+    token.escaped = false;
     if (static_cast<unsigned char>(end[-1]) <= ' ') {
       while (end > start && is_space(end[-1])) {
         if (*--end == '\n' && !newlines_allowed) return false;
