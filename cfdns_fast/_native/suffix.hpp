@@ -82,13 +82,18 @@ class SuffixTable {
     while (slots < edges_.size() * 3) slots *= 2;
     mask_ = slots - 1;
     table_.assign(slots, 0);
+    short_edges_.reserve(edges_.size());
     for (size_t i = 0; i < edges_.size(); ++i) {
       const Edge& edge = edges_[i];
-      size_t slot = hash(edge.parent, {labels_.data() + edge.label, edge.size_bytes}) & mask_;
+      const Slice label{labels_.data() + edge.label, edge.size_bytes};
+      if (ShortEdges::take(label)) {
+        short_edges_.add(edge.parent, label, edge.child);
+        continue;
+      }
+      size_t slot = hash(edge.parent, label) & mask_;
       while (table_[slot] != 0) slot = (slot + 1) & mask_;
       table_[slot] = static_cast<uint32_t>(i + 1);
     }
-    short_edges_.build(edges_, labels_.data());
   }
 
   // name: not empty, no dot at either end, padded. `plain`: it holds no backslash.
@@ -144,23 +149,27 @@ class SuffixTable {
   // (measured: 5 % of NDJSON).
   class ShortEdges {
    public:
-    void build(const std::vector<Edge>& edges, const char* labels) {
-      while (size_t{1} << bits_ < 2 * edges.size()) ++bits_;
-      slots_.assign(size_t{1} << bits_, {});
-      for (const Edge& edge : edges) {
-        const Slice label{labels + edge.label, edge.size_bytes};
-        if (label.size_bytes - 1 >= 8 || !is_ascii(label)) continue;
-        const uint64_t word = first_bytes(load64(label.data), label.size_bytes);
-        const uint32_t place = place_of(edge.parent, label.size_bytes);
-        size_t i = index(place, word);
-        while (slots_[i].child != 0) i = (i + 1) & (slots_.size() - 1);
-        slots_[i] = {word, place, edge.child};
-      }
+    // Whether they take a label. The others of this class are for those.
+    static bool take(Slice label) {
+      return label.size_bytes - 1 < 8 && (first_bytes(load64(label.data), label.size_bytes) & 0x8080808080808080u) == 0;
     }
 
-    // `word`: the label, in lower case, and zeros.
-    uint32_t find(uint32_t parent, size_t size_bytes, uint64_t word) const {
-      const uint32_t place = place_of(parent, size_bytes);
+    void reserve(size_t count) {
+      while (size_t{1} << bits_ < 2 * count) ++bits_;
+      slots_.assign(size_t{1} << bits_, {});
+    }
+
+    void add(uint32_t parent, Slice label, uint32_t child) {
+      const uint64_t word = word_of(label);
+      const uint32_t place = place_of(parent, label.size_bytes);
+      size_t i = index(place, word);
+      while (slots_[i].child != 0) i = (i + 1) & (slots_.size() - 1);
+      slots_[i] = {word, place, child};
+    }
+
+    uint32_t find(uint32_t parent, Slice label) const {
+      const uint64_t word = word_of(label);
+      const uint32_t place = place_of(parent, label.size_bytes);
       for (size_t i = index(place, word);; i = (i + 1) & (slots_.size() - 1)) {
         const Slot& slot = slots_[i];
         if ((slot.word == word && slot.place == place) || slot.child == 0) return slot.child;
@@ -172,6 +181,9 @@ class SuffixTable {
       uint64_t word = 0;
       uint32_t place = 0, child = 0;
     };
+
+    // In lower case, with zeros behind.
+    static uint64_t word_of(Slice label) { return ascii_lower(first_bytes(load64(label.data), label.size_bytes)); }
 
     // A label may end in NUL, so its size counts.
     static uint32_t place_of(uint32_t parent, size_t size_bytes) {
@@ -213,22 +225,21 @@ class SuffixTable {
   uint32_t lookup(uint32_t node, Slice label, bool exception) const {
     // A folded label can be at most three times as short as the name writes it (three bytes of UTF-8 to one).
     if (label.size_bytes > 3 * longest_label_bytes_) return 0;
-    if (!exception && label.size_bytes - 1 < 8) {
-      const uint64_t word = first_bytes(load64(label.data), label.size_bytes);
-      if ((word & 0x8080808080808080u) == 0) return short_edges_.find(node, label.size_bytes, ascii_lower(word));
-    }
-    return lookup_long(node, label, exception);
+    if (!exception && ShortEdges::take(label)) return short_edges_.find(node, label);
+    return lookup_rarer(node, label, exception);
   }
 
-  CFDNS_APART uint32_t lookup_long(uint32_t node, Slice label, bool exception) const {
+  CFDNS_APART uint32_t lookup_rarer(uint32_t node, Slice label, bool exception) const {
     if (!exception && is_ascii(label)) return find_edge(node, label);
     std::string folded(exception ? "!" : "");
     fold(label, folded);
     size_t size_bytes = folded.size();
     folded.append(padding_bytes, '\0');
-    return find_edge(node, {folded.data(), size_bytes});
+    const Slice plain{folded.data(), size_bytes};
+    return ShortEdges::take(plain) ? short_edges_.find(node, plain) : find_edge(node, plain);
   }
 
+  // Of labels that are not short.
   uint32_t find_edge(uint32_t node, Slice label) const {
     for (size_t slot = hash(node, label) & mask_; table_[slot] != 0; slot = (slot + 1) & mask_) {
       const Edge& edge = edges_[table_[slot] - 1];
