@@ -52,12 +52,3 @@ def first_bytes(data, size_t most_bytes):
         return PyBytes_FromStringAndSize(<const char*>view.buf, min(<size_t>view.len, most_bytes))
     finally:
         PyBuffer_Release(&view)
-
-
-cdef bytes _copy(object data):
-    cdef Py_buffer view
-    _get_buffer(data, &view)
-    try:
-        return PyBytes_FromStringAndSize(<const char*>view.buf, view.len)
-    finally:
-        PyBuffer_Release(&view)

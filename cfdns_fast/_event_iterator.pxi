@@ -29,7 +29,7 @@ cdef class EventIterator:
         self.plan = plan
         self.engine = plan.engine
         # Whatever is not bytes may change or vanish before the iterator is done.
-        self.data = data if type(data) is bytes else _copy(data)
+        self.data = data if type(data) is bytes else first_bytes(data, <size_t>-1)
         self.raise_on_reject = raise_on_reject
         self.refused = []
         self.cursor = self.engine.get().borrow()

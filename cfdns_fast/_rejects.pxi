@@ -9,7 +9,7 @@ cdef extern from "Python.h":
 
 cdef tuple _REJECT_CODES = tuple(REJECT_CODES)
 cdef size_t _RAW_LIMIT_BYTES = RAW_LIMIT_BYTES
-cdef tuple _REJECT_SLOTS = tuple(map(Reject.__dict__.__getitem__, ("line", "byte_offset", "byte_length", "code", "raw")))
+cdef tuple _REJECT_SLOTS = tuple(map(Reject.__dict__.__getitem__, Reject.__slots__))
 cdef descrsetfunc _set_slot = <descrsetfunc>PyType_GetSlot(type(_REJECT_SLOTS[0]), Py_tp_descr_set)
 
 
@@ -22,11 +22,8 @@ cdef tuple _reject_fields(const CReject& reject, uint64_t lines_before=0, uint64
 # batch of which a fifth are bad lines).
 cdef object _new_reject(const CReject& reject, uint64_t lines_before=0, uint64_t bytes_before=0):
     cdef object made = PyType_GenericAlloc(Reject, 0)
-    _set_slot(_REJECT_SLOTS[0], made, lines_before + reject.line)
-    _set_slot(_REJECT_SLOTS[1], made, bytes_before + reject.byte_offset)
-    _set_slot(_REJECT_SLOTS[2], made, reject.byte_length)
-    _set_slot(_REJECT_SLOTS[3], made, _REJECT_CODES[<int>reject.code])
-    _set_slot(_REJECT_SLOTS[4], made, <bytes>reject.raw)
+    for slot, value in zip(_REJECT_SLOTS, _reject_fields(reject, lines_before, bytes_before)):
+        _set_slot(slot, made, value)
     return made
 
 
