@@ -22,8 +22,10 @@ cdef tuple _reject_fields(const CReject& reject, uint64_t lines_before=0, uint64
 # batch of which a fifth are bad lines).
 cdef object _new_reject(const CReject& reject, uint64_t lines_before=0, uint64_t bytes_before=0):
     cdef object made = PyType_GenericAlloc(Reject, 0)
-    for slot, value in zip(_REJECT_SLOTS, _reject_fields(reject, lines_before, bytes_before)):
-        _set_slot(slot, made, value)
+    cdef tuple fields = _reject_fields(reject, lines_before, bytes_before)
+    cdef Py_ssize_t i
+    for i in range(len(fields)):
+        _set_slot(_REJECT_SLOTS[i], made, fields[i])
     return made
 
 

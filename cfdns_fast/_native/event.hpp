@@ -377,7 +377,7 @@ class Event {
   // Text, or none if it is empty.
   void set_any_text(size_t slot, Slice text, bool plain) {
     set_text(slot, text, plain);
-    if (text.size_bytes == 0) values[slot].type = ValueType::absent;
+    values[slot].type = text.size_bytes == 0 ? ValueType::absent : ValueType::text;
   }
 
   // Room for text that is no part of the record.
