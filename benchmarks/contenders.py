@@ -224,7 +224,7 @@ class Lineup:
                 "typical",
                 partial(workers.ask, "run"),
                 partial(self._wrong_on_two_cpus, pair, job, workers),
-                times=len(processes) * parallel.JOBS_A_TURN,
+                times=len(processes) * parallel.CORPORA_A_TURN,
                 name=f"cfdns_fast, {parallel.NAMES[job]}",
             )
             self.contenders[f"ours.{job}"].elsewhere = True

@@ -3,7 +3,8 @@
     python -m benchmarks.worker CPU[,CPU] JOB CORPUS.ndjson
 
 For every line on standard input it does the job and answers with a line: ``check`` with a digest of what came out,
-``run`` with "done" after `JOBS_A_TURN` of them: a collector has a next batch, and a CPU that sleeps takes long to wake.
+``run`` with "done" after `CORPORA_A_TURN` corpora: a collector has a next batch, and a CPU that sleeps takes long to
+wake.
 """
 
 from __future__ import annotations
@@ -16,11 +17,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from cfdns_fast import Normalizer
-from cfdns_fast.files import BLOCK_BYTES, read_blocks
-from cfdns_fast.read_ahead import BLOCKS_AHEAD, ReadAhead
+from cfdns_fast.files import BLOCK_BYTES, blocks_ahead, read_plain
 from cfdns_fast.stream import NdjsonStream
 
-from .parallel import JOBS_A_TURN
+from .parallel import CORPORA_A_TURN, GZIP_MEMBERS
 
 Job = Callable[[], Iterable[bytes]]
 
@@ -40,8 +40,8 @@ def one_batch(path: Path, threads: int) -> Job:
 
 
 def plain_blocks(path: Path) -> Job:
-    """Convert block by block what is in memory."""
-    data = path.read_bytes()
+    """Convert block by block what the compressed file holds, from memory."""
+    data = GZIP_MEMBERS * path.read_bytes()
     normalizer = Normalizer()
     starts = range(0, len(data), BLOCK_BYTES)
     return lambda: _converted(normalizer, (data[start : start + BLOCK_BYTES] for start in starts))
@@ -49,7 +49,7 @@ def plain_blocks(path: Path) -> Job:
 
 def gzip_blocks(path: Path) -> Job:
     """Decompress a file and convert nothing."""
-    return lambda: read_blocks(f"{path}.gz")
+    return lambda: read_plain(f"{path}.gz")
 
 
 def gzip_to_ndjson(path: Path) -> Job:
@@ -58,25 +58,27 @@ def gzip_to_ndjson(path: Path) -> Job:
     normalizer = Normalizer()
 
     def job() -> Iterator[bytes]:
-        with ReadAhead(read_blocks(f"{path}.gz"), depth=BLOCKS_AHEAD) as blocks:
+        with blocks_ahead(f"{path}.gz") as blocks:
             yield from _converted(normalizer, blocks)
 
     return job
 
 
-JOBS: dict[str, Callable[[Path], Job]] = {
-    "one_thread": lambda path: one_batch(path, 1),
-    "two_threads": lambda path: one_batch(path, 2),
-    "plain_blocks": plain_blocks,
-    "gzip_blocks": gzip_blocks,
-    "gzip_to_ndjson": gzip_to_ndjson,
+#: Job: who does it, and how many corpora it takes.
+JOBS: dict[str, tuple[Callable[[Path], Job], int]] = {
+    "one_thread": (lambda path: one_batch(path, 1), 1),
+    "two_threads": (lambda path: one_batch(path, 2), 1),
+    "plain_blocks": (plain_blocks, GZIP_MEMBERS),
+    "gzip_blocks": (gzip_blocks, GZIP_MEMBERS),
+    "gzip_to_ndjson": (gzip_to_ndjson, GZIP_MEMBERS),
 }
 
 
 def main(cpus: str, name: str, corpus: str) -> None:
     """Serve until standard input ends."""
     os.sched_setaffinity(0, set(map(int, cpus.split(","))))
-    job = JOBS[name](Path(corpus))
+    make, corpora = JOBS[name]
+    job = make(Path(corpus))
     for line in sys.stdin:
         if line.strip() == "check":
             digest = hashlib.sha256()
@@ -84,7 +86,7 @@ def main(cpus: str, name: str, corpus: str) -> None:
                 digest.update(piece)
             print(digest.hexdigest(), flush=True)
         else:
-            for _ in range(JOBS_A_TURN):
+            for _ in range(CORPORA_A_TURN // corpora):
                 deque(job(), maxlen=0)  # what has come out is dropped before the next comes
             print("done", flush=True)
 

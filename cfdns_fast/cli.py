@@ -17,12 +17,11 @@ from typing import NoReturn
 import click
 
 from .errors import CfdnsError, InputFormatError, MappingError
-from .files import InputFault, read_blocks
+from .files import InputFault, blocks_ahead
 from .mapping import DEFAULT_DATASET, is_path
 from .normalizer import Normalizer
 from .outputs import Output, OutputFault
 from .paths import STANDARD_STREAM, PathError, check_outputs, total_bytes
-from .read_ahead import BLOCKS_AHEAD, ReadAhead
 from .report import Progress, Tally, reject_line, say
 from .results import Result
 from .shapes import INPUT_FORMATS, check_options
@@ -308,7 +307,7 @@ class _Conversion:
             try:
                 # Progress is shown by this thread: what was read ahead counts when it is used.
                 counted = _Counter()
-                with ReadAhead(read_blocks(name, counted.add), depth=BLOCKS_AHEAD) as blocks:
+                with blocks_ahead(name, counted.add) as blocks:
                     for block in blocks:
                         self._take(name, stream.feed(block))
                         self._progress.update(counted.take())

@@ -8,10 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Generic, TypeVar
 
-__all__ = ["BLOCKS_AHEAD", "ReadAhead"]
-
-#: So many blocks of an input are decompressed at most before they are converted.
-BLOCKS_AHEAD = 8
+__all__ = ["ReadAhead"]
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cfdns_fast.files import BLOCK_BYTES, InputFault, read_blocks
+from cfdns_fast.files import BLOCK_BYTES, READ_BYTES, InputFault, blocks_ahead, read_plain
 
 LINES = b"".join(b'{"n":%d}\n' % number for number in range(20_000))
 
@@ -24,8 +24,8 @@ def read(path: Path) -> tuple[bytes, InputFault | None]:
     """Return all that is read of an input, and how it ended."""
     blocks = []
     try:
-        for block in read_blocks(os.fspath(path)):
-            assert 0 < len(block) <= BLOCK_BYTES + 2048
+        for block in read_plain(os.fspath(path)):
+            assert 0 < len(block) <= READ_BYTES + 2048
             blocks.append(block)
     except InputFault as fault:
         return b"".join(blocks), fault
@@ -37,41 +37,41 @@ def written(path: Path, content: bytes) -> Path:
     return path
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\x1f", b"\x1f\x8c{}\n", LINES, bytes(3 * BLOCK_BYTES)])
-def test_read_blocks_when_plain_then_as_stored(tmp_path, content):
+@pytest.mark.parametrize("content", [b"", b"{", b"\x1f", b"\x1f\x8c{}\n", LINES, bytes(3 * READ_BYTES)])
+def test_read_plain_when_plain_then_as_stored(tmp_path, content):
     assert read(written(tmp_path / "in", content)) == (content, None)
 
 
-def test_read_blocks_when_gzip_then_told_by_content_not_by_name(tmp_path):
+def test_read_plain_when_gzip_then_told_by_content_not_by_name(tmp_path):
     assert read(written(tmp_path / "in.ndjson", gzip.compress(LINES))) == (LINES, None)
     assert read(written(tmp_path / "in.gz", LINES)) == (LINES, None)
 
 
-def test_read_blocks_when_gzip_has_name_extra_and_comment_then_skipped(tmp_path):
+def test_read_plain_when_gzip_has_name_extra_and_comment_then_skipped(tmp_path):
     body = gzip.compress(b"{}\n")[10:]
     head = b"\x1f\x8b\x08\x1c" + bytes(6) + b"\x02\x00xy" + b"name\x00" + b"comment\x00"
     assert read(written(tmp_path / "in", head + body)) == (b"{}\n", None)
 
 
 @pytest.mark.parametrize("padding", [0, 1, 511, 200_000])
-def test_read_blocks_when_several_members_then_all_read(tmp_path, padding):
+def test_read_plain_when_several_members_then_all_read(tmp_path, padding):
     members = [gzip.compress(part) for part in (b'{"a":1}\n', b"", LINES, b'{"b"', b":2}\n")]
     content = bytes(padding).join(members) + bytes(padding)
     assert read(written(tmp_path / "in", content)) == (b'{"a":1}\n' + LINES + b'{"b":2}\n', None)
 
 
-def test_read_blocks_when_members_are_many_and_tiny_then_all_read(tmp_path):
+def test_read_plain_when_members_are_many_and_tiny_then_all_read(tmp_path):
     content = b"".join(gzip.compress(b"%d\n" % number) for number in range(5000))
     assert read(written(tmp_path / "in", content)) == (b"".join(b"%d\n" % number for number in range(5000)), None)
 
 
-def test_read_blocks_when_compressed_a_thousandfold_then_blocks_stay_small(tmp_path):
-    plain = bytes(8 * BLOCK_BYTES + 5)
+def test_read_plain_when_compressed_a_thousandfold_then_blocks_stay_small(tmp_path):
+    plain = bytes(8 * READ_BYTES + 5)
     assert read(written(tmp_path / "in", gzip.compress(plain))) == (plain, None)
 
 
 @pytest.mark.parametrize("tail", [b"{}", b"\n", b"\x1f\x8c", b"\x1fx", bytes(70_000) + b"x"])
-def test_read_blocks_when_bytes_after_last_member_are_not_gzip_then_fault_after_all_members(tmp_path, tail):
+def test_read_plain_when_bytes_after_last_member_are_not_gzip_then_fault_after_all_members(tmp_path, tail):
     member = gzip.compress(LINES)
     content, fault = read(written(tmp_path / "in", member + tail))
     assert content == LINES
@@ -81,7 +81,7 @@ def test_read_blocks_when_bytes_after_last_member_are_not_gzip_then_fault_after_
 
 
 @pytest.mark.parametrize("kept", [2, 5, 10, 11, 1000, -9, -8, -1])
-def test_read_blocks_when_gzip_is_truncated_then_all_that_decodes_comes_first(tmp_path, kept):
+def test_read_plain_when_gzip_is_truncated_then_all_that_decodes_comes_first(tmp_path, kept):
     compressed = gzip.compress(LINES)[:kept]
     content, fault = read(written(tmp_path / "in", compressed))
     assert content == zlib.decompressobj(31).decompress(compressed)
@@ -91,14 +91,14 @@ def test_read_blocks_when_gzip_is_truncated_then_all_that_decodes_comes_first(tm
     assert str(fault) == f"truncated gzip (at byte {len(compressed)} of the compressed input)"
 
 
-def test_read_blocks_when_second_member_is_only_begun_then_truncated(tmp_path):
+def test_read_plain_when_second_member_is_only_begun_then_truncated(tmp_path):
     member = gzip.compress(LINES)
     content, fault = read(written(tmp_path / "in", member + b"\x1f"))
     assert content == LINES
     assert str(fault) == f"truncated gzip (at byte {len(member) + 1} of the compressed input)"
 
 
-def test_read_blocks_when_checksum_is_wrong_then_every_byte_before_it(tmp_path):
+def test_read_plain_when_checksum_is_wrong_then_every_byte_before_it(tmp_path):
     compressed = bytearray(gzip.compress(LINES))
     compressed[-8] ^= 1
     content, fault = read(written(tmp_path / "in", bytes(compressed)))
@@ -109,7 +109,7 @@ def test_read_blocks_when_checksum_is_wrong_then_every_byte_before_it(tmp_path):
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.5, 0.9])
-def test_read_blocks_when_damaged_in_the_middle_then_what_decodes_before_the_fault(tmp_path, fraction):
+def test_read_plain_when_damaged_in_the_middle_then_what_decodes_before_the_fault(tmp_path, fraction):
     # Stored blocks: what stands before a damaged block header is known to the byte.
     half = LINES[: int(len(LINES) * fraction)]
     compressor = zlib.compressobj(0, wbits=31)
@@ -120,7 +120,7 @@ def test_read_blocks_when_damaged_in_the_middle_then_what_decodes_before_the_fau
     assert fault.reason == "damaged gzip, invalid block type"
 
 
-def test_read_blocks_when_a_flipped_bit_damages_it_then_every_byte_that_can_be_had(tmp_path):
+def test_read_plain_when_a_flipped_bit_damages_it_then_every_byte_that_can_be_had(tmp_path):
     compressed = gzip.compress(LINES[:20_000])
     rng = random.Random(7)
     for _ in range(40):
@@ -138,30 +138,30 @@ def test_read_blocks_when_a_flipped_bit_damages_it_then_every_byte_that_can_be_h
         assert fault is not None
 
 
-def test_read_blocks_when_method_is_unknown_then_fault_without_content(tmp_path):
+def test_read_plain_when_method_is_unknown_then_fault_without_content(tmp_path):
     content, fault = read(written(tmp_path / "in", b"\x1f\x8b\x09" + bytes(30)))
     assert content == b""
     assert fault is not None and fault.reason == "damaged gzip, unknown compression method"
 
 
-def test_read_blocks_when_missing_then_fault_without_position(tmp_path):
+def test_read_plain_when_missing_then_fault_without_position(tmp_path):
     content, fault = read(tmp_path / "nowhere")
     assert (content, str(fault)) == (b"", "No such file or directory")
 
 
 @needs_posix
-def test_read_blocks_when_directory_then_fault(tmp_path):
+def test_read_plain_when_directory_then_fault(tmp_path):
     assert str(read(tmp_path)[1]) == "Is a directory"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a file that opens and cannot be read")
-def test_read_blocks_when_reading_fails_then_fault_with_position():
+def test_read_plain_when_reading_fails_then_fault_with_position():
     fault = read(Path("/proc/self/mem"))[1]
     assert str(fault) == f"{os.strerror(errno.EIO)} (at byte 0)"
 
 
 @needs_posix
-def test_read_blocks_when_pipe_gives_single_bytes_then_gzip_is_still_told(tmp_path):
+def test_read_plain_when_pipe_gives_single_bytes_then_gzip_is_still_told(tmp_path):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
 
@@ -176,9 +176,23 @@ def test_read_blocks_when_pipe_gives_single_bytes_then_gzip_is_still_told(tmp_pa
     writer.join()
 
 
-def test_read_blocks_when_watched_then_stored_bytes_are_counted(tmp_path):
+def test_read_plain_when_watched_then_stored_bytes_are_counted(tmp_path):
     compressed = gzip.compress(LINES) * 3
     counts: list[int] = []
-    for _ in read_blocks(os.fspath(written(tmp_path / "in", compressed)), counts.append):
+    for _ in read_plain(os.fspath(written(tmp_path / "in", compressed)), counts.append):
         pass
     assert sum(counts) == len(compressed)
+
+
+def test_blocks_ahead_when_a_damaged_input_is_read_then_same_bytes_in_small_blocks_and_same_fault(tmp_path):
+    compressed = bytearray(gzip.compress(8 * LINES))
+    compressed[-5] ^= 1
+    path = written(tmp_path / "in", bytes(compressed))
+    blocks = []
+    with pytest.raises(InputFault) as fault, blocks_ahead(os.fspath(path)) as ahead:
+        for block in ahead:
+            assert 0 < len(block) <= BLOCK_BYTES
+            blocks.append(block)
+    plain, expected = read(path)
+    assert b"".join(blocks) == plain
+    assert str(fault.value) == str(expected)
