@@ -10,6 +10,7 @@
 
 #include "document.hpp"
 #include "event.hpp"
+#include "line_forms.hpp"
 
 namespace cfdns {
 
@@ -49,6 +50,7 @@ class Cursor {
   Slice message() const { return decoder_.record.raw; }
 
   Event event;
+  LineForms line_forms;  // for the writer, from call to call
   Reject reject;
   uint64_t blank = 0;
   uint64_t events = 0;
