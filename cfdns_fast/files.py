@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import select
 import sys
 from collections.abc import Callable, Iterator
@@ -67,6 +68,7 @@ def blocks_ahead(name: str, on_read: Callable[[int], object] | None = None) -> I
         yield (piece[start : start + BLOCK_BYTES] for piece in pieces for start in range(0, len(piece), BLOCK_BYTES))
 
 
+@functools.cache
 def _keep_freed_memory() -> None:
     """Let the C library keep what is freed instead of giving it back to the system and asking for it again.
 
