@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
+import sys
 import threading
 from typing import Any
 
 import pytest
-from support import GOOD, MIXED, WRITERS, at_once, running
+from support import GOOD, MIXED, WRITERS, at_once, run_python, running
 
 from cfdns_fast import Normalizer, RecordError
 from cfdns_fast.stream import NdjsonStream
@@ -103,6 +105,52 @@ def test_threads_when_several_callers_use_them_at_once_then_each_gets_its_own_re
 
     for results, one in zip(at_once(convert, inputs), expected, strict=True):
         assert results == [one] * 5
+
+
+# Threads stay for the next call.
+
+KEPT = """
+import os, sys
+from support import GOOD
+from cfdns_fast import Normalizer
+data = GOOD * 5000
+normalizer = Normalizer()
+expected = normalizer.to_ndjson(data)
+def threads(count):
+    assert normalizer.to_ndjson(data, threads=count) == expected
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+def test_threads_when_calls_follow_each_other_then_stay_few_and_take_no_signals() -> None:
+    code = """
+for _ in range(20):
+    threads(3)
+others = set(os.listdir("/proc/self/task")) - {str(os.getpid())}
+kept = [open(f"/proc/self/task/{task}/status").read() for task in others]
+assert len(kept) == 2, len(kept)
+for status in kept:
+    blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
+    assert blocked >> 1 & 1 and blocked >> 14 & 1, hex(blocked)  # SIGINT and SIGTERM
+"""
+    run = run_python(KEPT + code)
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_threads_when_the_process_was_forked_then_the_child_has_its_own() -> None:
+    code = """
+threads(3)
+for _ in range(5):
+    child = os.fork()
+    if child == 0:
+        threads(3)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+threads(3)
+"""
+    run = run_python(KEPT + code)
+    assert run.returncode == 0, run.stderr
 
 
 def test_iterator_when_threads_share_it_then_every_event_once_or_a_value_error() -> None:

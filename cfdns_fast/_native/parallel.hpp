@@ -7,10 +7,10 @@
 
 #include <condition_variable>
 #include <exception>
-#include <thread>
 #include <utility>
 
 #include "batch.hpp"
+#include "workers.hpp"
 
 namespace cfdns {
 
@@ -38,17 +38,7 @@ class ParallelBatch {
   // Convert everything.
   void run(size_t threads) {
     finished_.assign(parts_per_thread * threads, nullptr);
-    std::vector<std::thread> others;
-    others.reserve(threads);
-    for (size_t i = 1; i < threads; ++i) {
-      try {
-        others.emplace_back([this] { work(); });
-      } catch (const std::exception&) {
-        break;  // no more threads, or no memory for one; those that run do the work
-      }
-    }
-    work();
-    for (std::thread& other : others) other.join();
+    Workers::of_process().run(threads - 1, [this] { work(); });
     if (failure_) std::rethrow_exception(failure_);
   }
 

@@ -1,0 +1,131 @@
+// Workers: threads that help a call and stay for the next one.
+//
+// A thread that is new at every call often begins on the CPU that is busy with the caller, until the scheduler balances some
+// milliseconds later; one that wakes up goes where it was, if that is idle. (Measured for 3 ms of work on two CPUs, Linux 6.18:
+// the other thread begins after 2.7 ms at the median if it is new, after 0.03 ms if it was waiting.)
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#ifndef _WIN32
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+#endif
+
+namespace cfdns {
+
+class Workers {
+ public:
+  // Those of this process. They are never destroyed, because they wait until the process ends. A fork has none of its parent's
+  // threads, so it gets its own.
+  static Workers& of_process() {
+    static std::atomic<Workers*> current{nullptr};
+    Workers* workers = current.load();
+    while (workers == nullptr || workers->process_ != process_id()) {
+      Workers* made = new Workers;
+      if (current.compare_exchange_strong(workers, made)) return *made;
+      delete made;
+    }
+    return *workers;
+  }
+
+  // Do the task here and, at the same time, on so many other threads or as many as there can be. Returns when all of them
+  // are done. The task must not throw, and must do everything even where it is done here alone.
+  void run(size_t others, const std::function<void()>& task) {
+    Job job{task, others};
+    begin(job);
+    task();
+    end(job);
+  }
+
+ private:
+  struct Job {
+    const std::function<void()>& task;
+    size_t wanted;        // so many threads may still begin it
+    size_t running = 0;   // so many have not ended it
+    Job* next = nullptr;  // of those that threads may still begin
+    std::condition_variable done;
+  };
+
+#ifdef _WIN32
+  static int process_id() { return 0; }
+#else
+  static int process_id() { return static_cast<int>(getpid()); }
+#endif
+
+  void begin(Job& job) {
+    if (job.wanted == 0) return;
+    const size_t wanted = job.wanted;
+    {
+      std::lock_guard<std::mutex> guard(mutex_);
+      job.next = jobs_;
+      jobs_ = &job;
+      wanted_ += wanted;
+      while (idle_ < wanted_ && start()) ++idle_;
+    }
+    for (size_t i = 0; i < wanted; ++i) wake_.notify_one();
+  }
+
+  void end(Job& job) {
+    std::unique_lock<std::mutex> guard(mutex_);
+    // Who has not begun it would find nothing to do.
+    if (job.wanted != 0) {
+      Job** at = &jobs_;
+      while (*at != &job) at = &(*at)->next;
+      *at = job.next;
+      wanted_ -= job.wanted;
+    }
+    job.done.wait(guard, [&] { return job.running == 0; });
+  }
+
+  // Without signals: those are for threads that expect them.
+  bool start() {
+#ifndef _WIN32
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+#endif
+    bool started = true;
+    try {
+      std::thread([this] { work(); }).detach();
+    } catch (const std::exception&) {
+      started = false;  // no more threads, or no memory for one
+    }
+#ifndef _WIN32
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+#endif
+    return started;
+  }
+
+  [[noreturn]] void work() {
+    std::unique_lock<std::mutex> guard(mutex_);
+    for (;;) {
+      wake_.wait(guard, [&] { return jobs_ != nullptr; });
+      Job& job = *jobs_;
+      if (--job.wanted == 0) jobs_ = job.next;
+      --wanted_;
+      --idle_;
+      ++job.running;
+      guard.unlock();
+      job.task();
+      guard.lock();
+      ++idle_;
+      if (--job.running == 0) job.done.notify_one();
+    }
+  }
+
+  const int process_ = process_id();
+  std::mutex mutex_;  // guards all that follows, and the jobs
+  std::condition_variable wake_;
+  Job* jobs_ = nullptr;  // that threads may still begin
+  size_t wanted_ = 0;    // so many, of all of them
+  size_t idle_ = 0;
+};
+
+}  // namespace cfdns
