@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import json
 import sys
 from collections.abc import Sequence
@@ -37,8 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--margin",
         type=float,
-        default=1.0,
-        help="this share of what a target requires is enough: 0.5 tells a slow build from a busy machine",
+        default=os.environ.get("CFDNS_BENCH_MARGIN", "1"),
+        help="this share of what a target requires is enough: 0.5 tells a slow build from a busy machine "
+        "(default: CFDNS_BENCH_MARGIN, or %(default)s)",
     )
     parser.add_argument("--json", metavar="FILE", help="keep the raw data: all rounds, versions, machine")
     return parser

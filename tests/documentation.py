@@ -3,7 +3,8 @@
 How a block is tried, by its language:
 
 python      executed; what it prints must be the text of the comments behind its ``print(…)``
-sh          executed by ``sh -e``; with ``<!-- exit N -->`` before it, it must end with that code
+sh          executed by ``sh -e``; with ``<!-- exit N -->`` before it, it must end with that code; with
+            ``<!-- command: NAME -->`` it is for `.ci/run`, which starts from nothing and has the time
 toml, yaml  parsed; a mapping file is loaded, and of a collector's configuration the command is taken out and run
 diff        applied to the file that its first lines name
 json, text  after ``<!-- output -->``: what the block before must have printed; ``…`` stands for anything within a line
@@ -77,6 +78,11 @@ class Block:
     def key(self) -> tuple[str, str]:
         """The page, and the block's first line."""
         return self.page, self.text.partition("\n")[0]
+
+    @property
+    def command(self) -> str | None:
+        """The name by which `.ci/run` knows it: ``<!-- command: name -->``."""
+        return self.marks[1] if self.marks[:1] == ("command:",) else None
 
     @property
     def place(self) -> str:

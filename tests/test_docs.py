@@ -1,6 +1,6 @@
 """What the documentation shows is so: every code block runs and prints what the page says, every link leads somewhere.
 
-`documentation.py` says how a block is tried; `NOT_RUN` lists those that are not, with the reason.
+`documentation.py` says how a block is tried. `.ci/run` runs those marked as commands, which install or take minutes.
 """
 
 from __future__ import annotations
@@ -17,22 +17,10 @@ from documentation import PAGES, ROOT, Page, blocks, blocks_of, name_of
 
 pytestmark = pytest.mark.skipif(not (ROOT / "docs").exists(), reason="no documentation around the tests")
 
-#: Page and first line of a block -> why it is not run here.
-NOT_RUN = {
-    ("README.md", "python -m pip install . && \\"): "installs the package; .ci/run does it",
-    ("README.md", "python -m pip install -e '.[test]' && \\"): "installs, and runs these tests; .ci/run does it",
-    ("README.md", "python -m pip install -e '.[bench]' && python -m benchmarks --targets"): "measures for minutes",
-    ("docs/architecture.md", "bytes ──► frame ──────► decode ─────► read ────────────► assemble ──► NDJSON bytes"): (
-        "a drawing"
-    ),
-    ("docs/architecture.md", "mapping file ── mapping_file.py ──► Mapping ──────┐"): "a drawing",
-    ("docs/contributing.md", "python -m venv .venv && . .venv/bin/activate"): "installs, and runs these tests",
-    ("docs/getting_started.md", "python -m pip install ."): "installs the package",
-    ("docs/performance.md", "python -m pip install -e '.[bench]'"): "installs, and measures for minutes",
-    (
-        "tests/fuzz/README.md",
-        "tests/fuzz/run 60                                         # a minute, as in CI; the build takes another",
-    ): "fuzzes for a minute at least; .ci/run does",
+#: Page and first line of a block that is no code.
+DRAWINGS = {
+    ("docs/architecture.md", "bytes ──► frame ──────► decode ─────► read ────────────► assemble ──► NDJSON bytes"),
+    ("docs/architecture.md", "mapping file ── mapping_file.py ──► Mapping ──────┐"),
 }
 
 WITH_CODE = [page for page in PAGES if blocks(page)]
@@ -55,13 +43,21 @@ def test_page_when_its_code_runs_then_does_what_it_says(
     page = Page(tmp_path)
     with recipe_fakes.services(monkeypatch):
         for block in blocks(path):
-            if block.key not in NOT_RUN:
+            if block.key not in DRAWINGS and block.command is None:
                 page.run(block)
 
 
-def test_blocks_when_listed_as_not_run_then_are_there_once() -> None:
+def test_blocks_when_listed_as_drawings_then_are_there_once() -> None:
     keys = [block.key for page in PAGES for block in blocks(page)]
-    assert {key: keys.count(key) for key in NOT_RUN} == dict.fromkeys(NOT_RUN, 1)
+    assert {key: keys.count(key) for key in DRAWINGS} == dict.fromkeys(DRAWINGS, 1)
+
+
+def test_commands_when_they_install_or_take_minutes_then_ci_runs_them_as_they_stand() -> None:
+    run = ROOT / ".ci" / "run"
+    if not run.exists():
+        pytest.skip("not part of an sdist")
+    named = [block.command for page in PAGES for block in blocks(page) if block.command is not None]
+    assert sorted(named) == sorted(re.findall(r"\bdocumented (\w+)", text_of(run)))
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
