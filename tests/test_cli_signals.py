@@ -7,7 +7,7 @@ import signal
 from unittest.mock import patch
 
 import pytest
-from command import RECORD, Finished, needs_posix, records, wait_until
+from command import RECORD, Cli, Finished, needs_posix, records, wait_until
 
 import cfdns_fast.cli as cli_module
 
@@ -20,7 +20,9 @@ import cfdns_fast.cli as cli_module
         (signal.SIGTERM, 143, "cfdns-fast: ended by SIGTERM"),
     ],
 )
-def test_convert_when_signalled_then_old_output_one_line_and_128_more(cli, number, code, line):
+def test_convert_when_signalled_then_old_output_one_line_and_128_more(
+    cli: Cli, number: int, code: int, line: str
+) -> None:
     cli.write("out", b"old")
     os.mkfifo(cli.directory / "fifo")
     process = cli.start("convert", "fifo", "-o", "out", "--rejects", "rejects")
@@ -36,7 +38,7 @@ def test_convert_when_signalled_then_old_output_one_line_and_128_more(cli, numbe
 
 
 @needs_posix
-def test_convert_when_hangup_is_ignored_then_it_stays_so(cli):
+def test_convert_when_hangup_is_ignored_then_it_stays_so(cli: Cli) -> None:
     os.mkfifo(cli.directory / "fifo")
     process = cli.shell('trap "" HUP; exec "$0" -m cfdns_fast convert fifo')
     with open(cli.directory / "fifo", "wb") as writer:
