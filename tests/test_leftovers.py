@@ -66,9 +66,6 @@ def test_record_when_the_call_before_was_of_long_escapes_then_is_read_alone(sche
 def compare(normalizer: Normalizer, data: bytes, *arguments: Any, **options: Any) -> None:
     """Require what the reference gives."""
     assert normalizer.to_ndjson(data) == reference.to_ndjson(data, *arguments, **options)
-    # From the third of a kind on, lines are written by a form.
-    thrice = b"\n".join(line for line in data.split(b"\n") for _ in range(3))
-    assert normalizer.to_ndjson(thrice) == reference.to_ndjson(thrice, *arguments, **options)
     dicts, expected = normalizer.to_dicts(data), reference.to_dicts(data, *arguments, **options)
     assert dicts == expected
     # True is not 1.

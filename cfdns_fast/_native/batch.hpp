@@ -42,10 +42,7 @@ class Batch {
       }
       pending_ = wanted_bytes > capacity_bytes - written_bytes;
       if (pending_) return BatchState::full;
-      const LineForms::Part* parts = cursor_.line_forms.find(plan, cursor_.event);
-      char* to = output + written_bytes;
-      written_bytes += parts == nullptr ? write_event(plan, cursor_.event, cursor_.message(), to)
-                                        : write_event(plan, cursor_.event, cursor_.message(), parts, to);
+      written_bytes += write_event(plan, cursor_.event, cursor_.message(), output + written_bytes);
     }
   }
 

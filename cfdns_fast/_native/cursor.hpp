@@ -10,7 +10,6 @@
 
 #include "document.hpp"
 #include "event.hpp"
-#include "line_forms.hpp"
 
 namespace cfdns {
 
@@ -50,7 +49,6 @@ class Cursor {
   Slice message() const { return decoder_.record.raw; }
 
   Event event;
-  LineForms line_forms;  // for the writer, from call to call
   Reject reject;
   uint64_t blank = 0;
   uint64_t events = 0;

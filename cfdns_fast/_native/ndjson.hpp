@@ -1,9 +1,8 @@
-// The NDJSON writer: one event, one line, by its form or by the plan's steps.
+// The NDJSON writer: one event, one line, by the plan's steps.
 #pragma once
 
 #include "escaper.hpp"
 #include "event.hpp"
-#include "line_forms.hpp"
 
 namespace cfdns {
 
@@ -123,23 +122,6 @@ inline size_t write_event(const Plan& plan, const Event& event, Slice message, c
   if (to[-1] == ',') --to;
   std::memcpy(to, "}\n", 2);
   return static_cast<size_t>(to + 2 - output);
-}
-
-// The same by the parts of a form.
-inline size_t write_event(const Plan& plan, const Event& event, Slice message, const LineForms::Part* part,
-                          char* output) {
-  char* to = output;
-  const Value* values = event.values.data();
-  for (;; ++part) {
-    to = detail::put_slice(to, part->text);
-    if (part->then >= 0) {
-      to = detail::put_value(to, plan, event, values[part->then]);
-    } else if (part->then == LineForms::Part::message) {
-      to = escape(to, message);
-    } else {
-      return static_cast<size_t>(to - output);
-    }
-  }
 }
 
 }  // namespace cfdns
