@@ -107,7 +107,7 @@ def test_threads_when_several_callers_use_them_at_once_then_each_gets_its_own_re
         assert results == [one] * 5
 
 
-# Threads stay for the next call.
+# Threads stay a while for the next call.
 
 KEPT = """
 import os, sys
@@ -132,6 +132,19 @@ assert len(kept) == 2, len(kept)
 for status in kept:
     blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
     assert blocked >> 1 & 1 and blocked >> 14 & 1, hex(blocked)  # SIGINT and SIGTERM
+"""
+    run = run_python(KEPT + code)
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+def test_threads_when_no_call_follows_then_leave_and_come_again() -> None:
+    code = """
+import time
+for _ in range(2):
+    threads(3)
+    while len(os.listdir("/proc/self/task")) > 1:
+        time.sleep(0.1)
 """
     run = run_python(KEPT + code)
     assert run.returncode == 0, run.stderr

@@ -1,4 +1,4 @@
-// Workers: threads that help a call and stay for the next one.
+// Workers: threads that help a call and stay a while for the next one.
 //
 // A thread that is new at every call often begins on the CPU that is busy with the caller, until the scheduler balances some
 // milliseconds later; one that wakes up goes where it was, if that is idle. (Measured for 3 ms of work on two CPUs, Linux 6.18:
@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <functional>
@@ -15,23 +16,24 @@
 #ifndef _WIN32
 #include <pthread.h>
 #include <signal.h>
-#include <unistd.h>
 #endif
 
 namespace cfdns {
 
 class Workers {
  public:
-  // Those of this process. They are never destroyed, because they wait until the process ends. A fork has none of its parent's
-  // threads, so it gets its own.
+  // Those of this process. They are never destroyed, because threads may wait until the process ends. A fork has none of its
+  // parent's threads, so it gets its own.
   static Workers& of_process() {
-    static std::atomic<Workers*> current{nullptr};
-    Workers* workers = current.load();
-    while (workers == nullptr || workers->process_ != process_id()) {
-      Workers* made = new Workers;
-      if (current.compare_exchange_strong(workers, made)) return *made;
-      delete made;
-    }
+#ifndef _WIN32
+    static const int registered = pthread_atfork(nullptr, nullptr, [] { current().store(nullptr); });
+    (void)registered;
+#endif
+    Workers* workers = current().load();
+    if (workers != nullptr) return *workers;
+    Workers* made = new Workers;
+    if (current().compare_exchange_strong(workers, made)) return *made;
+    delete made;
     return *workers;
   }
 
@@ -53,11 +55,13 @@ class Workers {
     std::condition_variable done;
   };
 
-#ifdef _WIN32
-  static int process_id() { return 0; }
-#else
-  static int process_id() { return static_cast<int>(getpid()); }
-#endif
+  // Batches that follow each other find them; a process that is done with threads is single-threaded again soon.
+  static constexpr std::chrono::seconds patience{2};
+
+  static std::atomic<Workers*>& current() {
+    static std::atomic<Workers*> workers{nullptr};
+    return workers;
+  }
 
   void begin(Job& job) {
     if (job.wanted == 0) return;
@@ -84,12 +88,13 @@ class Workers {
     job.done.wait(guard, [&] { return job.running == 0; });
   }
 
-  // Without signals: those are for threads that expect them.
+  // Without signals, but for those of a fault of its own: they are for threads that expect them.
   bool start() {
 #ifndef _WIN32
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    sigset_t blocked, before;
+    sigfillset(&blocked);
+    for (int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL}) sigdelset(&blocked, fault);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
 #endif
     bool started = true;
     try {
@@ -103,10 +108,9 @@ class Workers {
     return started;
   }
 
-  [[noreturn]] void work() {
+  void work() {
     std::unique_lock<std::mutex> guard(mutex_);
-    for (;;) {
-      wake_.wait(guard, [&] { return jobs_ != nullptr; });
+    while (wake_.wait_for(guard, patience, [&] { return jobs_ != nullptr; })) {
       Job& job = *jobs_;
       if (--job.wanted == 0) jobs_ = job.next;
       --wanted_;
@@ -118,14 +122,14 @@ class Workers {
       ++idle_;
       if (--job.running == 0) job.done.notify_one();
     }
+    --idle_;
   }
 
-  const int process_ = process_id();
   std::mutex mutex_;  // guards all that follows, and the jobs
   std::condition_variable wake_;
   Job* jobs_ = nullptr;  // that threads may still begin
   size_t wanted_ = 0;    // so many, of all of them
-  size_t idle_ = 0;
+  size_t idle_ = 0;      // threads that wait, or are about to
 };
 
 }  // namespace cfdns
