@@ -8,7 +8,7 @@ from .results import Result
 __all__ = ["LineCount", "NdjsonStream"]
 
 _BYTES_A_THREAD = 1 << 19
-# Sixteen pieces, so more threads than that find nothing to do: with four times as many, 64 took 160 to 180 MB instead of 92.
+# Sixteen pieces, so more threads find nothing to do: with four times as many, 64 took 160 to 180 MB instead of 92.
 _MOST_SHARED_BYTES = 1 << 21
 
 
