@@ -106,8 +106,8 @@ struct ColonsAndDigits {
 
 }  // namespace detail
 
-// By masks, without a branch for each digit: groups are of any length (measured: 2.6 % of NDJSON where one address in four
-// is of IPv6).
+// By masks, without a branch for each digit: groups are of any length (measured: 10 % of NDJSON where all addresses are of
+// IPv6, 2.6 % where one in four is).
 inline bool is_ipv6(const char* at, const char* end) {
   if (end - at < 2 || end - at > 45) return false;
   size_t size_bytes = static_cast<size_t>(end - at);
