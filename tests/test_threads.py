@@ -151,18 +151,30 @@ for _ in range(2):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_threads_when_the_process_was_forked_then_the_child_has_its_own() -> None:
+@pytest.mark.parametrize("busy", [0, 3])
+def test_threads_when_the_process_was_forked_then_the_child_has_its_own(busy: int) -> None:
     code = """
+import threading
+stop = False
+def convert():
+    while not stop:
+        threads(2)
+others = [threading.Thread(target=convert) for _ in range(int(sys.argv[1]))]
+for other in others:
+    other.start()
 threads(3)
-for _ in range(5):
+for _ in range(20):
     child = os.fork()
     if child == 0:
         threads(3)
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
+stop = True
+for other in others:
+    other.join()
 threads(3)
 """
-    run = run_python(KEPT + code)
+    run = run_python(KEPT + code, str(busy))
     assert run.returncode == 0, run.stderr
 
 

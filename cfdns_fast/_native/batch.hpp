@@ -1,8 +1,8 @@
 // A whole batch to NDJSON, and the workspaces that calls borrow.
 #pragma once
 
+#include <atomic>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,9 +55,17 @@ class Batch {
   bool pending_ = false;
 };
 
-// A plan and the cursors that its calls have left behind; any number of threads may borrow at once.
+// A plan and the cursors that its calls have left behind; any number of threads may borrow at once. Without a lock: a process
+// that forks while another of its threads holds one would find it held for ever.
 class Engine {
  public:
+  Engine() = default;
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+  ~Engine() {
+    for (std::atomic<Cursor*>& place : idle_) delete place.load();
+  }
+
   Plan plan;
   // Events are about 3.7 times their records with the message.
   OutputRoom room{16384, 4 * OutputRoom::unit_bytes, 16 * OutputRoom::unit_bytes};
@@ -67,30 +75,27 @@ class Engine {
   const std::string& delimiter() const { return delimiter_; }
 
   std::unique_ptr<Cursor> borrow() {
-    {
-      std::lock_guard<std::mutex> guard(mutex_);
-      if (!idle_.empty()) {
-        std::unique_ptr<Cursor> cursor = std::move(idle_.back());
-        idle_.pop_back();
-        return cursor;
-      }
+    for (std::atomic<Cursor*>& place : idle_) {
+      Cursor* cursor = place.load(std::memory_order_relaxed) == nullptr ? nullptr : place.exchange(nullptr);
+      if (cursor != nullptr) return std::unique_ptr<Cursor>(cursor);
     }
     return std::make_unique<Cursor>(plan, delimiter_);
   }
 
+  // Where there is no place for it, it is dropped.
   void give_back(std::unique_ptr<Cursor> cursor) noexcept {
     cursor->trim();
-    std::lock_guard<std::mutex> guard(mutex_);
-    // Room for more was made when the engine was; a cursor more than that is dropped.
-    if (idle_.size() < idle_.capacity()) idle_.push_back(std::move(cursor));
+    for (std::atomic<Cursor*>& place : idle_) {
+      Cursor* none = nullptr;
+      if (!place.compare_exchange_strong(none, cursor.get())) continue;
+      (void)cursor.release();
+      return;
+    }
   }
-
-  Engine() { idle_.reserve(8); }
 
  private:
   std::string delimiter_;
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Cursor>> idle_;
+  std::atomic<Cursor*> idle_[8] = {};
 };
 
 }  // namespace cfdns

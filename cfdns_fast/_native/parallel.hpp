@@ -7,6 +7,7 @@
 
 #include <condition_variable>
 #include <exception>
+#include <mutex>
 #include <utility>
 
 #include "batch.hpp"
