@@ -2,6 +2,7 @@
 
 import os
 import sys
+import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -58,8 +59,8 @@ else:
 
 # One module for CPython 3.12 and all later ones, at the price that docs/wheels.md names.
 abi3 = flag("CFDNS_ABI3")
-if abi3 and sys.version_info < (3, 12):
-    raise SystemExit("CFDNS_ABI3=1 needs CPython 3.12 or newer")
+if abi3 and (sys.version_info < (3, 12) or sysconfig.get_config_var("Py_GIL_DISABLED")):
+    raise SystemExit("CFDNS_ABI3=1 needs CPython 3.12 or newer, with the GIL")
 
 extension = Extension(
     "cfdns_fast._core",

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from cfdns_fast import suffixes
 from cfdns_fast.suffixes import DomainParts, fold_pairs, native_edges, rule_trie, split_domain, split_labels
 
-NOTHING = DomainParts(None, None, None)
 # What tldextract takes for a part of a URL, another dot, or what this package takes for an escape.
 NOT_PLAIN = "/?#:@[]\\\u3002\uff0e\uff61"
 

@@ -25,10 +25,7 @@ class Workers {
   // Those of this process. They are never destroyed, because threads may wait until the process ends. A fork has none of its
   // parent's threads, so it gets its own.
   static Workers& of_process() {
-#ifndef _WIN32
-    static const int registered = pthread_atfork(nullptr, nullptr, [] { current().store(nullptr); });
-    (void)registered;
-#endif
+    (void)registered_;
     Workers* workers = current().load();
     if (workers != nullptr) return *workers;
     Workers* made = new Workers;
@@ -62,6 +59,13 @@ class Workers {
     static std::atomic<Workers*> workers{nullptr};
     return workers;
   }
+
+  // Done when the module is loaded. What is done first at the first call can be cut in two by a fork.
+#ifdef _WIN32
+  static constexpr int registered_ = 0;
+#else
+  static inline const int registered_ = pthread_atfork(nullptr, nullptr, [] { current().store(nullptr); });
+#endif
 
   void begin(Job& job) {
     if (job.wanted == 0) return;
