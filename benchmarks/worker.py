@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from cfdns_fast import Normalizer
-from cfdns_fast.files import BLOCK_BYTES, blocks_ahead, read_plain
+from cfdns_fast.files import blocks_ahead, blocks_of, read_plain
 from cfdns_fast.stream import NdjsonStream
 
 from .parallel import CORPORA_A_TURN, GZIP_MEMBERS
@@ -43,8 +43,7 @@ def plain_blocks(path: Path) -> Job:
     """Convert block by block what the compressed file holds, from memory."""
     data = GZIP_MEMBERS * path.read_bytes()
     normalizer = Normalizer()
-    starts = range(0, len(data), BLOCK_BYTES)
-    return lambda: _converted(normalizer, (data[start : start + BLOCK_BYTES] for start in starts))
+    return lambda: _converted(normalizer, blocks_of(data))
 
 
 def gzip_blocks(path: Path) -> Job:

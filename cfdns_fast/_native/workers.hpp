@@ -26,10 +26,10 @@ class Workers {
   // parent's threads, so it gets its own.
   static Workers& of_process() {
     (void)registered_;
-    Workers* workers = current().load();
+    Workers* workers = current_.load();
     if (workers != nullptr) return *workers;
     Workers* made = new Workers;
-    if (current().compare_exchange_strong(workers, made)) return *made;
+    if (current_.compare_exchange_strong(workers, made)) return *made;
     delete made;
     return *workers;
   }
@@ -55,16 +55,13 @@ class Workers {
   // Batches that follow each other find them; a process that is done with threads is single-threaded again soon.
   static constexpr std::chrono::seconds patience{2};
 
-  static std::atomic<Workers*>& current() {
-    static std::atomic<Workers*> workers{nullptr};
-    return workers;
-  }
+  static inline std::atomic<Workers*> current_{nullptr};
 
   // Done when the module is loaded. What is done first at the first call can be cut in two by a fork.
 #ifdef _WIN32
   static constexpr int registered_ = 0;
 #else
-  static inline const int registered_ = pthread_atfork(nullptr, nullptr, [] { current().store(nullptr); });
+  static inline const int registered_ = pthread_atfork(nullptr, nullptr, [] { current_.store(nullptr); });
 #endif
 
   void begin(Job& job) {
