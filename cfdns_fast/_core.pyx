@@ -20,7 +20,7 @@ from libcpp.vector cimport vector
 
 from cfdns_fast._cpp cimport (
     ArrowArray, ArrowBatch, Batch, BatchState, CArrowPlan, CPlan, CReject, CSuffixTable, Cursor, DictBuilder, DictPlaces,
-    DocumentSplitter, Engine, Event, Found, Members, OutputRoom, ParallelNdjson, PyGC_Disable, PyGC_Enable, Reach,
+    DocumentSplitter, Engine, Event, Found, Leftovers, Members, OutputRoom, ParallelNdjson, PyGC_Disable, PyGC_Enable, Reach,
     ShortTexts, Slice, TimestampUnit, Turn, ask_for_huge_pages, broken_place, c_active_kernel, c_available_kernels,
     cfdns_engine_error, lines_place, skip_brackets, string_view,
 )
@@ -327,7 +327,7 @@ cdef class Plan:
         cdef int collecting = PyGC_Disable()
         try:
             while True:
-                event = iterator.advance()
+                event = iterator.advance(False)
                 if event is None:
                     break
                 output.append(event)
@@ -359,7 +359,7 @@ cdef class Plan:
             event = None
             if turn == Turn.event:
                 try:
-                    event = self._dict(cursor.get().event, input, False, NULL)
+                    event = self._dict(cursor.get().event, input, False, NULL, NULL, NULL)
                 except UnicodeDecodeError:
                     # The record is valid: this is from what follows it, which is a second one, or the bytes have changed.
                     failure = RecordError(*_whole(input, "json.utf8"))
@@ -383,8 +383,9 @@ cdef class Plan:
                 problems[self.problem_keys[i]] = counts[i]
         return problems
 
-    cdef object _dict(self, const Event& event, Slice message, bint padded, ShortTexts* short_texts):
-        cdef PyObject* made = self.dicts.build(event, message, padded, short_texts)
+    cdef object _dict(self, const Event& event, Slice message, bint padded, ShortTexts* short_texts, PyObject* spare,
+                      Leftovers* leftovers):
+        cdef PyObject* made = self.dicts.build(event, message, padded, short_texts, spare, leftovers)
         result = <object>made
         _release(made)
         return result

@@ -48,14 +48,20 @@ cdef extern from "cfdns_fast/_dicts.hpp" namespace "cfdns":
         @staticmethod
         cbool try_out()
 
+        @staticmethod
+        cbool known()
+
+    cdef cppclass Leftovers:
+        void release()
+
     cdef cppclass DictBuilder:
-        void set_pattern(PyObject*)
+        void set_pattern(PyObject*) except +cfdns_raise
         void add_step(int, size_t, size_t, PyObject*, PyObject*, cbool) except +cfdns_raise
         void add_enumeration() except +cfdns_raise
         void add_name(PyObject*) except +cfdns_raise
         void add_members() except +cfdns_raise
         void add_member(PyObject*) except +cfdns_raise
-        PyObject* build(const Event&, Slice, cbool, ShortTexts*) except NULL
+        PyObject* build(const Event&, Slice, cbool, ShortTexts*, PyObject*, Leftovers*) except NULL
 
 
 cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:

@@ -1,4 +1,5 @@
-// Events as Python dicts: the one header besides what Cython writes that includes Python.h.
+// Events as Python dicts. This header and the one it includes are the only ones, besides what Cython writes, that include
+// Python.h.
 //
 // References are counted by hand: what Cython adds for safety cost a tenth of the whole event. Every function that returns
 // an object returns a new reference, or null with an exception set. The GIL is held.
@@ -8,97 +9,10 @@
 
 #include <vector>
 
+#include "cfdns_fast/_dict_places.hpp"
 #include "cfdns_fast/_native/event.hpp"
 
 namespace cfdns {
-
-// Where a dict keeps its values. Events have the same keys again and again: copying a dict that has them and writing the
-// values into their places takes 12,200 instructions for an event, made and freed; replacing them one by one takes 16,800.
-// The layout is CPython's own (Include/internal/pycore_dict.h, the same from 3.11 to 3.14), so it is tried out when the
-// module is imported, and anything unexpected leaves the ordinary way, PyDict_SetItem.
-class DictPlaces {
- public:
-#if !defined(Py_LIMITED_API) && !defined(Py_GIL_DISABLED) && !defined(PYPY_VERSION) && !defined(GRAALVM_PYTHON) && \
-    PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x030F0000
-  // Whether the places are where this class looks for them; call once, when the module is imported.
-  static bool try_out() {
-    known_ = true;
-    for (Py_ssize_t size : {1, 5, 6, 11, 200}) known_ = known_ && try_size(size);
-    PyErr_Clear();
-    return known_;
-  }
-
-  // Put an item in the place of the index-th key of a copied dict. Takes over the reference, also where it fails.
-  static int put(PyObject* dict, size_t index, PyObject* key, PyObject* item) {
-    if (!known_) return insert(dict, key, item);
-    PyObject*& place = entries(dict)[index].value;
-    PyObject* before = place;
-    place = item;
-    Py_DECREF(before);
-    return 0;
-  }
-
- private:
-  struct Keys {
-    Py_ssize_t reference_count;
-    uint8_t log2_size;
-    uint8_t log2_index_bytes;
-    uint8_t kind;
-    uint32_t version;
-    Py_ssize_t usable;
-    Py_ssize_t entry_count;
-  };
-  struct Entry {  // of keys that are all str
-    PyObject* key;
-    PyObject* value;
-  };
-
-  static Entry* entries(PyObject* dict) {
-    Keys* keys = reinterpret_cast<Keys*>(reinterpret_cast<PyDictObject*>(dict)->ma_keys);
-    return reinterpret_cast<Entry*>(reinterpret_cast<char*>(keys + 1) + (size_t{1} << keys->log2_index_bytes));
-  }
-
-  static bool try_size(Py_ssize_t size) {
-    PyObject* pattern = PyDict_New();
-    PyObject* copy = nullptr;
-    bool same = pattern != nullptr;
-    for (Py_ssize_t i = 0; same && i < size; ++i) {
-      PyObject* number = PyLong_FromSsize_t(i);
-      PyObject* key = number == nullptr ? nullptr : PyObject_Str(number);
-      same = key != nullptr && PyDict_SetItem(pattern, key, number) == 0;
-      Py_XDECREF(key);
-      Py_XDECREF(number);
-    }
-    if (same) same = (copy = PyDict_Copy(pattern)) != nullptr;
-    if (same) {
-      const Keys* keys = reinterpret_cast<const Keys*>(reinterpret_cast<PyDictObject*>(copy)->ma_keys);
-      constexpr uint8_t str_keys = 1;
-      same = reinterpret_cast<PyDictObject*>(copy)->ma_values == nullptr && keys->kind == str_keys &&
-             keys->entry_count == size && keys->log2_size < 16 && keys->log2_index_bytes < 17;
-    }
-    Py_ssize_t position = 0;
-    PyObject *key, *value;
-    for (Py_ssize_t i = 0; same && PyDict_Next(copy, &position, &key, &value); ++i) {
-      same = entries(copy)[i].key == key && entries(copy)[i].value == value;
-    }
-    Py_XDECREF(pattern);
-    Py_XDECREF(copy);
-    return same;
-  }
-
-  static inline bool known_ = false;
-#else
-  static bool try_out() { return false; }
-  static int put(PyObject* dict, size_t, PyObject* key, PyObject* item) { return insert(dict, key, item); }
-
- private:
-#endif
-  static int insert(PyObject* dict, PyObject* key, PyObject* item) {
-    int result = PyDict_SetItem(dict, key, item);
-    Py_DECREF(item);
-    return result;
-  }
-};
 
 // Padded, valid UTF-8 to str. Nearly all of it is ASCII, and then this takes half of what decoding takes. The Limited API
 // has no such call.
@@ -158,7 +72,10 @@ class DictBuilder {
 
   // The event before anything is in it, like every pattern a dict of all keys in their order: constants as they are, and
   // something of the right kind (an object, a list, a dict) where a step will put a value.
-  void set_pattern(PyObject* pattern) { pattern_ = pattern; }
+  void set_pattern(PyObject* pattern) {
+    patterns_.push_back({pattern, 0});
+    open_.push_back(0);
+  }
 
   // `index`: the position of the key in its dict. `object`: the pattern to open, or the list to copy. `array`: the value is
   // written as a list of one; `close`: the dict may be empty, and goes then.
@@ -171,6 +88,16 @@ class DictBuilder {
     step.key = key;
     step.object = object;
     if (step.what == What::value) share(step);
+    if (step.what == What::close) {
+      open_.pop_back();
+    } else {
+      patterns_[open_.back()].changing |= uint64_t{1} << index % DictPattern::most_places;
+    }
+    if (step.what == What::open) {
+      step.slot = static_cast<uint16_t>(patterns_.size());
+      open_.push_back(patterns_.size());
+      patterns_.push_back({object, 0});
+    }
     steps_.push_back(step);
   }
 
@@ -181,11 +108,17 @@ class DictBuilder {
   // To the members added last.
   void add_member(PyObject* key) { members_.back().push_back(key); }
 
-  // `padded`: the message is, and is valid UTF-8. Without short_texts none are shared between events. Flat: 3 % of dicts.
-  CFDNS_FLAT PyObject* build(const Event& event, Slice message, bool padded, ShortTexts* short_texts) const {
-    PyObject* top = PyDict_Copy(pattern_);
+  // `padded`: the message is, and is valid UTF-8. Without short_texts none are shared between events. `spare`: null or an
+  // event of this builder; if the caller alone holds it, its dicts and lists become those of the new event, as far as they
+  // are what they were. `leftovers` is for what else it held.
+  PyObject* build(const Event& event, Slice message, bool padded, ShortTexts* short_texts, PyObject* spare,
+                  Leftovers* leftovers) const {
+    Reuse reuse = DictPlaces::reuse(spare, patterns_[0]);
+    PyObject* top = reuse == Reuse::whole ? new_reference(spare) : PyDict_Copy(patterns_[0].dict);
     if (top == nullptr) return nullptr;
-    if (fill(top, event, message, padded, short_texts)) return top;
+    bool filled = reuse == Reuse::none ? fill<false>(top, nullptr, event, message, padded, short_texts, leftovers)
+                                       : fill<true>(top, spare, event, message, padded, short_texts, leftovers);
+    if (filled) return top;
     Py_DECREF(top);
     return nullptr;
   }
@@ -214,48 +147,123 @@ class DictBuilder {
     }
   }
 
-  bool fill(PyObject* current, const Event& event, Slice message, bool padded, ShortTexts* short_texts) const {
+  static PyObject* new_reference(PyObject* object) {
+    Py_INCREF(object);
+    return object;
+  }
+
+  // `spare`: the dict whose parts may be used again, or null; it may be `current` itself. Where there is none from the
+  // start, nothing is asked about one, and all is in one function (measured: 5 %, and 3 %, of dicts).
+  template <bool has_spare>
+  CFDNS_APART CFDNS_FLAT bool fill(PyObject* current, PyObject* spare, const Event& event, Slice message, bool padded,
+                                   ShortTexts* short_texts, Leftovers* leftovers) const {
     // Borrowed: the event owns all of them by the time they are used again.
     PyObject* kept[most_kept];
     PyObject* parents[deepest];
+    PyObject* spare_parents[deepest];
     size_t depth = 0;
     bool ascii = padded && is_ascii(message);
     for (const Step& step : steps_) {
+      bool again = has_spare && current == spare;
       PyObject* item;
       switch (step.what) {
         case What::value: {
           const Value& value = event.values[step.slot];
           if (value.type == ValueType::absent) {
-            if (PyDict_DelItem(current, step.key) < 0) return false;
+            if (!remove(current, step, again, leftovers)) return false;
             continue;
           }
           if (step.again != 0 && value.type < ValueType::list) {
-            item = kept[step.again];
-            Py_INCREF(item);
+            item = new_reference(kept[step.again]);
           } else {
             item = object_of(event, value, ascii, short_texts);
             kept[step.keep] = item;
           }
-          if (step.flag) item = list_of(item);
+          if (step.flag) {
+            if (again && item != nullptr && put_in_list(current, step, item, leftovers)) continue;
+            item = list_of(item);
+          }
           break;
         }
         case What::raw:
           item = padded ? new_text(message, ascii)
                         : PyUnicode_DecodeUTF8(message.data, static_cast<Py_ssize_t>(message.size_bytes), nullptr);
           break;
-        case What::list: item = PyList_GetSlice(step.object, 0, PyList_Size(step.object)); break;
-        case What::open: item = PyDict_Copy(step.object); break;
+        case What::list:
+          if (again && has_list(current, step)) continue;
+          item = PyList_GetSlice(step.object, 0, PyList_Size(step.object));
+          break;
+        case What::open: {
+          parents[depth] = current;
+          spare_parents[depth] = spare;
+          ++depth;
+          Reuse reuse = Reuse::none;
+          if (has_spare && spare != nullptr) {
+            spare = DictPlaces::place(spare, step.index);
+            reuse = DictPlaces::reuse(spare, patterns_[step.slot]);
+            if (reuse == Reuse::none) spare = nullptr;
+          }
+          current = reuse == Reuse::whole ? spare : PyDict_Copy(step.object);
+          if (again && current == spare && spare != nullptr) continue;  // it is in its place
+          if (reuse == Reuse::whole) Py_INCREF(current);
+          if (current == nullptr || !put(parents[depth - 1], step, current, again, leftovers)) return false;
+          continue;
+        }
         default:
           --depth;
-          if (step.flag && PyDict_Size(current) == 0 && PyDict_DelItem(parents[depth], step.key) < 0) return false;
+          again = has_spare && parents[depth] == spare_parents[depth];
+          if (step.flag && PyDict_Size(current) == 0 && !remove(parents[depth], step, again, leftovers)) return false;
           current = parents[depth];
+          if (has_spare) spare = spare_parents[depth];
           continue;
       }
-      if (item == nullptr || DictPlaces::put(current, step.index, step.key, item) < 0) return false;
-      if (step.what == What::open) {
-        parents[depth++] = current;
-        current = item;
-      }
+      if (item == nullptr || !put(current, step, item, again, leftovers)) return false;
+    }
+    return true;
+  }
+
+  // Takes over the reference, also where it fails. `again`: into a dict that is used again.
+  static bool put(PyObject* dict, const Step& step, PyObject* item, bool again, Leftovers* leftovers) {
+    if (!again) return DictPlaces::put(dict, step.index, step.key, item) == 0;
+    let_go(std::exchange(DictPlaces::place(dict, step.index), item), leftovers);
+    return true;
+  }
+
+  static bool remove(PyObject* dict, const Step& step, bool again, Leftovers* leftovers) {
+    if (again) put(dict, step, new_reference(Py_None), true, leftovers);
+    return PyDict_DelItem(dict, step.key) == 0;
+  }
+
+  // Letting go of text and numbers runs nobody's code.
+  static void let_go(PyObject* object, Leftovers* leftovers) {
+    if (PyUnicode_CheckExact(object) || PyLong_CheckExact(object) || PyBool_Check(object)) Py_DECREF(object);
+    else leftovers->add(object);
+  }
+
+  // The list at a step's place in a dict that is used again, if that can be too and has so many items; else null.
+  static PyObject* list_at(PyObject* dict, const Step& step, Py_ssize_t size) {
+    PyObject* list = DictPlaces::place(dict, step.index);
+    return PyList_CheckExact(list) && Py_REFCNT(list) == 1 && PyList_Size(list) == size ? list : nullptr;
+  }
+
+  // Takes over the reference if true.
+  static bool put_in_list(PyObject* dict, const Step& step, PyObject* item, Leftovers* leftovers) {
+    PyObject* list = list_at(dict, step, 1);
+    if (list == nullptr) return false;
+    PyObject* before = PyList_GetItem(list, 0);
+    Py_INCREF(before);
+    PyList_SetItem(list, 0, item);
+    let_go(before, leftovers);
+    return true;
+  }
+
+  // Whether a list of constants is as it was.
+  static bool has_list(PyObject* dict, const Step& step) {
+    Py_ssize_t size = PyList_Size(step.object);
+    PyObject* list = list_at(dict, step, size);
+    if (list == nullptr) return false;
+    for (Py_ssize_t i = 0; i < size; ++i) {
+      if (PyList_GetItem(list, i) != PyList_GetItem(step.object, i)) return false;
     }
     return true;
   }
@@ -321,7 +329,8 @@ class DictBuilder {
     return list;
   }
 
-  PyObject* pattern_ = nullptr;
+  std::vector<DictPattern> patterns_;  // the event's, then those that steps open: their slot is the index here
+  std::vector<size_t> open_;           // while steps are added
   std::vector<Step> steps_;
   std::vector<std::vector<PyObject*>> names_;
   std::vector<std::vector<PyObject*>> members_;

@@ -23,6 +23,11 @@ cdef class EventIterator:
     cdef bint raise_on_reject
     cdef bint running  # or failed
     cdef list refused
+    # The last two events, which a later one is made of if nobody else has them any more: in a loop, the last one still has
+    # a name when the next is asked for.
+    cdef object last
+    cdef object last_but_one
+    cdef Leftovers leftovers
 
     def __cinit__(self, Plan plan not None, data, bint raise_on_reject, bint document):
         cdef Slice input
@@ -48,12 +53,12 @@ cdef class EventIterator:
     # Without the GIL, threads that use one iterator at once must not break it: one of them gets the ValueError of advance().
     def __next__(self):
         with cython.critical_section(self):
-            event = self.advance()
+            event = self.advance(DictPlaces.known())
         if event is None:
             raise StopIteration
         return event
 
-    cdef object advance(self):
+    cdef object advance(self, bint again):
         cdef Cursor* cursor = self.cursor.get()
         cdef Turn turn
         if self.running:
@@ -63,11 +68,19 @@ cdef class EventIterator:
         while True:
             turn = cursor.next()
             if turn == Turn.event:
-                event = self.plan._dict(cursor.event, cursor.message(), True, &self.short_texts)
+                event = self.plan._dict(cursor.event, cursor.message(), True, &self.short_texts,
+                                        <PyObject*>self.last_but_one, &self.leftovers)
+                spare = self.last_but_one
+                if again:
+                    self.last_but_one = self.last
+                    self.last = event
                 self.running = False
+                # From here on anybody's code may run, and ask for the next event.
+                self.leftovers.release()
                 return event
             if turn == Turn.end:
                 self.running = False
+                self.last = self.last_but_one = None
                 return None
             self.refused.append(_new_reject(cursor.reject))
             if self.raise_on_reject:

@@ -229,6 +229,9 @@ class Normalizer:
         It has ``events``, ``blank``, ``rejects`` and ``problems``, true for what was consumed so far and final at the
         end. Input other than bytes is copied first. With ``on_reject="raise"`` RecordError comes at the record's turn,
         and iterating may go on behind it. One iterator is for one thread at a time.
+
+        Every dict and list that somebody holds is fresh. An event that nobody holds any more when the next but one is
+        asked for becomes that one, which nobody can tell from a new one; what was put into it, if anything, goes then.
         """
         if self._shaped is not None:
             return self._shaped.iter_dicts(data)

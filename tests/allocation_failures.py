@@ -72,6 +72,7 @@ CALLS: dict[str, tuple[dict[str, Any], Callable[[Normalizer], Any]]] = {
     "to_arrow threads": ({}, lambda n: to_arrow(n, DATA * 40, threads=3)),
     "to_dicts": ({}, lambda n: n.to_dicts(DATA)),
     "iter_dicts": ({}, lambda n: list(n.iter_dicts(DATA))),
+    "a loop": ({}, lambda n: [event["message"] for event in n.iter_dicts(DATA)]),
     "parse": ({}, lambda n: n._plan.parse(GOOD)),
     "stream": ({}, stream),
     "document": ({"input_format": "json"}, lambda n: n.to_dicts(DOCUMENT)),

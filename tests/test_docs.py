@@ -1,6 +1,7 @@
 """What the documentation shows is so: every code block runs and prints what the page says, every link leads somewhere.
 
 `documentation.py` says how a block is tried. `.ci/run` runs those marked as commands, which install or take minutes.
+Longer runs stand within sentences, and are tried as far as their programs take them.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +61,48 @@ def test_commands_when_they_install_or_take_minutes_then_ci_runs_them_as_they_st
         pytest.skip("not part of an sdist")
     named = [block.command for page in PAGES for block in blocks(page) if block.command is not None]
     assert sorted(named) == sorted(re.findall(r"\bdocumented (\w+)", text_of(run)))
+
+
+#: Within sentences: what begins with a variable of ours or with a script of the repository, and the page it is on.
+SENTENCES = [
+    pytest.param(found[0].split(), id=f"{name_of(page)}: {found[0]}")
+    for page in PAGES
+    for found in re.finditer(r"(?<=`)(?:CFDNS_\w+=\S+|tests/fuzz/run|\.ci/\w+) [^`]+(?=`)", prose_of(page))
+]
+
+
+@pytest.mark.parametrize("words", SENTENCES)
+def test_command_when_a_sentence_names_it_then_its_program_takes_it(words: list[str]) -> None:
+    settings = dict(word.split("=") for word in words if "=" in word)
+    program, *arguments = words[len(settings) :]
+    if program == "pytest":
+        # Only collected: these take minutes. The modules read their settings then.
+        collected = subprocess.run(
+            [sys.executable, "-P", "-m", "pytest", "-q", "--collect-only", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **settings},
+            capture_output=True,
+            encoding="utf-8",
+        )
+        assert collected.returncode == 0, collected.stdout
+        readers = "".join(map(text_of, (ROOT / "tests").glob("*.py")))
+    elif program == "python":
+        assert arguments == ["-m", "build", "--wheel"]
+        readers = text_of(ROOT / "setup.py")
+    else:
+        if not (ROOT / program).exists():
+            pytest.skip("not part of an sdist")
+        readers = text_of(ROOT / program)
+        # As its usage has it, where what stands for something is in capitals.
+        usage = re.findall(rf"^# +{re.escape(program)} +(.*?)(?:  .*)?$", readers, re.MULTILINE)
+        patterns = [re.sub("[A-Z]{4,}", r"\\S+", re.escape(each).replace("SECONDS", r"\d+")) for each in usage]
+        assert any(re.fullmatch(pattern, " ".join(arguments)) for pattern in patterns), usage
+    for name in settings:
+        assert re.search(rf"\b{name}\b", readers), name
+
+
+def test_commands_when_looked_for_in_sentences_then_are_found() -> None:
+    assert len(SENTENCES) > 9
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)

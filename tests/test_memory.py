@@ -75,7 +75,8 @@ normalizer = Normalizer()
 call = {
     "to_ndjson": lambda: normalizer.to_ndjson(DATA),
     "to_dicts": lambda: normalizer.to_dicts(DATA),
-    "iter_dicts": lambda: list(normalizer.iter_dicts(DATA)),
+    "iter_dicts": lambda: list(normalizer.iter_dicts(DATA * 3)),
+    "a loop": lambda: [repr(event) for event in normalizer.iter_dicts(DATA * 3)],
     "parse": lambda: normalizer._plan.parse(GOOD),
 }[sys.argv[1]]
 expected = call()
@@ -97,7 +98,7 @@ print(failures)
 """
 
 
-@pytest.mark.parametrize("writer", ["to_ndjson", "to_dicts", "iter_dicts", "parse"])
+@pytest.mark.parametrize("writer", ["to_ndjson", "to_dicts", "iter_dicts", "a loop", "parse"])
 def test_conversion_when_any_object_cannot_be_made_then_memory_error_or_the_right_result(writer: str) -> None:
     pytest.importorskip("_testcapi")
     done = run_python(NO_MEMORY, writer)
@@ -118,6 +119,16 @@ def settled_bytes() -> int:
     # What the C library has got back it may keep for later.
     getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)(0)
     return resident_bytes()
+
+
+def loop(normalizer: Normalizer, data: bytes) -> list[str]:
+    messages = []
+    for event in normalizer.iter_dicts(data):
+        messages.append(event.get("message", ""))
+        # One dict, or the list in one, cannot be used again.
+        event.pop(("source", "related", "new")[len(messages) % 3], None)
+        event["witness"] = [event]
+    return messages
 
 
 def abandon(normalizer: Normalizer, data: bytes) -> None:
@@ -148,6 +159,7 @@ USES: dict[str, tuple[dict[str, Any], Callable[[Normalizer, bytes], Any]]] = {
     "ecs": ({"schema": "ecs"}, lambda normalizer, data: normalizer.to_dicts(data)),
     "lists": ({"dataset": "gateway_dns"}, lambda normalizer, data: normalizer.to_dicts(data)),
     "threads": ({}, lambda normalizer, data: normalizer.to_ndjson(data * 20, threads=2)),
+    "a loop that changes events": ({}, loop),
     "an abandoned iterator": ({}, abandon),
     "a reject that is raised": ({"on_reject": "raise"}, refuse),
     "a stream": ({}, stream_all),
@@ -231,7 +243,7 @@ finally:
     assert int(kilobytes) < 100_000
 
 
-@every_writer
+@pytest.mark.parametrize("write", [*WRITERS.values(), loop], ids=[*WRITERS, "a loop"])
 def test_references_when_events_are_gone_then_nothing_holds_the_shared_objects(write: Any) -> None:
     normalizer = Normalizer()
     shared = ["dns_logs", "network", "NoError", True, False, None, "QueryName"]

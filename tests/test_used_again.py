@@ -1,0 +1,242 @@
+"""Events that `iter_dicts` makes of earlier ones, which nobody holds any more: nobody can tell them from new ones."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import random
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import random_mappings
+from support import GOOD, containers, records
+from test_leftovers import BUNDLED, COUNT, SEED
+
+from cfdns_fast import MappingError, Normalizer
+from cfdns_fast.mapping import load
+
+#: What an event that was used may hold afterwards.
+VALUES: list[Callable[[], Any]] = [
+    lambda: None,
+    lambda: "x",
+    lambda: "".join(["AM", "S"]),
+    lambda: 1 << 70,
+    lambda: True,
+    lambda: {},
+    lambda: [],
+    lambda: ["network"],
+    lambda: {"name": "x"},
+    lambda: object(),
+]
+
+
+class Text(str):
+    """A key or value that is not exactly a str."""
+
+
+def change(pick: random.Random, event: dict[str, Any], held: list[Any]) -> None:
+    """Do to an event what its owner may do, and hold on to some of it."""
+    found = list(containers(event))
+    for _ in range(pick.choice([0, 0, 1, 2, 5])):
+        node = pick.choice(found)
+        if pick.random() < 0.2:
+            held.append(node)
+            continue
+        if isinstance(node, list):
+            change_list(pick, node)
+        else:
+            change_dict(pick, node, found)
+
+
+def change_list(pick: random.Random, node: list[Any]) -> None:
+    action = pick.randrange(5)
+    if action == 0 and node:
+        node[pick.randrange(len(node))] = pick.choice(VALUES)()
+    elif action == 1:
+        node.append(pick.choice(VALUES)())
+    elif action == 2:
+        node.clear()
+    elif action == 3 and node:
+        node.append(node.pop(0))
+    else:
+        node *= 2
+
+
+def change_dict(pick: random.Random, node: dict[Any, Any], found: list[Any]) -> None:
+    key = pick.choice([*node, "new", Text("new"), 1])
+    action = pick.randrange(9)
+    if action == 0:
+        node[key] = pick.choice(VALUES)()
+    elif action == 1:
+        node.pop(key, None)
+    elif action == 2:
+        # The last key now.
+        node[key] = node.pop(key, 0)
+    elif action == 3:
+        node.clear()
+    elif action == 4:
+        # In two places, perhaps within itself.
+        node[key] = pick.choice(found)
+    elif action == 5:
+        node.update((number, number) for number in range(pick.choice([1, 7, 100])))
+    elif action == 6:
+        items = [*node.items()]
+        node.clear()
+        node.update(items[::-1])
+    elif action == 7 and node:
+        other = pick.choice([*node])
+        node[key], node[other] = node[other], node.get(key)
+    else:
+        node[key] = copy.copy(node)
+
+
+def equal_and_alike(value: Any, other: Any) -> bool:
+    """Whether order and types are the same too; True is not 1."""
+    return value == other and repr(value) == repr(other)
+
+
+def require_new_events(normalizer: Normalizer, data: bytes, pick: random.Random) -> None:
+    """Consume events in some way, and require that each is what `to_dicts` gives and that none changes afterwards."""
+    expected = normalizer.to_dicts(data).output
+    window: deque[Any] = deque(maxlen=pick.choice([0, 1, 2, 3, 1000]))
+    held: list[Any] = []
+    texts: dict[int, str] = {}  # of what is still held
+    iterator = normalizer.iter_dicts(data)
+    count = 0
+    for event in iterator:
+        assert equal_and_alike(event, expected[count]), count
+        count += 1
+        parts = list(containers(event))
+        assert len(set(map(id, parts))) == len(parts)
+        assert not set(map(id, parts)) & {id(each) for other in (*window, *held) for each in parts_of(other)}
+        before = len(held)
+        change(pick, event, held)
+        texts.update((id(each), repr(each)) for each in held[before:])
+        window.append(event)
+        if window:
+            texts[id(event)] = repr(event)
+        if pick.random() < 0.1:
+            del event
+        if pick.random() < 0.05:
+            gc.collect()
+        for each in (*window, *held):
+            assert repr(each) == texts[id(each)]
+        del held[:-20]
+    assert count == len(expected)
+
+
+def parts_of(value: Any) -> Iterator[Any]:
+    """Give containers, of which some may hold themselves."""
+    seen: dict[int, Any] = {}
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, (dict, list)) and id(each) not in seen:
+            seen[id(each)] = each
+            left += each.values() if isinstance(each, dict) else each
+    yield from seen.values()
+
+
+@pytest.mark.parametrize(("schema", "dataset"), BUNDLED)
+def test_events_when_consumers_do_anything_with_them_then_later_ones_are_as_new(schema: str, dataset: str) -> None:
+    pick = random.Random(SEED)
+    sources = [source for each in load(schema, dataset).fields for source in each.sources]
+    normalizer = Normalizer(schema, dataset=dataset)
+    usual = records(12)
+    for _ in range(COUNT // 4):
+        data = usual if pick.random() < 0.5 else b"\n".join(random_mappings.batch(pick, sources) for _ in range(3))
+        require_new_events(normalizer, data, pick)
+
+
+def test_events_when_mappings_are_by_chance_and_consumers_do_anything_then_later_ones_are_as_new(
+    tmp_path: Path,
+) -> None:
+    pick = random.Random(SEED)
+    path = tmp_path / "mapping.toml"
+    for _ in range(COUNT // 4):
+        path.write_text(random_mappings.mapping(pick), encoding="utf-8")
+        try:
+            normalizer = Normalizer(path)
+        except MappingError:
+            continue
+        for _ in range(4):
+            data = b"\n".join(random_mappings.batch(pick, random_mappings.KEYS) for _ in range(3))
+            require_new_events(normalizer, data, pick)
+
+
+class Witness:
+    """Something in an event that acts when it goes."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self.act = act
+
+    def __del__(self) -> None:
+        self.act()
+
+
+PLACES: list[Callable[[dict[str, Any]], tuple[Any, Any]]] = [
+    lambda event: (event, "message"),
+    lambda event: (event, "new"),
+    lambda event: (event, "dns"),
+    lambda event: (event["dns"]["question"], "name"),
+    lambda event: (event["related"]["hosts"], 0),
+    lambda event: (event["event"]["category"], 0),
+    lambda event: (event["event"], "kind"),
+]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=range(len(PLACES)))
+def test_object_when_put_into_an_event_then_goes_before_the_iterator_and_may_ask_it_for_the_next(
+    place: Callable[[dict[str, Any]], tuple[Any, Any]],
+) -> None:
+    iterator = Normalizer().iter_dicts(records(50))
+    expected = iter(Normalizer().to_dicts(records(50)).output)
+    inner: list[Any] = []
+    outer: list[Any] = []
+    for event in iterator:
+        outer.append(copy.deepcopy(event))
+        node, key = place(event)
+        node[key] = Witness(lambda: inner.append(copy.deepcopy(next(iterator, None))))
+        del node
+    del event
+    given = sorted(filter(None, inner + outer), key=lambda each: each["message"])
+    assert given == sorted(expected, key=lambda each: each["message"])
+    assert len(inner) >= 20
+
+
+def test_event_when_dropped_then_what_was_put_into_it_goes_with_the_second_next_one_at_the_latest() -> None:
+    gone: list[int] = []
+    given = 0
+    for event in Normalizer().iter_dicts(records(30)):
+        assert given - 3 <= len(gone) <= given
+        event["new"] = Witness(lambda: gone.append(1))
+        given += 1
+    del event
+    assert len(gone) == given
+
+
+def test_event_when_it_holds_its_iterator_then_both_are_collected() -> None:
+    iterator = Normalizer().iter_dicts(records(9))
+    reference = weakref.ref(Witness(lambda: None))
+    for number, event in enumerate(iterator):
+        event["iterator"], event["itself"] = iterator, event
+        event["witness"] = witness = Witness(lambda: None)
+        if number == 4:
+            reference = weakref.ref(witness)
+            break
+    del iterator, event, witness
+    gc.collect()
+    assert reference() is None
+
+
+def test_constant_when_a_consumer_changed_it_then_the_next_events_have_it_as_it_is() -> None:
+    for event in Normalizer().iter_dicts(GOOD * 9):
+        assert event["event"] == {"category": ["network"], "dataset": "dns_logs", "kind": "event", "type": ["info"]}
+        event["event"]["kind"] = "alert"
+        event["event"]["category"][0] = "malware"
+        event["event"]["type"].append("denied")
+        event["observer"]["vendor"] = "".join(["Cloud", "flare"])
