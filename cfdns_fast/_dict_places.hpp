@@ -49,7 +49,10 @@ class Leftovers {
 struct DictPattern {
   static constexpr size_t most_places = 64;
 
-  PyObject* dict = nullptr;
+  explicit DictPattern(PyObject* dict) : dict(dict), tracked(PyObject_GC_IsTracked(dict) != 0) {}
+
+  PyObject* dict;
+  bool tracked;           // by the cyclic collector, because of the lists or dicts in it
   uint64_t changing = 0;  // a bit for each place
 };
 
@@ -93,7 +96,10 @@ class DictPlaces {
       same_values &= (pattern.changing >> i & 1) != 0 || entry[i].value == wanted[i].value;
     }
     if (!same_keys) return Reuse::none;
-    return same_values && mine->ma_used == size && keys->entry_count == size ? Reuse::whole : Reuse::parts;
+    // The collector stops tracking a dict that holds only texts, and nobody would begin again for what is written into it.
+    bool whole = same_values && mine->ma_used == size && keys->entry_count == size &&
+                 (!pattern.tracked || PyObject_GC_IsTracked(dict) != 0);
+    return whole ? Reuse::whole : Reuse::parts;
   }
 
   // The value of the index-th key of such a dict; null if the key was taken out.

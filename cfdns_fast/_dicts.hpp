@@ -73,7 +73,7 @@ class DictBuilder {
   // The event before anything is in it, like every pattern a dict of all keys in their order: constants as they are, and
   // something of the right kind (an object, a list, a dict) where a step will put a value.
   void set_pattern(PyObject* pattern) {
-    patterns_.push_back({pattern, 0});
+    patterns_.emplace_back(pattern);
     open_.push_back(0);
   }
 
@@ -96,7 +96,7 @@ class DictBuilder {
     if (step.what == What::open) {
       step.slot = static_cast<uint16_t>(patterns_.size());
       open_.push_back(patterns_.size());
-      patterns_.push_back({object, 0});
+      patterns_.emplace_back(object);
     }
     steps_.push_back(step);
   }

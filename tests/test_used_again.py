@@ -233,6 +233,13 @@ def test_event_when_it_holds_its_iterator_then_both_are_collected() -> None:
     assert reference() is None
 
 
+def test_dict_when_the_collector_stopped_watching_it_then_no_list_is_put_into_it() -> None:
+    for event in Normalizer().iter_dicts(GOOD * 9):
+        assert gc.is_tracked(event["related"])
+        event["related"]["hosts"] = event["related"]["ip"] = "x"
+        gc.collect()
+
+
 def test_constant_when_a_consumer_changed_it_then_the_next_events_have_it_as_it_is() -> None:
     for event in Normalizer().iter_dicts(GOOD * 9):
         assert event["event"] == {"category": ["network"], "dataset": "dns_logs", "kind": "event", "type": ["info"]}
