@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from unittest.mock import patch
 
 import pytest
 from command import RECORD, Cli, Finished, needs_posix, records, wait_until
 
 import cfdns_fast.cli as cli_module
+
+
+@pytest.fixture(autouse=True)
+def interrupts() -> Iterator[None]:
+    """SIGINT as a terminal's commands have it; those that a script starts in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @needs_posix
