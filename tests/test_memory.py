@@ -255,6 +255,7 @@ def test_references_when_events_are_gone_then_nothing_holds_the_shared_objects(w
     before = [sys.getrefcount(item) for item in watched]
     for _ in range(3):
         write(normalizer, data)
+    gc.collect()
     after = [sys.getrefcount(item) for item in watched]
     # None, True and False are counted by everybody else too.
     assert all(abs(b - a) < 50 for a, b in zip(before, after, strict=True))

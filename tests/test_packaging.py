@@ -7,6 +7,7 @@ import os
 import re
 import runpy
 import sys
+import sysconfig
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
@@ -37,13 +38,17 @@ def configuration() -> dict[str, Any]:
     return tomllib.loads(text("pyproject.toml"))
 
 
-def setup_arguments(monkeypatch: pytest.MonkeyPatch, folder: Path, abi3: str) -> dict[str, Any]:
-    """Run setup.py with stand-ins for what builds, which tests need not have; return what it asks for."""
+def setup_arguments(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, abi3: str, version: tuple[int, int, int], gil: bool = True
+) -> dict[str, Any]:
+    """Run setup.py with stand-ins for what builds, which tests need not have; return what it asks of a CPython."""
     asked: dict[str, Any] = {}
     for name in ("simdjson.h", "simdjson.cpp"):
         (folder / name).touch()
     with monkeypatch.context() as patched:
         patched.chdir(ROOT)
+        patched.setattr(sys, "version_info", version)
+        patched.setattr(sysconfig, "get_config_var", {"Py_GIL_DISABLED": 0 if gil else 1}.get)
         patched.setenv("CFDNS_ABI3", abi3)
         patched.setenv("CFDNS_SIMDJSON_DIR", str(folder))
         build = SimpleNamespace(cythonize=lambda extensions, **_: extensions)
@@ -114,20 +119,19 @@ def test_compile_flags_when_listed_then_are_portable() -> None:
 def test_setup_when_an_abi3_wheel_is_asked_for_or_not_then_macro_extension_and_tag_agree(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, abi3: str, tag: str | bool
 ) -> None:
-    monkeypatch.setattr(sys, "version_info", (3, 12, 0))
-    asked = setup_arguments(monkeypatch, tmp_path, abi3)
+    asked = setup_arguments(monkeypatch, tmp_path, abi3, (3, 12, 0))
     (core,) = asked["ext_modules"]
     assert dict(core.define_macros).get("Py_LIMITED_API") == ("0x030C0000" if tag else None)
     assert core.py_limited_api is bool(tag)
     assert asked["options"]["bdist_wheel"]["py_limited_api"] == tag
 
 
-def test_setup_when_an_abi3_wheel_is_asked_of_an_older_python_then_refuses(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize(("version", "gil"), [((3, 11, 9), True), ((3, 14, 0), False)])
+def test_setup_when_an_abi3_wheel_is_asked_of_a_python_that_has_none_then_refuses(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: tuple[int, int, int], gil: bool
 ) -> None:
-    monkeypatch.setattr(sys, "version_info", (3, 11, 9))
-    with pytest.raises(SystemExit, match=r"needs CPython 3\.12"):
-        setup_arguments(monkeypatch, tmp_path, "1")
+    with pytest.raises(SystemExit, match=r"needs CPython 3\.12 or newer, with the GIL"):
+        setup_arguments(monkeypatch, tmp_path, "1", version, gil)
 
 
 # Files
