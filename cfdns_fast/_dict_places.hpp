@@ -24,14 +24,18 @@ class Leftovers {
   Leftovers& operator=(const Leftovers&) = delete;
   ~Leftovers() { release(); }
 
-  // Takes over the reference.
-  void add(PyObject* object) noexcept {
+  // Make room for so many more, which add() then relies on; false if memory is out.
+  bool reserve(size_t count) noexcept {
     try {
-      objects_.push_back(object);
+      objects_.reserve(objects_.size() + count);
+      return true;
     } catch (const std::bad_alloc&) {
-      Py_DECREF(object);
+      return false;
     }
   }
+
+  // Takes over the reference.
+  void add(PyObject* object) noexcept { objects_.push_back(object); }
 
   void release() {
     while (!objects_.empty()) {
@@ -49,10 +53,7 @@ class Leftovers {
 struct DictPattern {
   static constexpr size_t most_places = 64;
 
-  explicit DictPattern(PyObject* dict) : dict(dict), tracked(PyObject_GC_IsTracked(dict) != 0) {}
-
-  PyObject* dict;
-  bool tracked;           // by the cyclic collector, because of the lists or dicts in it
+  PyObject* dict = nullptr;
   uint64_t changing = 0;  // a bit for each place
 };
 
@@ -79,10 +80,12 @@ class DictPlaces {
   static bool known() { return known_; }
 
   // What of a dict (or null) that was a copy of the pattern can be used again: nothing unless the caller alone holds it.
+  // Values are then written past CPython: to a dict that is watched from C, or that has become one of other keys, it is not
+  // done; the version tag, which 3.11 and 3.12 have and nothing in them asks for, stays.
   static Reuse reuse(PyObject* dict, const DictPattern& pattern) {
     if (!known_ || dict == nullptr || Py_REFCNT(dict) != 1 || !PyDict_CheckExact(dict)) return Reuse::none;
     const PyDictObject* mine = reinterpret_cast<PyDictObject*>(dict);
-    const Keys* keys = reinterpret_cast<const Keys*>(mine->ma_keys);
+    const Keys* keys = keys_of(dict);
     const Py_ssize_t size = reinterpret_cast<PyDictObject*>(pattern.dict)->ma_used;
     bool usual = mine->ma_values == nullptr && keys->kind == str_keys && keys->entry_count >= size &&
                  !is_watched(mine) && static_cast<size_t>(size) <= DictPattern::most_places;
@@ -96,9 +99,9 @@ class DictPlaces {
       same_values &= (pattern.changing >> i & 1) != 0 || entry[i].value == wanted[i].value;
     }
     if (!same_keys) return Reuse::none;
-    // The collector stops tracking a dict that holds only texts, and nobody would begin again for what is written into it.
+    // One that was larger for a while would stay so for ever.
     bool whole = same_values && mine->ma_used == size && keys->entry_count == size &&
-                 (!pattern.tracked || PyObject_GC_IsTracked(dict) != 0);
+                 keys->log2_size == keys_of(pattern.dict)->log2_size;
     return whole ? Reuse::whole : Reuse::parts;
   }
 
@@ -141,8 +144,12 @@ class DictPlaces {
 #endif
   }
 
+  static Keys* keys_of(PyObject* dict) {
+    return reinterpret_cast<Keys*>(reinterpret_cast<PyDictObject*>(dict)->ma_keys);
+  }
+
   static Entry* entries(PyObject* dict) {
-    Keys* keys = reinterpret_cast<Keys*>(reinterpret_cast<PyDictObject*>(dict)->ma_keys);
+    Keys* keys = keys_of(dict);
     return reinterpret_cast<Entry*>(reinterpret_cast<char*>(keys + 1) + (size_t{1} << keys->log2_index_bytes));
   }
 
@@ -159,7 +166,7 @@ class DictPlaces {
     }
     if (same) same = (copy = PyDict_Copy(pattern)) != nullptr;
     if (same) {
-      const Keys* keys = reinterpret_cast<const Keys*>(reinterpret_cast<PyDictObject*>(copy)->ma_keys);
+      const Keys* keys = keys_of(copy);
       same = reinterpret_cast<PyDictObject*>(copy)->ma_values == nullptr && keys->kind == str_keys &&
              keys->entry_count == size && keys->log2_size < 16 && keys->log2_index_bytes < 17;
     }
@@ -167,6 +174,11 @@ class DictPlaces {
     PyObject *key, *value;
     for (Py_ssize_t i = 0; same && PyDict_Next(copy, &position, &key, &value); ++i) {
       same = entries(copy)[i].key == key && entries(copy)[i].value == value;
+    }
+    // What is taken out leaves its place empty.
+    if (same) {
+      const Entry* last = entries(copy) + size - 1;
+      same = PyDict_DelItem(copy, last->key) == 0 && last->key == nullptr && last->value == nullptr;
     }
     Py_XDECREF(pattern);
     Py_XDECREF(copy);

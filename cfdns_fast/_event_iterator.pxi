@@ -53,12 +53,14 @@ cdef class EventIterator:
     # Without the GIL, threads that use one iterator at once must not break it: one of them gets the ValueError of advance().
     def __next__(self):
         with cython.critical_section(self):
-            event = self.advance(DictPlaces.known())
+            event = self.advance(True)
         if event is None:
             raise StopIteration
         return event
 
-    cdef object advance(self, bint again):
+    # What is let go of here may be anybody's, run anybody's code, ask for the next event and drop the iterator: that comes
+    # last, and the caller holds a reference to the iterator (in __next__ the critical section does).
+    cdef object advance(self, bint reuse_events):
         cdef Cursor* cursor = self.cursor.get()
         cdef Turn turn
         if self.running:
@@ -70,12 +72,11 @@ cdef class EventIterator:
             if turn == Turn.event:
                 event = self.plan._dict(cursor.event, cursor.message(), True, &self.short_texts,
                                         <PyObject*>self.last_but_one, &self.leftovers)
-                spare = self.last_but_one
-                if again:
+                if reuse_events and DictPlaces.known():
+                    spare = self.last_but_one  # until the end
                     self.last_but_one = self.last
                     self.last = event
                 self.running = False
-                # From here on anybody's code may run, and ask for the next event.
                 self.leftovers.release()
                 return event
             if turn == Turn.end:

@@ -231,7 +231,7 @@ class Normalizer:
         and iterating may go on behind it. One iterator is for one thread at a time.
 
         Every dict and list that somebody holds is fresh. An event that nobody holds any more when the next but one is
-        asked for becomes that one, which nobody can tell from a new one; what was put into it, if anything, goes then.
+        asked for becomes that one, as it would be if it were new; what was put into it, if anything, goes then.
         """
         if self._shaped is not None:
             return self._shaped.iter_dicts(data)

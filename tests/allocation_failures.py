@@ -14,15 +14,29 @@ from functools import cache
 from typing import Any
 from unittest.mock import patch
 
+from support import FULL_RECORD
+
 from cfdns_fast import Normalizer, _core, plan
 from cfdns_fast.mapping import load
 from cfdns_fast.stream import NdjsonStream
 
 GOOD = '{"QueryName":"www.éxample.com.","SourceIP":"192.0.2.7","Timestamp":1657233726,"x":[1,"\\u00e9"]}\n'.encode()
 LISTS = b'{"ResolvedIPs":["192.0.2.1","x"],"RData":[{"type":"1","data":"\\u00e9"}],"QueryName":"a.b.com"}\n'
+FULL = (FULL_RECORD + b"\n") * 20
 DATA = (GOOD * 3 + b"oops\n" + b'{"ColoCode":"\\u00e9"}{"QueryType":-1}\n') * 40 + b"{"
 DOCUMENT = b"[" + GOOD + b"," + GOOD + b"," + LISTS + b",1] oops"
 WRAPPED = b'{"\\u00e9":[{"QueryName":"a"}],"x":1}\n' + GOOD
+
+
+def change(event: dict[str, Any], number: int) -> str:
+    """Return an event as text, and then leave things in it that are to be replaced."""
+    text = repr(event)
+    event["dns"].pop("response_code", None)
+    event["related"]["hosts"] = event["observer"] = {"x": [number]}
+    event["cloudflare"]["x"] = number
+    if number % 3 == 0:
+        event["x"] = [event.pop("source")]
+    return text
 
 
 def stream(normalizer: Normalizer) -> Any:
@@ -72,7 +86,7 @@ CALLS: dict[str, tuple[dict[str, Any], Callable[[Normalizer], Any]]] = {
     "to_arrow threads": ({}, lambda n: to_arrow(n, DATA * 40, threads=3)),
     "to_dicts": ({}, lambda n: n.to_dicts(DATA)),
     "iter_dicts": ({}, lambda n: list(n.iter_dicts(DATA))),
-    "a loop": ({}, lambda n: [event["message"] for event in n.iter_dicts(DATA)]),
+    "a loop": ({}, lambda n: [change(event, number) for number, event in enumerate(n.iter_dicts(FULL))]),
     "parse": ({}, lambda n: n._plan.parse(GOOD)),
     "stream": ({}, stream),
     "document": ({"input_format": "json"}, lambda n: n.to_dicts(DOCUMENT)),

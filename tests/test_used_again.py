@@ -5,15 +5,16 @@ from __future__ import annotations
 import copy
 import gc
 import random
+import sys
 import weakref
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import random_mappings
-from support import GOOD, containers, records
+from support import FULL_RECORD, GOOD, containers, field, records, run_python, write_mapping
 from test_leftovers import BUNDLED, COUNT, SEED
 
 from cfdns_fast import MappingError, Normalizer
@@ -68,7 +69,7 @@ def change_list(pick: random.Random, node: list[Any]) -> None:
 
 def change_dict(pick: random.Random, node: dict[Any, Any], found: list[Any]) -> None:
     key = pick.choice([*node, "new", Text("new"), 1])
-    action = pick.randrange(9)
+    action = pick.randrange(10)
     if action == 0:
         node[key] = pick.choice(VALUES)()
     elif action == 1:
@@ -90,8 +91,12 @@ def change_dict(pick: random.Random, node: dict[Any, Any], found: list[Any]) -> 
     elif action == 7 and node:
         other = pick.choice([*node])
         node[key], node[other] = node[other], node.get(key)
-    else:
+    elif action == 8:
         node[key] = copy.copy(node)
+    else:
+        # Whoever makes a dict of nothing but texts makes one that the collector does not track.
+        for name, child in [*node.items()]:
+            node[name] = dict.fromkeys(child, "x") if isinstance(child, dict) else "x"
 
 
 def equal_and_alike(value: Any, other: Any) -> bool:
@@ -111,6 +116,9 @@ def require_new_events(normalizer: Normalizer, data: bytes, pick: random.Random)
         assert equal_and_alike(event, expected[count]), count
         count += 1
         parts = list(containers(event))
+        for node in parts:
+            if any(isinstance(child, (dict, list)) for child in (node.values() if isinstance(node, dict) else node)):
+                assert gc.is_tracked(node)
         assert len(set(map(id, parts))) == len(parts)
         assert not set(map(id, parts)) & {id(each) for other in (*window, *held) for each in parts_of(other)}
         before = len(held)
@@ -147,7 +155,7 @@ def test_events_when_consumers_do_anything_with_them_then_later_ones_are_as_new(
     sources = [source for each in load(schema, dataset).fields for source in each.sources]
     normalizer = Normalizer(schema, dataset=dataset)
     usual = records(12)
-    for _ in range(COUNT // 4):
+    for _ in range(COUNT // 8):
         data = usual if pick.random() < 0.5 else b"\n".join(random_mappings.batch(pick, sources) for _ in range(3))
         require_new_events(normalizer, data, pick)
 
@@ -157,7 +165,7 @@ def test_events_when_mappings_are_by_chance_and_consumers_do_anything_then_later
 ) -> None:
     pick = random.Random(SEED)
     path = tmp_path / "mapping.toml"
-    for _ in range(COUNT // 4):
+    for _ in range(COUNT // 8):
         path.write_text(random_mappings.mapping(pick), encoding="utf-8")
         try:
             normalizer = Normalizer(path)
@@ -233,11 +241,103 @@ def test_event_when_it_holds_its_iterator_then_both_are_collected() -> None:
     assert reference() is None
 
 
-def test_dict_when_the_collector_stopped_watching_it_then_no_list_is_put_into_it() -> None:
+@pytest.mark.parametrize("collect", [False, True])
+def test_dict_when_the_collector_does_not_track_it_then_it_does_once_a_list_is_put_into_it(collect: bool) -> None:
     for event in Normalizer().iter_dicts(GOOD * 9):
-        assert gc.is_tracked(event["related"])
-        event["related"]["hosts"] = event["related"]["ip"] = "x"
-        gc.collect()
+        assert gc.is_tracked(event) and gc.is_tracked(event["related"])
+        event["related"] = {key: ",".join(hosts) for key, hosts in event["related"].items()}
+        for key, child in event.items():
+            if isinstance(child, dict) and collect:
+                event[key] = str(child)
+        if collect:
+            gc.collect()
+
+
+class Dict(dict[str, Any]):
+    """A dict that is not exactly one."""
+
+
+class List(list[Any]):
+    """A list that is not exactly one."""
+
+
+def test_parts_when_they_were_replaced_by_ones_of_other_types_then_are_not_used_again() -> None:
+    for event in Normalizer().iter_dicts(GOOD * 9):
+        parts = list(containers(event))
+        assert {type(part) for part in parts} == {dict, list}
+        event["dns"] = Dict(event["dns"])
+        event["observer"] = OrderedDict(event["observer"])
+        event["related"]["hosts"] = List(event["related"]["hosts"])
+        event["event"]["type"] = List(event["event"]["type"])
+
+
+def test_event_when_it_was_large_for_a_while_then_later_ones_are_small() -> None:
+    sizes = []
+    for event in Normalizer().iter_dicts((FULL_RECORD + b"\n") * 9):
+        sizes.append(sys.getsizeof(event))
+        event.update((str(number), number) for number in range(1000))
+        for _ in range(1000):
+            event.popitem()
+    assert len(set(sizes)) == 1
+
+
+def test_constant_when_its_dict_has_many_others_then_is_right_too(tmp_path: Path) -> None:
+    constants = "".join(field(to=f"a.c{number}", kind="constant", value=f"v{number}") for number in range(100))
+    normalizer = Normalizer(write_mapping(tmp_path, field(**{"from": "K"}, to="a.k", kind="text") + constants))
+    for event in normalizer.iter_dicts(b'{"K":"x"}\n' * 9):
+        assert event["a"] == {"k": "x"} | {f"c{number}": f"v{number}" for number in range(100)}
+        event["a"]["c63"] = "x"
+
+
+def test_object_when_the_next_record_has_nothing_for_its_place_then_goes_when_the_event_is_whole() -> None:
+    seen: list[int] = []
+    full = GOOD * 2 + b'{"ColoCode":"AMS","Timestamp":1}\n' * 2
+    iterator = Normalizer().iter_dicts(full * 5)
+
+    def act() -> None:
+        for each in gc.get_referents(iterator):
+            if type(each) is dict and "message" in each:
+                seen.append(len(each.get("source", "xx")))
+
+    for event in iterator:
+        if "source" in event:
+            event["source"]["ip"] = Witness(act)
+    del event
+    assert len(seen) >= 10
+    # Half an event would have a source of which something is taken out already.
+    assert set(seen) == {2}
+
+
+COLLECTIONS = """
+import gc
+from cfdns_fast import Normalizer
+from support import GOOD
+normalizer = Normalizer()
+iterator = normalizer.iter_dicts(GOOD * 500)
+known = set(map(id, gc.get_objects()))
+looks = False
+def clear(phase, _):
+    for each in gc.get_objects() if looks and phase == "start" else ():
+        if type(each) is dict and ("question" in each or "dns" in each) and id(each) not in known:
+            each.clear()
+gc.callbacks.append(clear)
+gc.set_threshold(1, 1000, 1000)
+kept = []
+for _ in range(100):
+    # Those dicts and lists that were kept for later are used up, so that making one may begin a collection.
+    kept += [{1: 1} for _ in range(90)], [[] for _ in range(90)]
+    looks = True
+    event = next(iterator)
+    looks = False
+    assert list(event) == ["message", "event", "@timestamp", "dns", "observer", "related", "source"], event
+    event["dns"] = None
+"""
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="no collection begins while an event is made")
+def test_event_when_a_collection_begins_then_nobody_can_find_half_of_it() -> None:
+    done = run_python(COLLECTIONS)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_constant_when_a_consumer_changed_it_then_the_next_events_have_it_as_it_is() -> None:
