@@ -80,7 +80,7 @@ class Event {
     return found;
   }
 
-  uint8_t read(const Reading& reading, const Token& token, bool required) {
+  CFDNS_WITHIN uint8_t read(const Reading& reading, const Token& token, bool required) {
     switch (token.type) {
       case TokenType::string: {
         Slice text = token.escaped ? unescaped(token) : token.text;
@@ -124,7 +124,7 @@ class Event {
   }
 
   // Plain text needs no escape in JSON.
-  uint8_t read_string(const Reading& reading, Slice text, bool plain, bool required) {
+  CFDNS_WITHIN uint8_t read_string(const Reading& reading, Slice text, bool plain, bool required) {
     if (text.size_bytes == 0) return read_nothing(reading, required);
     switch (reading.kind) {
       case Kind::text: set_text(reading.slot, text, plain); return no_problem;
@@ -146,7 +146,7 @@ class Event {
     return problem;
   }
 
-  uint8_t read_number(const Reading& reading, const Token& token) {
+  CFDNS_WITHIN uint8_t read_number(const Reading& reading, const Token& token) {
     if (reading.kind == Kind::timestamp) return read_time_number(reading, token);
     const Slice text = token.text;
     if (text.size_bytes > 8 || !token.integer || *text.data == '-') return read_long_number(reading, token);
@@ -311,7 +311,7 @@ class Event {
     return set_time(reading, result, time);
   }
 
-  uint8_t read_time_number(const Reading& reading, const Token& token) {
+  CFDNS_WITHIN uint8_t read_time_number(const Reading& reading, const Token& token) {
     const Slice text = token.text;
     // Nothing but the text is wanted, which has these digits.
     bool is_ns = token.integer && text.size_bytes == TimeFormatter::ns_digits && formats_times && !counts_times &&
@@ -349,7 +349,7 @@ class Event {
     return no_problem;
   }
 
-  void read_name(const Reading& reading, Slice text, bool plain) {
+  CFDNS_WITHIN void read_name(const Reading& reading, Slice text, bool plain) {
     Slice name = text;
     while (name.size_bytes != 0 && *name.data == '.') ++name.data, --name.size_bytes;
     while (name.size_bytes != 0 && name.end()[-1] == '.') --name.size_bytes;

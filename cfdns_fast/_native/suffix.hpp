@@ -97,7 +97,7 @@ class SuffixTable {
   }
 
   // name: not empty, no dot at either end, padded. `plain`: it holds no backslash.
-  NameParts split(Slice name, bool plain) const {
+  CFDNS_WITHIN NameParts split(Slice name, bool plain) const {
     NameParts parts;
     const LabelFinder labels(name, plain);
     const char* start = name.data;
@@ -222,7 +222,7 @@ class SuffixTable {
   }
 
   // The child of node by label, or with "!" before it; 0 if there is none (the root is nobody's child).
-  uint32_t lookup(uint32_t node, Slice label, bool exception) const {
+  CFDNS_WITHIN uint32_t lookup(uint32_t node, Slice label, bool exception) const {
     // A folded label can be at most three times as short as the name writes it (three bytes of UTF-8 to one).
     if (label.size_bytes > 3 * longest_label_bytes_) return 0;
     if (!exception && ShortEdges::take(label)) return short_edges_.find(node, label);
