@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib.util import find_spec
@@ -16,6 +17,7 @@ NDJSON = "NDJSON to NDJSON"
 NDJSON_WITHOUT_MESSAGE = "NDJSON to NDJSON, without message"
 NDJSON_BATCHES = "NDJSON to NDJSON, 1,000-record batches"
 DICTS_ONE_BY_ONE = "NDJSON to dicts, one by one"
+DICTS_KEPT = "NDJSON to dicts, one by one, of which the last hundred are kept"
 DICTS_LIST = "NDJSON to dicts, lists of 1,000"
 ARROW = "NDJSON to Arrow"
 ARROW_BATCHES = "NDJSON to Arrow, 1,000-record batches"
@@ -23,6 +25,7 @@ READ_ONLY = "read nine fields (the floor)"
 LINES_ONLY = "find the line ends"
 
 BATCH_RECORDS = 1000
+KEPT_EVENTS = 100
 #: Lists of dicts are slow for everybody, and all batches are alike: a part of the corpus is enough.
 LIST_BATCHES = 20
 
@@ -39,6 +42,13 @@ def consume(events: Iterator[object]) -> None:
     """Take events one at a time and keep none."""
     for _ in events:
         pass
+
+
+def consume_and_keep(events: Iterator[object]) -> None:
+    """Take events one at a time and keep the last ones."""
+    last: deque[object] = deque(maxlen=KEPT_EVENTS)
+    for event in events:
+        last.append(event)
 
 
 class Lineup:
@@ -69,7 +79,7 @@ class Lineup:
         """Return all contenders, those side by side that are compared: a machine's moods last for seconds."""
 
         def place(contender: Contender) -> tuple[bool, int, bool]:
-            to_dicts = (DICTS_ONE_BY_ONE, DICTS_LIST)
+            to_dicts = (DICTS_ONE_BY_ONE, DICTS_KEPT, DICTS_LIST)
             kind = to_dicts.index(contender.task) if contender.task in to_dicts else -1
             return contender.variant != "typical", kind, contender.task not in (LINES_ONLY, READ_ONLY)
 
@@ -124,16 +134,20 @@ class Lineup:
             )
 
     def iter_dicts(self, who: ModuleType, short: str) -> None:
-        """Add a conversion to dicts that are consumed one by one."""
+        """Add conversions to dicts that are consumed one by one."""
         data = self.data("typical")
-        self._add(
-            who,
-            short,
-            DICTS_ONE_BY_ONE,
-            "typical",
-            lambda: consume(who.iter_dicts(data)),
-            lambda: differing_events(self.right("typical"), who.iter_dicts(data)),
-        )
+        for task, name, run in (
+            (DICTS_ONE_BY_ONE, "iter_dicts", consume),
+            (DICTS_KEPT, "kept_dicts", consume_and_keep),
+        ):
+            self._add(
+                who,
+                f"{short}.{name}",
+                task,
+                "typical",
+                lambda run=run: run(who.iter_dicts(data)),
+                lambda: differing_events(self.right("typical"), who.iter_dicts(data)),
+            )
 
     def list_dicts(self, who: ModuleType, short: str) -> None:
         """Add a conversion to lists of dicts, a batch at a time."""
@@ -186,7 +200,7 @@ class Lineup:
             lambda: differing_rows(self.right("typical"), b"".join(map(ours.to_ndjson, pieces))),
             pieces=pieces,
         )
-        self.iter_dicts(module, "ours.iter_dicts")
+        self.iter_dicts(module, "ours")
         self.list_dicts(module, "ours.list_dicts")
         if find_spec("pyarrow") is None:
             self.absent["ours"] = "pyarrow is not installed"
@@ -241,7 +255,7 @@ class Lineup:
             if everybody:
                 self.ndjson(peer, f"{name}.ndjson_distinct", "distinct")
             if hasattr(peer, "iter_dicts") and (everybody or name == "orjson_dict"):
-                self.iter_dicts(peer, f"{name}.iter_dicts")
+                self.iter_dicts(peer, name)
                 self.list_dicts(peer, f"{name}.list_dicts")
 
     def floors(self) -> None:
