@@ -11,6 +11,7 @@ _Batch = TypeVar("_Batch")
 BROKEN_PLACE: int
 LINES_PLACE: int
 BROKEN_LINE_PLACE: int
+REUSES_EVENTS: bool
 
 def active_kernel() -> str: ...
 def available_kernels() -> list[str]: ...

@@ -49,7 +49,7 @@ cdef extern from "cfdns_fast/_dicts.hpp" namespace "cfdns":
         cbool try_out()
 
         @staticmethod
-        cbool known()
+        cbool is_layout_known()
 
     cdef cppclass Leftovers:
         void release()

@@ -1,4 +1,4 @@
-// Events as Python dicts. This header and the one it includes are the only ones, besides what Cython writes, that include
+// Events as Python dicts. This header and _dict_places.hpp are the only ones, besides what Cython writes, that include
 // Python.h.
 //
 // References are counted by hand: what Cython adds for safety cost a tenth of the whole event. Every function that returns
@@ -129,7 +129,7 @@ class DictBuilder {
   // are what they were. `leftovers` is for what else it held.
   PyObject* build(const Event& event, Slice message, bool padded, ShortTexts* short_texts, PyObject* spare,
                   Leftovers* leftovers) const {
-    const CollectorHeld held;
+    [[maybe_unused]] const CollectorHeld held;
     Reuse reuse = DictPlaces::reuse(spare, patterns_[0]);
     // A step lets go of one object at most.
     if (reuse != Reuse::none && !leftovers->reserve(steps_.size())) return PyErr_NoMemory();
@@ -150,7 +150,7 @@ class DictBuilder {
   struct Step {
     What what;
     bool flag;
-    uint8_t keep = 0;   // where in `kept` the object of this slot goes for later steps, 0 for nowhere
+    uint8_t keep = 0;   // where in `kept` the object of this slot goes for later steps, 0 for where nobody looks
     uint8_t again = 0;  // where an earlier step put it
     uint16_t slot;
     uint16_t index;
@@ -188,7 +188,7 @@ class DictBuilder {
     bool ascii = padded && is_ascii(message);
     for (const Step& step : steps_) {
       bool in_place = has_spare && current == spare;
-      PyObject* item;
+      PyObject* item = nullptr;
       switch (step.what) {
         case What::value: {
           const Value& value = event.values[step.slot];
@@ -232,7 +232,7 @@ class DictBuilder {
           if (current == nullptr || !put(parents[depth - 1], step, current, in_place, leftovers)) return false;
           continue;
         }
-        default:
+        case What::close:
           --depth;
           in_place = has_spare && parents[depth] == spare_parents[depth];
           if (step.flag && PyDict_Size(current) == 0 && !remove(parents[depth], step, in_place, leftovers))
@@ -260,7 +260,7 @@ class DictBuilder {
 
   static void exchange(PyObject* dict, const Step& step, PyObject* item, Leftovers* leftovers) {
     // The collector does not track a dict in which it, or whoever made it, found nothing but texts and numbers.
-    if (PyObject_IS_GC(item) && !PyObject_GC_IsTracked(dict)) PyObject_GC_Track(dict);
+    if (PyType_IS_GC(Py_TYPE(item)) && !PyObject_GC_IsTracked(dict)) PyObject_GC_Track(dict);
     let_go(std::exchange(DictPlaces::place(dict, step.index), item), leftovers);
   }
 

@@ -12,7 +12,8 @@ cdef class EventIterator:
 
     Notes
     -----
-    Not for several threads at once. It owns what it needs of the input. After a MemoryError it cannot go on.
+    Not for several threads at once. It owns what it needs of the input. After a MemoryError it cannot go on. It keeps
+    the last two events, which later ones are made of if nobody else has them then (not where REUSES_EVENTS is false).
     """
 
     cdef Plan plan
@@ -72,8 +73,8 @@ cdef class EventIterator:
             if turn == Turn.event:
                 event = self.plan._dict(cursor.event, cursor.message(), True, &self.short_texts,
                                         <PyObject*>self.last_but_one, &self.leftovers)
-                if reuse_events and DictPlaces.known():
-                    spare = self.last_but_one  # until the end
+                if reuse_events and _reuses_events:
+                    spare = self.last_but_one  # it must not go, with what it holds, before the state is whole again
                     self.last_but_one = self.last
                     self.last = event
                 self.running = False

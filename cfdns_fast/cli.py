@@ -19,9 +19,10 @@ import click
 from .errors import CfdnsError, InputFormatError, MappingError
 from .files import InputFault, blocks_ahead
 from .mapping import DEFAULT_DATASET, is_path
-from .normalizer import Normalizer
+from .normalizer import MOST_RECORD_BYTES, USUAL_RECORD_BYTES, Normalizer
 from .outputs import Output, OutputFault
 from .paths import STANDARD_STREAM, PathError, check_outputs, total_bytes
+from .plan import TIMESTAMP_UNITS
 from .report import Progress, Tally, reject_line, say
 from .results import Result
 from .shapes import INPUT_FORMATS, check_options
@@ -134,7 +135,7 @@ def _cli(context: click.Context) -> None:
 )
 @click.option(
     "--timestamp-unit",
-    type=click.Choice(["auto", "s", "ms", "us", "ns"]),
+    type=click.Choice(TIMESTAMP_UNITS),
     default="auto",
     show_default=True,
     help="The unit of numeric timestamps; auto tells it by their size.",
@@ -142,8 +143,8 @@ def _cli(context: click.Context) -> None:
 @click.option(
     "--max-record-bytes",
     metavar="BYTES",
-    type=click.IntRange(1, 1 << 30),
-    default=1 << 20,
+    type=click.IntRange(1, MOST_RECORD_BYTES),
+    default=USUAL_RECORD_BYTES,
     show_default=True,
     help="A longer record is a reject.",
 )

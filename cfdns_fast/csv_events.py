@@ -19,7 +19,7 @@ from .stream import LineCount
 if TYPE_CHECKING:
     from ._core import Plan
 
-__all__ = ["RowIterator", "RowPlan", "RowStream"]
+__all__ = ["RowIterator", "RowPlan", "RowStream", "collect", "records_of"]
 
 #: Rows are measured before they become JSON, which is longer.
 _UNLIMITED_BYTES = 1 << 40

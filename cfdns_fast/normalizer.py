@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
 
 from . import mapping
 from .plan import TIMESTAMP_UNITS, compile_plan
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from .csv_events import RowIterator
     from .shaped import ShapedInput
 
-__all__ = ["Normalizer", "parse"]
+__all__ = ["MOST_RECORD_BYTES", "USUAL_RECORD_BYTES", "Normalizer", "parse"]
 
-_MOST_RECORD_BYTES = 2**30
+USUAL_RECORD_BYTES = 2**20
+MOST_RECORD_BYTES = 2**30
 _MOST_THREADS = 1024
 
 
@@ -86,7 +87,7 @@ class Normalizer:
         keep_message: bool = True,
         private_suffixes: bool = False,
         timestamp_unit: str = "auto",
-        max_record_bytes: int = 1048576,
+        max_record_bytes: int = USUAL_RECORD_BYTES,
         input_format: str = "ndjson",
         columns: Sequence[str] | None = None,
         record_delimiter: str | None = None,
@@ -97,8 +98,8 @@ class Normalizer:
         _one_of("keep_message", keep_message, (True, False))
         _one_of("private_suffixes", private_suffixes, (True, False))
         _one_of("timestamp_unit", timestamp_unit, TIMESTAMP_UNITS)
-        if not _is_whole(max_record_bytes) or not 1 <= max_record_bytes <= _MOST_RECORD_BYTES:
-            allowed = f"a whole number from 1 to {_MOST_RECORD_BYTES}"
+        if not _is_whole(max_record_bytes) or not 1 <= max_record_bytes <= MOST_RECORD_BYTES:
+            allowed = f"a whole number from 1 to {MOST_RECORD_BYTES}"
             raise ValueError(f"max_record_bytes must be {allowed}, not {max_record_bytes!r}")
         names, delimiter = check_options(input_format, columns, record_delimiter)
         loaded = mapping.load(schema, dataset)
@@ -238,12 +239,12 @@ class Normalizer:
         return self._plan.iter_dicts(data, raise_on_reject=self._raise_on_reject)
 
 
-def _is_whole(value: object) -> bool:
+def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _check_threads(threads: object) -> None:
-    if not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= _MOST_THREADS:
+    if not _is_whole(threads) or not 1 <= threads <= _MOST_THREADS:
         raise ValueError(f"threads must be a whole number from 1 to {_MOST_THREADS}, not {threads!r}")
 
 

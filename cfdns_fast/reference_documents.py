@@ -7,7 +7,7 @@ import re
 from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
-from .reference_records import Record, _decode_json, _reject_code
+from .reference_records import Record, decode_json, reject_code
 from .results import RAW_LIMIT_BYTES, Reject
 
 __all__ = ["Documents", "Fault"]
@@ -63,10 +63,10 @@ class Documents:
             line += self.data.count(b"\n", counted, start)
             counted = start
             raw = self.data[start:end]
-            code = _reject_code(raw, self._max_record_bytes) if is_item else "json.syntax"
+            code = reject_code(raw, self._max_record_bytes) if is_item else "json.syntax"
             if code == "json.not_object" and raw.startswith(b"{"):
                 text = raw.decode("utf-8")
-                yield Record(text, _decode_json(text))
+                yield Record(text, decode_json(text))
             else:
                 yield Reject(line, start, end - start, code, raw[:RAW_LIMIT_BYTES])
 
@@ -165,7 +165,7 @@ class Documents:
         if word is None or (word.end() == limit and not at_end):
             return None
         try:
-            _decode_json(word.group().decode("utf-8"))
+            decode_json(word.group().decode("utf-8"))
         except ValueError:
             return None
         return word.end()

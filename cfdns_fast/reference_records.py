@@ -11,11 +11,21 @@ from typing import Any, NoReturn
 
 from .results import RAW_LIMIT_BYTES, Reject
 
-__all__ = ["Number", "Record", "int64", "records"]
+__all__ = [
+    "DEPTH_LIMIT",
+    "Number",
+    "Record",
+    "cut",
+    "decode_json",
+    "int64",
+    "lines",
+    "records",
+    "reject_code",
+]
 
 _BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t\r"
-_DEPTH_LIMIT = 256
+DEPTH_LIMIT = 256
 _INT64 = range(-(2**63), 2**63)
 _INTEGER = re.compile(r"-?[0-9]+")
 
@@ -65,11 +75,11 @@ def int64(text: str) -> int | None:
 
 def records(data: bytes, max_record_bytes: int) -> Iterator[Record | Reject | None]:
     """Give what every line holds: records and rejects, in order; None for a blank line."""
-    for number, line_offset, line in _lines(data):
+    for number, line_offset, line in lines(data):
         if not line.strip(_BLANK):
             yield None
             continue
-        for start, end, found in _cut(line, max_record_bytes):
+        for start, end, found in cut(line, max_record_bytes):
             if isinstance(found, Record):
                 yield found
             else:
@@ -77,7 +87,7 @@ def records(data: bytes, max_record_bytes: int) -> Iterator[Record | Reject | No
                 yield Reject(number, line_offset + start, end - start, found, raw)
 
 
-def _lines(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+def lines(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Give number, byte offset and content of every line: NDJSON ends lines at 0x0A, and RFC 8259 has no such byte raw.
 
     One CR before 0x0A belongs to the line end. A byte order mark is skipped: RFC 8259 section 8.1 lets a reader do so.
@@ -93,7 +103,7 @@ def _lines(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         offset = end + 1
 
 
-def _cut(line: bytes, max_record_bytes: int) -> Iterator[tuple[int, int, Record | str]]:
+def cut(line: bytes, max_record_bytes: int) -> Iterator[tuple[int, int, Record | str]]:
     """Cut a line from the left: start, end, and a record or the code of a reject.
 
     Complete objects may stand side by side (``{…}{…}``: a writer lost a newline); whatever is not one takes the rest of
@@ -106,7 +116,7 @@ def _cut(line: bytes, max_record_bytes: int) -> Iterator[tuple[int, int, Record 
             continue
         record, end = _complete_object(line, position)
         if record is None:
-            yield position, len(line), _reject_code(line[position:], max_record_bytes)
+            yield position, len(line), reject_code(line[position:], max_record_bytes)
             return
         if end - position > max_record_bytes:
             yield position, end, "record.too_large"
@@ -124,12 +134,12 @@ def _complete_object(line: bytes, start: int) -> tuple[Record | None, int]:
         return None, start
     try:
         text = line[start:end].decode("utf-8")
-        return Record(text, _decode_json(text)), end
+        return Record(text, decode_json(text)), end
     except ValueError:
         return None, start
 
 
-def _reject_code(rest: bytes, max_record_bytes: int) -> str:
+def reject_code(rest: bytes, max_record_bytes: int) -> str:
     """Say why bytes are no record; the codes in the order of errors.REJECT_CODES, the first that applies."""
     if len(rest) > max_record_bytes:
         return "record.too_large"
@@ -137,10 +147,10 @@ def _reject_code(rest: bytes, max_record_bytes: int) -> str:
         text = rest.decode("utf-8")
     except UnicodeDecodeError:
         return "json.utf8"
-    if any(depth > _DEPTH_LIMIT for depth, _ in _depths(rest, 0)):
+    if any(depth > DEPTH_LIMIT for depth, _ in _depths(rest, 0)):
         return "json.depth"
     try:
-        _decode_json(text)
+        decode_json(text)
     except ValueError:
         return "json.syntax"
     return "json.surrogate" if _has_unpaired_surrogate(text) else "json.not_object"
@@ -166,7 +176,7 @@ def _depths(content: bytes, start: int) -> Iterator[tuple[int, int]]:
 
 def _object_end(line: bytes, start: int) -> int | None:
     for depth, end in _depths(line, start):
-        if depth > _DEPTH_LIMIT:
+        if depth > DEPTH_LIMIT:
             return None
         if depth == 0:
             return end
@@ -183,7 +193,7 @@ def _refuse_constant(name: str) -> NoReturn:
 _DECODER = json.JSONDecoder(parse_int=Number, parse_float=Number, parse_constant=_refuse_constant, strict=True)
 
 
-def _decode_json(text: str) -> Any:
+def decode_json(text: str) -> Any:
     return _DECODER.decode(text)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from .errors import InputFormatError
 from .reference_documents import Documents, Fault
-from .reference_records import _DEPTH_LIMIT, Record, _cut, _lines
+from .reference_records import DEPTH_LIMIT, Record, cut, lines
 from .results import RAW_LIMIT_BYTES, Reject
 
 __all__ = ["shaped_records"]
@@ -57,12 +57,12 @@ def shaped_records(
 
 def _delimited(data: bytes, delimiter: bytes, max_record_bytes: int) -> Iterator[Found]:
     """Read NDJSON whose lines a delimiter between objects cuts into pieces, each read as a line is."""
-    for number, line_offset, line in _lines(data):
+    for number, line_offset, line in lines(data):
         pieces = list(_pieces(line, delimiter))
         if len(pieces) == 1 and not line.strip(b" \t\r"):
             yield None
         for offset, piece in pieces:
-            for start, end, found in _cut(piece, max_record_bytes):
+            for start, end, found in cut(piece, max_record_bytes):
                 if isinstance(found, Record):
                     yield found
                 else:
@@ -120,7 +120,7 @@ def _object_or_fault(line: bytes, at: int) -> tuple[int, bool]:
                 break
             wanted = _behind_value(closing)
         elif mark in ("{", "["):
-            if wanted.isdisjoint((mark, "value")) or len(closing) == _DEPTH_LIMIT:
+            if wanted.isdisjoint((mark, "value")) or len(closing) == DEPTH_LIMIT:
                 break
             closing.append("}" if mark == "{" else "]")
             wanted = {"key", "}"} if mark == "{" else {"value", "]"}
@@ -188,13 +188,13 @@ class _Rows:
         end = start
         alone = start < self._looked_until
 
-        def lines() -> Iterator[str]:
+        def texts() -> Iterator[str]:
             nonlocal end
             while end < len(self._data) and end - start <= self._max_record_bytes and not (alone and end > start):
                 line_start, end = end, self._line_end(end)
                 yield self._data[line_start:end].decode("utf-8", "surrogateescape")
 
-        reader = csv.reader(lines(), delimiter=self._delimiter, strict=True)
+        reader = csv.reader(texts(), delimiter=self._delimiter, strict=True)
         limit = csv.field_size_limit(2**31 - 1)
         try:
             return next(reader), end

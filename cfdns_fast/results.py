@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["RAW_LIMIT_BYTES", "Reject", "Result"]
+__all__ = ["NOTHING", "RAW_LIMIT_BYTES", "Reject", "Result"]
 
 Output = TypeVar("Output")
 
@@ -59,3 +59,7 @@ class Result(Generic[Output]):
     blank: int
     rejects: tuple[Reject, ...]
     problems: dict[str, int]
+
+
+#: Of no bytes.
+NOTHING: Result[bytes] = Result(b"", 0, 0, (), {})

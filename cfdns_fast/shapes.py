@@ -13,7 +13,7 @@ from .mapping import Mapping
 if TYPE_CHECKING:
     from ._core import Plan
 
-__all__ = ["HEAD_BYTES", "INPUT_FORMATS", "check_options", "detect", "known_fields"]
+__all__ = ["HEAD_BYTES", "INPUT_FORMATS", "check_options", "detect", "is_header", "known_fields"]
 
 INPUT_FORMATS = ("ndjson", "json", "csv", "tsv", "auto")
 

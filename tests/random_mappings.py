@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+
+from cfdns_fast import MappingError, Normalizer
+
+#: So many mappings by chance; more with CFDNS_MAPPINGS, others with CFDNS_MAPPINGS_SEED.
+COUNT = int(os.environ.get("CFDNS_MAPPINGS", "400"))
+SEED = int(os.environ.get("CFDNS_MAPPINGS_SEED", "20261127"))
+
+BUNDLED = [
+    (schema, dataset) for schema in ("sekoia", "ecs") for dataset in ("dns_logs", "dns_firewall_logs", "gateway_dns")
+]
 
 KEYS = "ABCDEFGH"
 
@@ -68,6 +81,17 @@ def mapping(pick: random.Random) -> str:
         lines.append("[[field]]")
         lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in field.items()]
     return "\n".join(lines)
+
+
+def normalizers(pick: random.Random, folder: Path, count: int) -> Iterator[tuple[Normalizer, Path]]:
+    """Give the normalizers of so many mappings, but of those that are refused, and the file."""
+    path = folder / "mapping.toml"
+    for _ in range(count):
+        path.write_text(mapping(pick), encoding="utf-8")
+        try:
+            yield Normalizer(path), path
+        except MappingError:
+            continue
 
 
 def value(pick: random.Random, depth: int = 0) -> str:

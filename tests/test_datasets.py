@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import Cli
 from golden import flatten
 
 from cfdns_fast import MappingError, Normalizer, parse
@@ -107,6 +108,18 @@ def test_dataset_when_given_then_every_entrance_takes_it() -> None:
     assert normalizer.to_dicts(record).output == list(normalizer.iter_dicts(record)) == [event]
     assert pickle.loads(pickle.dumps(normalizer)).to_dicts(record).output == [event]
     assert "dataset='gateway_dns'" in repr(normalizer)
+
+
+def test_dataset_when_the_command_is_given_one_then_takes_it(cli: Cli) -> None:
+    run = cli("convert", "--dataset", "gateway_dns", input=b'{"Datetime":"2023-02-24T12:12:07Z"}')
+    assert (run.code, json.loads(run.output)["@timestamp"]) == (0, "2023-02-24T12:12:07Z")
+
+
+def test_dataset_when_the_command_is_given_one_besides_a_mapping_file_then_says_what_is_wrong(cli: Cli) -> None:
+    cli.write("my.toml", b"")
+    run = cli("convert", "--dataset", "gateway_dns", "--schema", "./my.toml", input=b"")
+    assert run.code == 2
+    assert "--dataset goes with a bundled schema" in run.lines[-1]
 
 
 @pytest.mark.parametrize(

@@ -63,46 +63,79 @@ def test_commands_when_they_install_or_take_minutes_then_ci_runs_them_as_they_st
     assert sorted(named) == sorted(re.findall(r"\bdocumented (\w+)", text_of(run)))
 
 
-#: Within sentences: what begins with a variable of ours or with a script of the repository, and the page it is on.
+#: Within sentences: what begins with a variable of ours, a script of the repository, or python; and the page it is on.
 SENTENCES = [
     pytest.param(found[0].split(), id=f"{name_of(page)}: {found[0]}")
     for page in PAGES
-    for found in re.finditer(r"(?<=`)(?:CFDNS_\w+=\S+|tests/fuzz/run|\.ci/\w+) [^`]+(?=`)", prose_of(page))
+    for found in re.finditer(
+        r"(?<=`)(?:(?:CFDNS_\w+=\S+ )+\S+|tests/fuzz/run|\.ci/\w+|python(?= ))(?: [^`]+)?(?=`)", prose_of(page)
+    )
 ]
 
 
 @pytest.mark.parametrize("words", SENTENCES)
 def test_command_when_a_sentence_names_it_then_its_program_takes_it(words: list[str]) -> None:
-    settings = dict(word.split("=") for word in words if "=" in word)
+    settings = dict(word.split("=") for word in words if word.startswith("CFDNS_"))
     program, *arguments = words[len(settings) :]
     if program == "pytest":
-        # Only collected: these take minutes. The modules read their settings then.
-        collected = subprocess.run(
-            [sys.executable, "-P", "-m", "pytest", "-q", "--collect-only", *arguments],
-            cwd=ROOT,
-            env={**os.environ, **settings},
-            capture_output=True,
-            encoding="utf-8",
-        )
-        assert collected.returncode == 0, collected.stdout
-        readers = "".join(map(text_of, (ROOT / "tests").glob("*.py")))
+        readers = require_tests(arguments, settings)
     elif program == "python":
-        assert arguments == ["-m", "build", "--wheel"]
-        readers = text_of(ROOT / "setup.py")
+        readers = require_python(arguments)
     else:
         if not (ROOT / program).exists():
             pytest.skip("not part of an sdist")
         readers = text_of(ROOT / program)
-        # As its usage has it, where what stands for something is in capitals.
-        usage = re.findall(rf"^# +{re.escape(program)} +(.*?)(?:  .*)?$", readers, re.MULTILINE)
-        patterns = [re.sub("[A-Z]{4,}", r"\\S+", re.escape(each).replace("SECONDS", r"\d+")) for each in usage]
-        assert any(re.fullmatch(pattern, " ".join(arguments)) for pattern in patterns), usage
+        require_usage(program, arguments, readers)
     for name in settings:
         assert re.search(rf"\b{name}\b", readers), name
 
 
+def require_tests(arguments: list[str], settings: dict[str, str]) -> str:
+    """Require that pytest collects that; return the text of what is run."""
+    # No more: these take minutes. The modules read their settings then.
+    collected = subprocess.run(
+        [sys.executable, "-P", "-m", "pytest", "-q", "--collect-only", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert collected.returncode == 0, collected.stdout
+    module = text_of(ROOT / arguments[0])
+    imported = re.findall(r"^(?:from|import) (\w+)", module, re.MULTILINE)
+    files = [ROOT / "tests" / f"{name}.py" for name in ("conftest", *imported)]
+    return module + "".join(text_of(file) for file in files if file.exists())
+
+
+def require_python(arguments: list[str]) -> str:
+    """Require that there is such a module or file, and that it takes its options; return what reads variables."""
+    if arguments[0] != "-m":
+        assert (ROOT / arguments[0]).exists()
+        return text_of(ROOT / arguments[0])
+    module, *options = arguments[1:]
+    if module == "benchmarks":
+        code = "import sys; sys.path.append('.'); from benchmarks.__main__ import _parser; _parser().parse_args()"
+        parsed = subprocess.run([sys.executable, "-P", "-c", code, *options], cwd=ROOT, capture_output=True, text=True)
+        assert parsed.returncode == 0, parsed.stderr
+    path = ROOT.joinpath(*module.split("."))
+    assert module in ("pytest", "build") or path.with_suffix(".py").exists() or (path / "__main__.py").exists()
+    return text_of(ROOT / "setup.py") if module == "build" else ""
+
+
+def require_usage(program: str, arguments: list[str], text: str) -> None:
+    """Require that a script's usage, at its beginning, has these arguments, where capitals stand for something."""
+    usages = [
+        each.strip() for each in re.findall(rf"^# +{re.escape(program)}((?: \S+)*)(?:  .*)?$", text, re.MULTILINE)
+    ]
+    if not usages:
+        assert not arguments, "it has no usage"
+        return
+    patterns = [re.sub("[A-Z]{4,}", r"\\S+", re.escape(usage).replace("SECONDS", r"\d+")) for usage in usages]
+    assert any(re.fullmatch(pattern, " ".join(arguments)) for pattern in patterns), usages
+
+
 def test_commands_when_looked_for_in_sentences_then_are_found() -> None:
-    assert len(SENTENCES) > 9
+    assert len(SENTENCES) > 25
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)

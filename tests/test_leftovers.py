@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 import random_mappings
+from random_mappings import BUNDLED, COUNT, SEED, normalizers
 from support import field, write_mapping
 
-from cfdns_fast import MappingError, Normalizer, reference
+from cfdns_fast import Normalizer, reference
 from cfdns_fast.mapping import load
-
-#: So many mappings by chance; more with CFDNS_MAPPINGS, others with CFDNS_MAPPINGS_SEED.
-COUNT = int(os.environ.get("CFDNS_MAPPINGS", "400"))
-SEED = int(os.environ.get("CFDNS_MAPPINGS_SEED", "20261127"))
-
-BUNDLED = [
-    (schema, dataset) for schema in ("sekoia", "ecs") for dataset in ("dns_logs", "dns_firewall_logs", "gateway_dns")
-]
 
 #: As JSON writes it.
 NEWLINE = "\\n"
@@ -74,14 +66,8 @@ def compare(normalizer: Normalizer, data: bytes, *arguments: Any, **options: Any
 
 def test_mapping_when_made_by_chance_then_gives_what_the_reference_gives(tmp_path: Path) -> None:
     pick = random.Random(SEED)
-    path = tmp_path / "mapping.toml"
     tried = 0
-    for _ in range(COUNT):
-        path.write_text(random_mappings.mapping(pick), encoding="utf-8")
-        try:
-            normalizer = Normalizer(path)
-        except MappingError:
-            continue
+    for normalizer, path in normalizers(pick, tmp_path, COUNT):
         tried += 1
         for _ in range(4):
             compare(normalizer, random_mappings.batch(pick, random_mappings.KEYS), load(path))

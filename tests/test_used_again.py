@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 import random_mappings
-from support import FULL_RECORD, GOOD, containers, field, records, run_python, write_mapping
-from test_leftovers import BUNDLED, COUNT, SEED
+from random_mappings import BUNDLED, COUNT, SEED, normalizers
+from support import FREE_THREADED, FULL_RECORD, GOOD, containers, field, records, run_python, write_mapping
 
-from cfdns_fast import MappingError, Normalizer
+from cfdns_fast import Normalizer, _core
 from cfdns_fast.mapping import load
+
+HAS_REUSE = _core.REUSES_EVENTS
 
 #: What an event that was used may hold afterwards.
 VALUES: list[Callable[[], Any]] = [
@@ -149,6 +151,14 @@ def parts_of(value: Any) -> Iterator[Any]:
     yield from seen.values()
 
 
+@pytest.mark.skipif(
+    FREE_THREADED or ".abi3." in _core.__file__ or sys.version_info >= (3, 15), reason="no event is used again"
+)
+def test_events_when_dropped_then_are_used_again() -> None:
+    assert HAS_REUSE
+    assert len({id(event) for event in Normalizer().iter_dicts((FULL_RECORD + b"\n") * 50)}) == 2
+
+
 @pytest.mark.parametrize(("schema", "dataset"), BUNDLED)
 def test_events_when_consumers_do_anything_with_them_then_later_ones_are_as_new(schema: str, dataset: str) -> None:
     pick = random.Random(SEED)
@@ -164,13 +174,7 @@ def test_events_when_mappings_are_by_chance_and_consumers_do_anything_then_later
     tmp_path: Path,
 ) -> None:
     pick = random.Random(SEED)
-    path = tmp_path / "mapping.toml"
-    for _ in range(COUNT // 8):
-        path.write_text(random_mappings.mapping(pick), encoding="utf-8")
-        try:
-            normalizer = Normalizer(path)
-        except MappingError:
-            continue
+    for normalizer, _ in normalizers(pick, tmp_path, COUNT // 8):
         for _ in range(4):
             data = b"\n".join(random_mappings.batch(pick, random_mappings.KEYS) for _ in range(3))
             require_new_events(normalizer, data, pick)
@@ -289,6 +293,7 @@ def test_constant_when_its_dict_has_many_others_then_is_right_too(tmp_path: Path
         event["a"]["c63"] = "x"
 
 
+@pytest.mark.skipif(not HAS_REUSE, reason="no event is used again")
 def test_object_when_the_next_record_has_nothing_for_its_place_then_goes_when_the_event_is_whole() -> None:
     seen: list[int] = []
     full = GOOD * 2 + b'{"ColoCode":"AMS","Timestamp":1}\n' * 2
