@@ -129,7 +129,7 @@ class DictBuilder {
   // are what they were. `leftovers` is for what else it held.
   PyObject* build(const Event& event, Slice message, bool padded, ShortTexts* short_texts, PyObject* spare,
                   Leftovers* leftovers) const {
-    [[maybe_unused]] const CollectorHeld held;
+    [[maybe_unused]] const CollectorHeld held{};
     Reuse reuse = DictPlaces::reuse(spare, patterns_[0]);
     // A step lets go of one object at most.
     if (reuse != Reuse::none && !leftovers->reserve(steps_.size())) return PyErr_NoMemory();
