@@ -16,20 +16,6 @@
 
 namespace cfdns {
 
-// Before 3.12 a collection may begin wherever an object is made, and whoever it calls could find half an event.
-class CollectorHeld {
-#if PY_VERSION_HEX < 0x030C0000
- public:
-  CollectorHeld() : enabled_(PyGC_Disable()) {}
-  ~CollectorHeld() {
-    if (enabled_) PyGC_Enable();
-  }
-
- private:
-  const int enabled_;
-#endif
-};
-
 // Padded, valid UTF-8 to str. Nearly all of it is ASCII, and then this takes half of what decoding takes. The Limited API
 // has no such call.
 inline PyObject* new_text(Slice text, bool ascii) {
@@ -129,7 +115,6 @@ class DictBuilder {
   // are what they were. `leftovers` is for what else it held.
   PyObject* build(const Event& event, Slice message, bool padded, ShortTexts* short_texts, PyObject* spare,
                   Leftovers* leftovers) const {
-    [[maybe_unused]] const CollectorHeld held{};
     Reuse reuse = DictPlaces::reuse(spare, patterns_[0]);
     // A step lets go of one object at most.
     if (reuse != Reuse::none && !leftovers->reserve(steps_.size())) return PyErr_NoMemory();

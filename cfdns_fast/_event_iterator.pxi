@@ -73,16 +73,21 @@ cdef class EventIterator:
             if turn == Turn.event:
                 event = self.plan._dict(cursor.event, cursor.message(), True, &self.short_texts,
                                         <PyObject*>self.last_but_one, &self.leftovers)
+                spare = None
                 if reuse_events and _reuses_events:
-                    spare = self.last_but_one  # it must not go, with what it holds, before the state is whole again
+                    spare = self.last_but_one
                     self.last_but_one = self.last
                     self.last = event
                 self.running = False
+                spare = None  # the old event first: it may share dicts with the new one
                 self.leftovers.release()
                 return event
             if turn == Turn.end:
                 self.running = False
-                self.last = self.last_but_one = None
+                # Both are held until neither is an attribute: some Cython lets go of a value before it replaces it.
+                spare, last = self.last_but_one, self.last
+                self.last_but_one = None
+                self.last = None
                 return None
             self.refused.append(_new_reject(cursor.reject))
             if self.raise_on_reject:
