@@ -37,6 +37,15 @@ VALUES: list[Callable[[], Any]] = [
 ]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def frozen() -> Iterator[None]:
+    """Hundreds of collections are made here; none looks at what other tests have left."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 class Text(str):
     """A key or value that is not exactly a str."""
 
