@@ -133,8 +133,8 @@ class Lineup:
                 lambda: differing_rows(self.right(variant), who.to_ndjson(data)),
             )
 
-    def iter_dicts(self, who: ModuleType, short: str) -> None:
-        """Add conversions to dicts that are consumed one by one."""
+    def iter_dicts(self, who: ModuleType, prefix: str) -> None:
+        """Add conversions to dicts that are consumed one by one; their keys begin with the prefix."""
         data = self.data("typical")
         for task, name, run in (
             (DICTS_ONE_BY_ONE, "iter_dicts", consume),
@@ -142,7 +142,7 @@ class Lineup:
         ):
             self._add(
                 who,
-                f"{short}.{name}",
+                f"{prefix}.{name}",
                 task,
                 "typical",
                 lambda run=run: run(who.iter_dicts(data)),

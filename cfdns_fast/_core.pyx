@@ -33,9 +33,8 @@ from .results import RAW_LIMIT_BYTES, Reject, Result
 
 cfdns_engine_error = <PyObject*>EngineError
 DictPlaces.try_out()
-cdef bint _reuses_events = DictPlaces.is_layout_known()
 #: Whether iter_dicts makes events of earlier ones: not in abi3 builds, nor without the GIL.
-REUSES_EVENTS = _reuses_events
+REUSES_EVENTS = <bint>DictPlaces.is_layout_known()
 cdef tuple _PROBLEM_CODES = tuple(PROBLEM_CODES)
 BROKEN_PLACE = <int>broken_place
 LINES_PLACE = <int>lines_place

@@ -74,7 +74,7 @@ cdef class EventIterator:
                 event = self.plan._dict(cursor.event, cursor.message(), True, &self.short_texts,
                                         <PyObject*>self.last_but_one, &self.leftovers)
                 spare = None
-                if reuse_events and _reuses_events:
+                if reuse_events and DictPlaces.is_layout_known():
                     spare = self.last_but_one
                     self.last_but_one = self.last
                     self.last = event

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from . import _core
-from .results import NOTHING, RAW_LIMIT_BYTES, Reject, Result
+from .results import RAW_LIMIT_BYTES, Reject, Result, nothing
 from .stream import LineCount
 
 __all__ = ["DocumentStream"]
@@ -43,7 +43,7 @@ class DocumentStream:
             line_end = block.find(b"\n") if self._place == _core.BROKEN_LINE_PLACE else -1
             if line_end < 0:
                 self._keep_rest(block)
-                return NOTHING
+                return nothing()
             self._keep_rest(block[:line_end])
             reject = self._rest(is_line=True)
             self._kept = bytearray(block[line_end:])
@@ -53,14 +53,14 @@ class DocumentStream:
         self._kept += block
         # A long unfinished record must not be read anew with every block: what is left over must double first.
         if len(self._kept) < self._retry_bytes:
-            return NOTHING
+            return nothing()
         return self._convert(final=False)
 
     def finish(self) -> Result[bytes]:
         """Convert the rest."""
         if not self._is_broken:
             return self._convert(final=True)
-        return replace(NOTHING, rejects=(self._rest(is_line=False),))
+        return replace(nothing(), rejects=(self._rest(is_line=False),))
 
     @property
     def _is_broken(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["NOTHING", "RAW_LIMIT_BYTES", "Reject", "Result"]
+__all__ = ["RAW_LIMIT_BYTES", "Reject", "Result", "nothing"]
 
 Output = TypeVar("Output")
 
@@ -61,5 +61,6 @@ class Result(Generic[Output]):
     problems: dict[str, int]
 
 
-#: Of no bytes.
-NOTHING: Result[bytes] = Result(b"", 0, 0, (), {})
+def nothing() -> Result[bytes]:
+    """Return what no bytes become; fresh, because its problems can be changed."""
+    return Result(b"", 0, 0, (), {})

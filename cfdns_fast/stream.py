@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .normalizer import Normalizer
-from .results import NOTHING, Result
+from .results import Result, nothing
 
 __all__ = ["LineCount", "NdjsonStream"]
 
@@ -68,7 +68,7 @@ class NdjsonStream:
         if self._kept:
             self._unended = not self._kept.endswith(b"\n")
         if len(self._kept) < (self._least_bytes if has_newline else max(self._retry_bytes, self._least_bytes)):
-            return NOTHING
+            return nothing()
         return self._convert(final=False)
 
     def finish(self) -> Result[bytes]:

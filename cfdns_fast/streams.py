@@ -7,7 +7,7 @@ from typing import Protocol
 from .csv_events import RowStream
 from .document_stream import DocumentStream
 from .normalizer import Normalizer
-from .results import NOTHING, Result
+from .results import Result, nothing
 from .shaped import ShapedInput
 from .shapes import HEAD_BYTES
 from .stream import NdjsonStream
@@ -68,7 +68,7 @@ class _AutoStream:
             return self._stream.feed(block)
         self._head += block
         if len(self._head) < self._retry_bytes:
-            return NOTHING
+            return nothing()
         # Looking again at every block would take long if blocks are tiny.
         self._retry_bytes = min(2 * len(self._head), HEAD_BYTES)
         return self._open(complete=False)
@@ -92,7 +92,7 @@ class _AutoStream:
         head = bytes(self._head)
         shape = self._shaped.shape(head, complete=complete)
         if shape is None:
-            return NOTHING
+            return nothing()
         self._stream = _stream(self._normalizer, self._shaped, shape, self._whole_rejects, self._threads)
         self._head.clear()
         return self._stream.feed(head)
