@@ -14,6 +14,7 @@ from .answers import TOLERATED_SHARE, Expected, arrow_events, differing_events, 
 from .timing import Contender
 
 NDJSON = "NDJSON to NDJSON"
+NDJSON_NAMES_KNOWN = "NDJSON to NDJSON, every name in the peer's cache"
 NDJSON_WITHOUT_MESSAGE = "NDJSON to NDJSON, without message"
 NDJSON_BATCHES = "NDJSON to NDJSON, 1,000-record batches"
 DICTS_ONE_BY_ONE = "NDJSON to dicts, one by one"
@@ -111,6 +112,7 @@ class Lineup:
         self.contenders[short] = Contender(
             short, name or who.NAME, who.LIBRARY, who.VERSION, task, variant, records, size, run, check, tolerated
         )
+        self.contenders[short].before = getattr(who, "BEFORE_CALL", None)
 
     def ndjson(self, who: ModuleType, short: str, variant: str = "typical") -> None:
         """Add a conversion from bytes to bytes, all at once."""
@@ -132,6 +134,22 @@ class Lineup:
                 lambda: who.to_ndjson(data),
                 lambda: differing_rows(self.right(variant), who.to_ndjson(data)),
             )
+
+    def ndjson_names_known(self, who: ModuleType, short: str) -> None:
+        """Add the same for a peer with a cache that holds the names of the corpus and no others."""
+        from .peers.common import forget_names
+
+        data = self.data("typical")
+
+        def know_names() -> None:
+            forget_names()
+            who.to_ndjson(data)
+
+        def check() -> int:
+            return differing_rows(self.right("typical"), who.to_ndjson(data))
+
+        self._add(who, short, NDJSON_NAMES_KNOWN, "typical", lambda: who.to_ndjson(data), check)
+        self.contenders[short].before = know_names
 
     def iter_dicts(self, who: ModuleType, prefix: str) -> None:
         """Add conversions to dicts that are consumed one by one; their keys begin with the prefix."""
@@ -254,6 +272,8 @@ class Lineup:
             self.ndjson(peer, f"{name}.ndjson")
             if everybody:
                 self.ndjson(peer, f"{name}.ndjson_distinct", "distinct")
+            if name == "orjson_dict":
+                self.ndjson_names_known(peer, f"{name}.ndjson_names_known")
             if hasattr(peer, "iter_dicts") and (everybody or name == "orjson_dict"):
                 self.iter_dicts(peer, name)
                 self.list_dicts(peer, f"{name}.list_dicts")

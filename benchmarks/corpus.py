@@ -30,6 +30,8 @@ from random import Random
 DEFAULT_SEED = 20240607
 SAMPLE_RECORDS = 1000
 VARIANTS = ("typical", "distinct", "rfc3339", "bad1")
+#: What the seed is mixed with for the draws of each: records of one must not repeat another's.
+_TYPICAL, _DISTINCT, _SPOILT, _BEFORE = 0x7717, 0xD157, 0xBAD1, 0xBEF0
 FIRST_TIMESTAMP_NS = 1_657_233_726_004_000_000
 
 SUFFIXES: tuple[tuple[str, float], ...] = (
@@ -178,8 +180,7 @@ def _rfc3339(ns: int) -> str:
     return time.strftime('"%Y-%m-%dT%H:%M:%SZ"', time.gmtime(ns // 1_000_000_000))
 
 
-def _lines(world: World, seed: int, records: int, *, distinct: bool, rfc3339: bool) -> Iterator[str]:
-    dice = Dice(seed ^ (0xD157 if distinct else 0x7717))
+def _lines(world: World, dice: Dice, records: int, *, distinct: bool = False, rfc3339: bool = False) -> Iterator[str]:
     random = dice.random
     query_type, response_code = (dice.chooser(w for _, w in table) for table in (QUERY_TYPES, RESPONSE_CODES))
     name_rank, client_rank, colo_rank = (dice.zipf(len(x)) for x in (world.names, world.clients, COLOS))
@@ -240,7 +241,7 @@ SPOILERS: tuple[Callable[[bytes, float], bytes], ...] = (
 
 def _spoil(lines: Iterable[str], seed: int) -> Iterator[bytes]:
     # Dice of their own, so that the good lines are those of `typical`.
-    dice = Dice(seed ^ 0xBAD1)
+    dice = Dice(seed ^ _SPOILT)
     for text in lines:
         line = text.encode("ascii")
         if dice.random() < 0.01:
@@ -260,10 +261,18 @@ def make(variant: str, records: int, seed: int = DEFAULT_SEED) -> bytes:
         raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, not {variant!r}")
     if records < 0:
         raise ValueError(f"records must not be below 0, not {records}")
-    lines = _lines(_world(seed), seed, records, distinct=variant == "distinct", rfc3339=variant == "rfc3339")
+    distinct = variant == "distinct"
+    dice = Dice(seed ^ (_DISTINCT if distinct else _TYPICAL))
+    lines = _lines(_world(seed), dice, records, distinct=distinct, rfc3339=variant == "rfc3339")
     if variant == "bad1":
         return b"".join(line + b"\n" for line in _spoil(lines, seed))
     return "".join(f"{line}\n" for line in lines).encode("ascii")
+
+
+def names_before(records: int, seed: int = DEFAULT_SEED) -> Iterator[str]:
+    """Give the QueryName of so many records of `typical` that come before the corpus in a longer stream."""
+    for line in _lines(_world(seed), Dice(seed ^ _BEFORE), records):
+        yield line.partition('"QueryName":"')[2].partition('"')[0]
 
 
 def _special(name: str, **other: object) -> bytes:
@@ -312,7 +321,7 @@ def sample() -> bytes:
     ]
     world.subnets = [(f"{v4[i % 3]}.0", 24) if i % 4 else (f"{v6}:{i:x}::", 48) for i in range(100)]
     count = SAMPLE_RECORDS - len(SPECIAL_LINES)
-    lines = [line.encode("ascii") for line in _lines(world, DEFAULT_SEED, count, distinct=False, rfc3339=False)]
+    lines = [line.encode("ascii") for line in _lines(world, Dice(DEFAULT_SEED ^ _TYPICAL), count)]
     step = len(lines) // len(SPECIAL_LINES)
     for number, line in enumerate(SPECIAL_LINES, 1):
         lines.insert(number * step, line)

@@ -38,6 +38,8 @@ class Contender:
         Returns the number of wrong rows.
     tolerated : int
         How many may be wrong (engines; 0 for everybody else).
+    before : callable or None
+        Called before every run, not timed: leaves the state that the run would find in a stream of batches.
     elsewhere : bool
         The work is done by other processes: there is no CPU time to compare.
     skipped : str
@@ -55,6 +57,7 @@ class Contender:
     run: Callable[[], object]
     check: Callable[[], int]
     tolerated: int = 0
+    before: Callable[[], None] | None = None
     elsewhere: bool = False
     differing_rows: int = -1
     skipped: str = ""
@@ -141,9 +144,7 @@ def measure(contenders: Sequence[Contender], rounds: int, log: Callable[[str], N
     for contender in runners:
         contender.run()
         contender.run()
-        started = time.perf_counter()
-        contender.run()
-        took = time.perf_counter() - started
+        took, _ = _timed(contender)
         contender.calls = max(1, min(_MOST_CALLS, round(SAMPLE_SECONDS / max(took, 1e-9))))
     was_enabled = gc.isenabled()
     gc.disable()
@@ -158,16 +159,22 @@ def measure(contenders: Sequence[Contender], rounds: int, log: Callable[[str], N
             gc.enable()
 
 
+def _timed(contender: Contender) -> tuple[float, float]:
+    """Call once; return seconds and CPU seconds."""
+    if contender.before:
+        contender.before()
+    cpu, wall = time.process_time(), time.perf_counter()
+    contender.run()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return wall, cpu
+
+
 def _sample(contender: Contender) -> None:
-    run, calls = contender.run, range(contender.calls)
     if contender.elsewhere:
         # The first call of a process that was idle takes up to eight times as long on a virtual machine, which takes
         # unused memory away, and of one with two threads the next ones still take 1.4 times as long.
         for _ in range(IDLE_CALLS):
-            run()
-    cpu, wall = time.process_time(), time.perf_counter()
-    for _ in calls:
-        run()
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+            contender.run()
+    wall, cpu = map(sum, zip(*(_timed(contender) for _ in range(contender.calls)), strict=True))
     contender.wall_seconds.append(wall / contender.calls)
     contender.cpu_seconds.append(cpu / contender.calls)

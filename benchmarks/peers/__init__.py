@@ -12,6 +12,10 @@ row peers (one Python step a record), where a dict is what they naturally build,
     iter_dicts(data)           the same dicts, built one at a time
     to_dicts(data)             the same dicts in a list
 
+those with a cache, also
+
+    BEFORE_CALL()              leave in the cache what a long stream leaves there; called before each timed call
+
 and engines that work from file to file (SQL)
 
     prepare(data)              put the input where the engine reads it (a file in memory), return the path; not timed

@@ -19,6 +19,8 @@ from typing import Any
 
 import tldextract
 
+from .. import corpus
+
 EPOCH_VARIANTS = ("typical", "distinct")
 ALL_GOOD_VARIANTS = (*EPOCH_VARIANTS, "rfc3339")
 
@@ -26,6 +28,8 @@ EVENT: dict[str, Any] = {"category": ["network"], "dataset": "dns_logs", "kind":
 OBSERVER = {"type": "dns", "vendor": "Cloudflare"}
 #: Names are cached as a collector would: enough for a zone's usual names, bounded against a flood.
 NAME_CACHE_SIZE = 65536
+#: After so many records of typical traffic the cache is full, and its share of hits (86 %) grows no more.
+RECORDS_BEFORE = 400_000
 
 
 def _code_names(table: str, naming: str) -> dict[int, str]:
@@ -51,6 +55,39 @@ def split_name(query_name: str) -> tuple[str, str, str, str]:
     name = query_name.strip(".")
     parts = extract(name)
     return name, parts.top_domain_under_public_suffix, parts.subdomain, parts.suffix
+
+
+@lru_cache(maxsize=1)
+def _cached_before() -> tuple[list[str], dict[str, Any]]:
+    """Return the names a stream leaves in the cache, that used longest ago first, and tldextract's results."""
+    order: dict[str, None] = {}
+    for query_name in corpus.names_before(RECORDS_BEFORE):
+        order.pop(query_name, None)
+        order[query_name] = None
+    query_names = list(order)[-NAME_CACHE_SIZE:]
+    return query_names, {name: extract(name) for name in (query_name.strip(".") for query_name in query_names)}
+
+
+def forget_names() -> None:
+    """Empty the name cache."""
+    split_name.cache_clear()
+
+
+def before_call() -> None:
+    """Leave in the name cache what a long stream leaves there.
+
+    Timed again and again over one corpus, the cache would know every name from the second time on, and tldextract would
+    never be called: no stream is like that.
+    """
+    global extract
+    by_tldextract, (query_names, results) = extract, _cached_before()
+    forget_names()
+    extract = results.__getitem__  # a second less for every timed call
+    try:
+        for query_name in query_names:
+            split_name(query_name)
+    finally:
+        extract = by_tldextract
 
 
 @lru_cache(maxsize=4096)
