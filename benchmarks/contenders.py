@@ -30,7 +30,7 @@ KEPT_EVENTS = 100
 #: Lists of dicts are slow for everybody, and all batches are alike: a part of the corpus is enough.
 LIST_BATCHES = 20
 
-NEEDED_PEERS = ("orjson_dict", "msgspec_tuned", "clickhouse_chdb")
+NEEDED_PEERS = ("orjson_dict", "orjson_tuned", "msgspec_tuned", "clickhouse_chdb")
 
 
 def batches(data: bytes, records: int) -> list[bytes]:
@@ -112,7 +112,10 @@ class Lineup:
         self.contenders[short] = Contender(
             short, name or who.NAME, who.LIBRARY, who.VERSION, task, variant, records, size, run, check, tolerated
         )
-        self.contenders[short].before = getattr(who, "BEFORE_CALL", None)
+        if hasattr(who, "NAME_CACHE"):
+            from .peers.common import fill
+
+            self.contenders[short].before = partial(fill, who.NAME_CACHE)
 
     def ndjson(self, who: ModuleType, short: str, variant: str = "typical") -> None:
         """Add a conversion from bytes to bytes, all at once."""
@@ -137,12 +140,10 @@ class Lineup:
 
     def ndjson_names_known(self, who: ModuleType, short: str) -> None:
         """Add the same for a peer with a cache that holds the names of the corpus and no others."""
-        from .peers.common import forget_names
-
         data = self.data("typical")
 
         def know_names() -> None:
-            forget_names()
+            who.NAME_CACHE.cache_clear()
             who.to_ndjson(data)
 
         def check() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import sysconfig
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -81,6 +82,12 @@ def load_average() -> list[float] | None:
     return [round(value, 2) for value in os.getloadavg()] if hasattr(os, "getloadavg") else None
 
 
+def _python() -> str:
+    built = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    profiled = " with --enable-optimizations" if "--enable-optimizations" in built else ""
+    return f"{platform.python_implementation()} {platform.python_version()}, {platform.python_compiler()}{profiled}"
+
+
 def facts() -> dict[str, Any]:
     """Return what a reader needs to judge a result."""
     return {
@@ -90,7 +97,7 @@ def facts() -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "avx512_vbmi2": has_vbmi2(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "python": f"{platform.python_implementation()} {platform.python_version()}, {platform.python_compiler()}",
+        "python": _python(),
         "kernel": _kernel(),
         "versions": {library: _version(library) for library in LIBRARIES},
         "load_before": load_average(),

@@ -35,7 +35,7 @@ def _row(contender: dict[str, Any], orjson_ns: float | None) -> tuple[float, str
 def _table(contenders: list[dict[str, Any]]) -> str:
     orjson_ns = None
     for contender in contenders:
-        if contender["library"] == "orjson" and contender["wall_seconds"]:
+        if contender["name"] == "orjson" and contender["wall_seconds"]:
             orjson_ns = statistics.median(contender["wall_seconds"]) * 1e9 / contender["records"]
     rows = sorted(_row(contender, orjson_ns) for contender in contenders)
     return _HEAD + "\n".join(row for _, row in rows) + "\n"

@@ -12,9 +12,9 @@ row peers (one Python step a record), where a dict is what they naturally build,
     iter_dicts(data)           the same dicts, built one at a time
     to_dicts(data)             the same dicts in a list
 
-those with a cache, also
+those that keep names they have split, also
 
-    BEFORE_CALL()              leave in the cache what a long stream leaves there; called before each timed call
+    NAME_CACHE                 the function that does, an lru_cache
 
 and engines that work from file to file (SQL)
 
@@ -28,7 +28,7 @@ import importlib
 from collections.abc import Iterable
 from types import ModuleType
 
-ROW_PEERS = ("stdlib_json", "orjson_dict", "msgspec_struct", "msgspec_tuned", "pysimdjson_orjson")
+ROW_PEERS = ("stdlib_json", "orjson_dict", "orjson_tuned", "msgspec_struct", "msgspec_tuned", "pysimdjson_orjson")
 ENGINES = ("clickhouse_chdb", "duckdb_sql", "polars_lazy")
 PEERS = ROW_PEERS + ENGINES
 

@@ -13,6 +13,7 @@ import tempfile
 import time
 import tomllib
 import weakref
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -58,36 +59,24 @@ def split_name(query_name: str) -> tuple[str, str, str, str]:
 
 
 @lru_cache(maxsize=1)
-def _cached_before() -> tuple[list[str], dict[str, Any]]:
-    """Return the names a stream leaves in the cache, that used longest ago first, and tldextract's results."""
+def _names_before() -> list[str]:
+    """Return the names a stream leaves in a cache, the one used longest ago first."""
     order: dict[str, None] = {}
     for query_name in corpus.names_before(RECORDS_BEFORE):
         order.pop(query_name, None)
         order[query_name] = None
-    query_names = list(order)[-NAME_CACHE_SIZE:]
-    return query_names, {name: extract(name) for name in (query_name.strip(".") for query_name in query_names)}
+    return list(order)[-NAME_CACHE_SIZE:]
 
 
-def forget_names() -> None:
-    """Empty the name cache."""
-    split_name.cache_clear()
+def fill(cache: Any) -> None:
+    """Leave in a peer's NAME_CACHE what a long stream leaves there.
 
-
-def before_call() -> None:
-    """Leave in the name cache what a long stream leaves there.
-
-    Timed again and again over one corpus, the cache would know every name from the second time on, and tldextract would
-    never be called: no stream is like that.
+    Timed again and again over one corpus, the cache would know every name from the second time on, and no name would be
+    split: no stream is like that.
     """
-    global extract
-    by_tldextract, (query_names, results) = extract, _cached_before()
-    forget_names()
-    extract = results.__getitem__  # a second less for every timed call
-    try:
-        for query_name in query_names:
-            split_name(query_name)
-    finally:
-        extract = by_tldextract
+    cache.cache_clear()
+    for query_name in _names_before():
+        cache(query_name)
 
 
 @lru_cache(maxsize=4096)
@@ -104,10 +93,10 @@ def stamp(timestamp: int | str) -> str:
     return f"{_second(seconds)}.{us:06d}Z" if us else f"{_second(seconds)}Z"
 
 
-def to_ecs(record: Any, message: str) -> dict[str, Any]:
+def to_ecs(record: Any, message: str, split: Callable[[str], tuple[str, str, str, str]] = split_name) -> dict[str, Any]:
     """Return the ECS event; `record` is anything with .get()."""
     get = record.get
-    name, registered, subdomain, suffix = split_name(get("QueryName", ""))
+    name, registered, subdomain, suffix = split(get("QueryName", ""))
     question = {"name": name}
     if registered:
         question["registered_domain"] = registered

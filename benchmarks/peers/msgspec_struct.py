@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType, field
 
-from .common import ALL_GOOD_VARIANTS, EVENT, OBSERVER, QTYPE, RCODE, before_call, lines, split_name, stamp, to_ecs
+from .common import ALL_GOOD_VARIANTS, EVENT, OBSERVER, QTYPE, RCODE, lines, split_name, stamp, to_ecs
 
 NAME = "msgspec"
 LIBRARY = "msgspec"
 VERSION = msgspec.__version__
 VARIANTS = ALL_GOOD_VARIANTS
-BEFORE_CALL = before_call
+NAME_CACHE = split_name
 
 
 class Record(msgspec.Struct, gc=False):

@@ -10,54 +10,17 @@ from collections.abc import Iterator
 
 import msgspec
 
-from .common import ALL_GOOD_VARIANTS, EVENT, OBSERVER, QTYPE, RCODE, lines, stamp, suffix_rules
+from .common import ALL_GOOD_VARIANTS, EVENT, OBSERVER, QTYPE, RCODE, lines, stamp
 from .msgspec_struct import UNSET, Cloudflare, Dns, Event, Question, Related, Source, decode_record, encode_lines
+from .suffix_walk import suffix_start
 
 NAME = "msgspec, tuned"
 LIBRARY = "msgspec"
 VERSION = msgspec.__version__
 VARIANTS = ALL_GOOD_VARIANTS
 
-SUFFIX, DEEPER, WILD, EXCEPT = 1, 2, 4, 8
 RAW_EVENT = msgspec.Raw(msgspec.json.encode(EVENT))
 RAW_OBSERVER = msgspec.Raw(msgspec.json.encode(OBSERVER))
-
-
-def _table() -> dict[str, int]:
-    """Return for each rule, and for each domain above one, what the walk has to know there."""
-    table: dict[str, int] = {}
-    for rule in suffix_rules():
-        flag = SUFFIX
-        if rule.startswith("*."):
-            rule, flag = rule[2:], WILD | DEEPER
-        elif rule.startswith("!"):
-            rule, flag = rule[1:], EXCEPT
-        if not rule.isascii():
-            rule = rule.encode("idna").decode()
-        table[rule] = table.get(rule, 0) | flag
-        while "." in rule:
-            rule = rule.partition(".")[2]
-            table[rule] = table.get(rule, 0) | DEEPER
-    return table
-
-
-RULES = _table()
-
-
-def suffix_start(name: str) -> int:
-    """Return the offset of the public suffix in a lower-case name; -1 if there is none."""
-    best, at, wild, parent, rules = -1, len(name), 0, -1, RULES.get
-    while at > 0:
-        at = name.rfind(".", 0, at)
-        flags = rules(name[at + 1 :], 0)
-        if flags & EXCEPT:
-            return parent
-        if wild or flags & SUFFIX:
-            best = at + 1
-        if not flags & DEEPER:
-            break
-        wild, parent = flags & WILD, at + 1
-    return best
 
 
 def _events(data: bytes) -> Iterator[Event]:

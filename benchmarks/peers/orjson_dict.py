@@ -8,13 +8,13 @@ from typing import Any
 
 import orjson
 
-from .common import ALL_GOOD_VARIANTS, before_call, lines, to_ecs
+from .common import ALL_GOOD_VARIANTS, lines, split_name, to_ecs
 
 NAME = "orjson"
 LIBRARY = "orjson"
 VERSION = orjson.__version__
 VARIANTS = ALL_GOOD_VARIANTS
-BEFORE_CALL = before_call
+NAME_CACHE = split_name
 
 
 def event(line: bytes) -> dict[str, Any]:

@@ -10,13 +10,13 @@ from typing import Any
 import orjson
 import simdjson
 
-from .common import ALL_GOOD_VARIANTS, before_call, lines, to_ecs
+from .common import ALL_GOOD_VARIANTS, lines, split_name, to_ecs
 
 NAME = "pysimdjson + orjson"
 LIBRARY = "pysimdjson"
 VERSION = version("pysimdjson")
 VARIANTS = ALL_GOOD_VARIANTS
-BEFORE_CALL = before_call
+NAME_CACHE = split_name
 
 _parse = simdjson.Parser().parse
 

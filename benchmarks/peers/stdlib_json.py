@@ -8,13 +8,13 @@ import platform
 from collections.abc import Iterator
 from typing import Any
 
-from .common import ALL_GOOD_VARIANTS, before_call, lines, to_ecs
+from .common import ALL_GOOD_VARIANTS, lines, split_name, to_ecs
 
 NAME = "stdlib json"
 LIBRARY = "json"
 VERSION = platform.python_version()
 VARIANTS = ALL_GOOD_VARIANTS
-BEFORE_CALL = before_call
+NAME_CACHE = split_name
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 
