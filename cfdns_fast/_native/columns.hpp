@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "event.hpp"
+#include "fetch_ahead.hpp"
 #include "huge_pages.hpp"
 #include "output_room.hpp"
 
@@ -260,12 +261,16 @@ class Column {
   void put_text(size_t row, Slice text) {
     size_t end = text_bytes + text.size_bytes;
     if (end > values.capacity_bytes()) grow_text(end);
+    constexpr size_t cache_line_bytes = 64;
+    for (size_t i = 0; i < text.size_bytes; i += cache_line_bytes) fetch_ahead(values.data() + text_bytes, i);
     copy_loosely(values.data() + text_bytes, text.data, text.size_bytes);
     text_bytes = end;
+    fetch_ahead(reinterpret_cast<char*>(int32s(offsets) + row));
     int32s(offsets)[row + 1] = static_cast<int32_t>(end);
   }
 
   void put_integer(size_t row, int64_t integer) {
+    fetch_ahead(values.data() + row * sizeof integer);
     std::memcpy(values.data() + row * sizeof integer, &integer, sizeof integer);
   }
 
