@@ -98,6 +98,7 @@ def judge(
     reached = found.value <= target.required / margin if target.at_most else found.value >= target.required * margin
     outcome["pass"] = reached
     outcome["low"], outcome["high"] = round(found.low, DIGITS), round(found.high, DIGITS)
+    outcome["medians_value"] = round(found.medians, DIGITS)
     outcome["minima_value"] = round(found.minima, DIGITS)
     outcome["cpu_time_value"] = found.cpu and round(found.cpu, DIGITS)
     outcome["rounds"] = len(over.wall_seconds)

@@ -161,6 +161,17 @@ def test_who_needs_no_preparation_is_called_only(monkeypatch: pytest.MonkeyPatch
     assert contender.wall_seconds == [0.25]
 
 
+def test_a_ratio_is_that_of_most_rounds_whatever_the_machine_did_in_the_others() -> None:
+    over, under = (
+        timing.Contender("x", "x", "x", "1", "task", "typical", records, 1, lambda: None, lambda: 0)
+        for records in (200, 100)
+    )
+    over.wall_seconds, under.wall_seconds = [4.0, 4.0, 8.0, 8.0, 9.0], [1.0, 1.0, 2.0, 2.0, 1.5]
+    over.cpu_seconds = under.cpu_seconds = [1.0] * 5
+    found = timing.ratio(over, under)
+    assert (found.value, found.low, found.high, found.medians, found.minima) == (2.0, 2.0, 3.0, 8 / 1.5 / 2, 2.0)
+
+
 class _Benchmark:
     """As much of pytest-benchmark's fixture as the suites use."""
 
