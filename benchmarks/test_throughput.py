@@ -25,8 +25,8 @@ from .answers import TOLERATED_SHARE, Expected, arrow_events, differing_events, 
 from .contenders import BATCH_RECORDS, batches, consume
 
 RECORDS = int(os.environ.get("CFDNS_BENCH_RECORDS", "3000"))
-#: Batches of a stream, which peers that keep names are timed with.
-WARMUP_BATCHES, TIMED_BATCHES = 3, 20
+#: Batches of a stream, which peers that keep names are timed with: fewer large ones, but some.
+WARMUP_BATCHES, TIMED_BATCHES, LEAST_TIMED_BATCHES, STREAM_RECORDS = 3, 20, 5, 100_000
 SETTINGS = pytest.mark.benchmark(disable_gc=True, min_rounds=5, max_time=0.4, warmup=True, warmup_iterations=1)
 
 NAMES = ("ours", *peers.PEERS)
@@ -95,10 +95,12 @@ def _time_in_a_stream(
     """
     from .peers.common import fill
 
-    count = WARMUP_BATCHES + TIMED_BATCHES
-    pieces = iter(batches(_data(variant, records * (count + 1)), records)[1:])
+    rounds = max(LEAST_TIMED_BATCHES, min(TIMED_BATCHES, STREAM_RECORDS // records))
+    # The first one is what the answers were checked with; one more is for profilers, which call once more.
+    count = 1 + WARMUP_BATCHES + rounds + 1
+    pieces = iter(batches(_data(variant, records * count), records)[1:])
     fill(who.NAME_CACHE)
-    benchmark.pedantic(job, setup=lambda: ((next(pieces),), {}), rounds=TIMED_BATCHES, warmup_rounds=WARMUP_BATCHES)
+    benchmark.pedantic(job, setup=lambda: ((next(pieces),), {}), rounds=rounds, warmup_rounds=WARMUP_BATCHES)
 
 
 def _time_ndjson(benchmark: Any, name: str, variant: str, records: int, group: str) -> None:

@@ -114,8 +114,8 @@ class Ratio:
 def ratio(over: Contender, under: Contender) -> Ratio:
     """Return the median of the ratios of single rounds, their range, the ratios of medians and minima, and CPU time's.
 
-    Those of a round share the machine's mood. While a neighbour took a CPU away for seconds, in a third of the rounds,
-    two threads' ratio of medians was 0.86 in one run and 0.92 in another, and the median of the rounds 0.96 and 0.95.
+    Those of a round share the machine's mood. In a run in which a neighbour took a CPU away for seconds, in a third of
+    the rounds, two threads' ratio of medians was 0.86, and the median of the rounds 0.96.
     """
     scale = under.records / over.records
     rounds = [a / b * scale for a, b in zip(over.wall_seconds, under.wall_seconds, strict=True)]

@@ -166,10 +166,11 @@ def test_a_ratio_is_that_of_most_rounds_whatever_the_machine_did_in_the_others()
         timing.Contender("x", "x", "x", "1", "task", "typical", records, 1, lambda: None, lambda: 0)
         for records in (200, 100)
     )
-    over.wall_seconds, under.wall_seconds = [4.0, 4.0, 8.0, 8.0, 9.0], [1.0, 1.0, 2.0, 2.0, 1.5]
-    over.cpu_seconds = under.cpu_seconds = [1.0] * 5
+    over.wall_seconds, under.wall_seconds = [4.0, 4.0, 8.0, 8.0, 9.0, 2.0, 3.0], [1.0, 1.0, 2.0, 2.0, 1.5, 4.0, 0.5]
+    over.cpu_seconds, under.cpu_seconds = [6.0] * 7, [1.0] * 7
     found = timing.ratio(over, under)
-    assert (found.value, found.low, found.high, found.medians, found.minima) == (2.0, 2.0, 3.0, 8 / 1.5 / 2, 2.0)
+    assert (found.value, found.low, found.high, found.cpu) == (2.0, 0.25, 3.0, 3.0)
+    assert (found.medians, found.minima) == (4.0 / 1.5 / 2, 2.0 / 0.5 / 2)
 
 
 class _Benchmark:

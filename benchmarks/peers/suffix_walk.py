@@ -1,6 +1,7 @@
-"""A public-suffix walk written for this job: tldextract's answers without its cost.
+"""A public-suffix walk written for this job: for names as the corpora have them, tldextract's answers without its cost.
 
-Names are split by offsets into the lower-cased name against a flat table of rules.
+Names are split by offsets into the lower-cased name against a flat table of rules. Not exact are addresses, suffixes in
+other letters than ASCII ones, empty labels, and names that change their length in lower case.
 """
 
 from __future__ import annotations
