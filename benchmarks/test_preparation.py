@@ -1,4 +1,4 @@
-"""The benchmarks: what is timed is the work, in the state that a stream of batches would be in."""
+"""Tests of the benchmarks themselves: what is timed is the work, in the state that a stream of batches would be in."""
 
 from __future__ import annotations
 
@@ -8,16 +8,12 @@ from typing import Any
 
 import pytest
 
-# Where the installed package alone is tested, the benchmarks are not there, and their peers need not be installed.
-corpus = pytest.importorskip("benchmarks.corpus")
-timing = pytest.importorskip("benchmarks.timing")
-common = pytest.importorskip("benchmarks.peers.common")
-suffix_walk = pytest.importorskip("benchmarks.peers.suffix_walk")
-orjson_dict = pytest.importorskip("benchmarks.peers.orjson_dict")
-orjson_tuned = pytest.importorskip("benchmarks.peers.orjson_tuned")
-contenders = pytest.importorskip("benchmarks.contenders")
-peers = pytest.importorskip("benchmarks.peers")
-throughput = pytest.importorskip("benchmarks.test_throughput")
+pytest.importorskip("orjson")
+pytest.importorskip("pytest_benchmark")
+
+from . import contenders, corpus, peers, timing
+from . import test_throughput as throughput
+from .peers import common, orjson_dict, orjson_tuned, suffix_walk
 
 RECORDS = 3000
 #: Of a stream's names, in a cache as the stream leaves it: what 900,000 records gave, and what 3,000 may differ by.
@@ -41,7 +37,7 @@ def _share_of_hits(who: Any, run: Callable[[], object]) -> float:
     after = who.NAME_CACHE.cache_info()
     hits, misses = after.hits - before.hits, after.misses - before.misses
     assert hits + misses == RECORDS
-    return hits / RECORDS  # type: ignore[no-any-return]
+    return hits / RECORDS
 
 
 @pytest.mark.parametrize("who", [orjson_dict, orjson_tuned], ids=["tldextract", "walk"])
