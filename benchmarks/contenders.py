@@ -11,6 +11,7 @@ from types import ModuleType
 
 from . import corpus, floor, machine, parallel, peers
 from .answers import TOLERATED_SHARE, Expected, arrow_events, differing_events, differing_rows, expected
+from .preparation import fill
 from .timing import Contender
 
 NDJSON = "NDJSON to NDJSON"
@@ -104,18 +105,28 @@ class Lineup:
         tolerated: int = 0,
         times: int = 1,
         name: str | None = None,
+        before: Callable[[], None] | None = None,
     ) -> None:
         records, size = self.records, len(self.data(variant))
         if pieces:
             records, size = sum(piece.count(b"\n") for piece in pieces), sum(map(len, pieces))
         records, size = times * records, times * size
+        if before is None and hasattr(who, "NAME_CACHE"):
+            before = partial(fill, who.NAME_CACHE)
         self.contenders[short] = Contender(
-            short, name or who.NAME, who.LIBRARY, who.VERSION, task, variant, records, size, run, check, tolerated
+            short,
+            name or who.NAME,
+            who.LIBRARY,
+            who.VERSION,
+            task,
+            variant,
+            records,
+            size,
+            run,
+            check,
+            tolerated,
+            before,
         )
-        if hasattr(who, "NAME_CACHE"):
-            from .peers.common import fill
-
-            self.contenders[short].before = partial(fill, who.NAME_CACHE)
 
     def ndjson(self, who: ModuleType, short: str, variant: str = "typical") -> None:
         """Add a conversion from bytes to bytes, all at once."""
@@ -149,8 +160,7 @@ class Lineup:
         def check() -> int:
             return differing_rows(self.right("typical"), who.to_ndjson(data))
 
-        self._add(who, short, NDJSON_NAMES_KNOWN, "typical", lambda: who.to_ndjson(data), check)
-        self.contenders[short].before = know_names
+        self._add(who, short, NDJSON_NAMES_KNOWN, "typical", lambda: who.to_ndjson(data), check, before=know_names)
 
     def iter_dicts(self, who: ModuleType, prefix: str) -> None:
         """Add conversions to dicts that are consumed one by one; their keys begin with the prefix."""

@@ -14,6 +14,7 @@ pytest.importorskip("pytest_benchmark")
 from . import contenders, corpus, peers, timing
 from . import test_throughput as throughput
 from .peers import common, orjson_dict, orjson_tuned, suffix_walk
+from .preparation import fill
 
 RECORDS = 3000
 #: Of a stream's names, in a cache as the stream leaves it: what 900,000 records gave, and what 3,000 may differ by.
@@ -43,18 +44,18 @@ def _share_of_hits(who: Any, run: Callable[[], object]) -> float:
 @pytest.mark.parametrize("who", [orjson_dict, orjson_tuned], ids=["tldextract", "walk"])
 def test_a_name_cache_is_as_a_long_stream_leaves_it(who: Any) -> None:
     data = corpus.make("typical", RECORDS)
-    common.fill(who.NAME_CACHE)
+    fill(who.NAME_CACHE)
     assert who.NAME_CACHE.cache_info().currsize == common.NAME_CACHE_SIZE
     assert _share_of_hits(who, lambda: who.to_ndjson(data)) == USUAL_SHARE
     assert _share_of_hits(who, lambda: who.to_ndjson(data)) == 1  # what the next call would see without it
-    common.fill(who.NAME_CACHE)
+    fill(who.NAME_CACHE)
     assert _share_of_hits(who, lambda: who.to_ndjson(data)) == USUAL_SHARE
 
 
 def test_names_that_never_come_again_are_in_no_cache() -> None:
     data = corpus.make("distinct", RECORDS)
     orjson_dict.to_ndjson(data)
-    common.fill(orjson_dict.NAME_CACHE)
+    fill(orjson_dict.NAME_CACHE)
     assert _share_of_hits(orjson_dict, lambda: orjson_dict.to_ndjson(data)) == 0
 
 

@@ -23,6 +23,7 @@ pytest.importorskip("pytest_benchmark")
 from . import corpus, floor, peers
 from .answers import TOLERATED_SHARE, Expected, arrow_events, differing_events, differing_rows, expected
 from .contenders import BATCH_RECORDS, batches, consume
+from .preparation import fill
 
 RECORDS = int(os.environ.get("CFDNS_BENCH_RECORDS", "3000"))
 #: Batches of a stream, which peers that keep names are timed with: fewer large ones, but some.
@@ -93,8 +94,6 @@ def _time_in_a_stream(
 
     Filling the cache before each call would do, but for so few records what the CPU has to fetch anew then is a tenth.
     """
-    from .peers.common import fill
-
     rounds = max(LEAST_TIMED_BATCHES, min(TIMED_BATCHES, STREAM_RECORDS // records))
     # The first one is what the answers were checked with; one more is for profilers, which call once more.
     count = 1 + WARMUP_BATCHES + rounds + 1

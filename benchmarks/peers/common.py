@@ -20,8 +20,6 @@ from typing import Any
 
 import tldextract
 
-from .. import corpus
-
 EPOCH_VARIANTS = ("typical", "distinct")
 ALL_GOOD_VARIANTS = (*EPOCH_VARIANTS, "rfc3339")
 
@@ -29,8 +27,6 @@ EVENT: dict[str, Any] = {"category": ["network"], "dataset": "dns_logs", "kind":
 OBSERVER = {"type": "dns", "vendor": "Cloudflare"}
 #: Names are cached as a collector would: enough for a zone's usual names, bounded against a flood.
 NAME_CACHE_SIZE = 65536
-#: After so many records of typical traffic the cache is full, and its share of hits (86 %) grows no more.
-RECORDS_BEFORE = 400_000
 
 
 def _code_names(table: str, naming: str) -> dict[int, str]:
@@ -56,27 +52,6 @@ def split_name(query_name: str) -> tuple[str, str, str, str]:
     name = query_name.strip(".")
     parts = extract(name)
     return name, parts.top_domain_under_public_suffix, parts.subdomain, parts.suffix
-
-
-@lru_cache(maxsize=1)
-def _names_before() -> list[str]:
-    """Return the names a stream leaves in a cache, the one used longest ago first."""
-    order: dict[str, None] = {}
-    for query_name in corpus.names_before(RECORDS_BEFORE):
-        order.pop(query_name, None)
-        order[query_name] = None
-    return list(order)[-NAME_CACHE_SIZE:]
-
-
-def fill(cache: Any) -> None:
-    """Leave in a peer's NAME_CACHE what a long stream leaves there.
-
-    Timed again and again over one corpus, the cache would know every name from the second time on, and no name would be
-    split: no stream is like that.
-    """
-    cache.cache_clear()
-    for query_name in _names_before():
-        cache(query_name)
 
 
 @lru_cache(maxsize=4096)

@@ -262,10 +262,10 @@ class Column {
     size_t end = text_bytes + text.size_bytes;
     if (end > values.capacity_bytes()) grow_text(end);
     constexpr size_t cache_line_bytes = 64;
-    for (size_t i = 0; i < text.size_bytes; i += cache_line_bytes) fetch_ahead(values.data() + text_bytes, i);
+    for (size_t i = 0; i < text.size_bytes; i += cache_line_bytes) fetch_ahead(values.data() + text_bytes + i);
     copy_loosely(values.data() + text_bytes, text.data, text.size_bytes);
     text_bytes = end;
-    fetch_ahead(reinterpret_cast<char*>(int32s(offsets) + row));
+    fetch_ahead(offsets.data() + row * sizeof(int32_t));
     int32s(offsets)[row + 1] = static_cast<int32_t>(end);
   }
 

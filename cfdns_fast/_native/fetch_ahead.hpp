@@ -15,9 +15,9 @@
 namespace cfdns {
 
 // What lies so far behind `at`, which need not be memory of ours, or any.
-inline void fetch_ahead(const char* at, size_t behind_bytes = 0) {
+inline void fetch_ahead(const char* at) {
   constexpr size_t distance_bytes = 256;
-  const char* place = reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(at) + distance_bytes + behind_bytes);
+  const char* place = reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(at) + distance_bytes);
 #if defined(_MSC_VER) && !defined(__clang__)
 #ifdef _M_X64
   _mm_prefetch(place, _MM_HINT_T0);

@@ -15,7 +15,8 @@ namespace cfdns {
 inline void ask_for_huge_pages(void* memory, size_t size_bytes) {
 #ifdef MADV_HUGEPAGE
   constexpr uintptr_t page_bytes = 4096;
-  // From this size on glibc's malloc maps memory for the block alone and unmaps it afterwards, so the advice ends with it.
+  // From this size on glibc's malloc maps memory for the block alone and unmaps it afterwards, so the advice ends with it,
+  // unless its thresholds are set in the environment.
   constexpr size_t always_mapped_bytes = 32 * 1024 * 1024 + 65536;
   if (size_bytes < always_mapped_bytes) return;
   uintptr_t first = (reinterpret_cast<uintptr_t>(memory) + page_bytes - 1) & ~(page_bytes - 1);
