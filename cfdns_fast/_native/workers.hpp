@@ -55,6 +55,10 @@ class Workers {
   // Batches that follow each other find them; a process that is done with threads is single-threaded again soon.
   static constexpr std::chrono::seconds patience{2};
 
+  // A CPU that sleeps takes 20 to 50 µs to wake up. (Measured, two threads: 5 % of batches of 3,000 records; 3.5 % with 40 µs,
+  // nothing with 20. The CPU's own pause instead of the scheduler's is slower than sleep on a virtual machine.)
+  static constexpr std::chrono::microseconds moment{100};
+
   static inline std::atomic<Workers*> current_{nullptr};
 
   // Done when the module is loaded. What is done first at the first call can be cut in two by a fork.
@@ -86,7 +90,9 @@ class Workers {
       *at = job.next;
       wanted_ -= job.wanted;
     }
-    job.done.wait(guard, [&] { return job.running == 0; });
+    auto all_ended = [&] { return job.running == 0; };
+    stay_awake(guard, all_ended);
+    job.done.wait(guard, all_ended);
   }
 
   // Without signals, but for those of a fault of its own: they are for threads that expect them.
@@ -111,7 +117,10 @@ class Workers {
 
   void work() {
     std::unique_lock<std::mutex> guard(mutex_);
-    while (wake_.wait_for(guard, patience, [&] { return jobs_ != nullptr; })) {
+    auto is_wanted = [&] { return jobs_ != nullptr; };
+    for (;;) {
+      stay_awake(guard, is_wanted);
+      if (!wake_.wait_for(guard, patience, is_wanted)) break;
       Job& job = *jobs_;
       if (--job.wanted == 0) jobs_ = job.next;
       --wanted_;
@@ -124,6 +133,17 @@ class Workers {
       if (--job.running == 0) job.done.notify_one();
     }
     --idle_;
+  }
+
+  // Before a wait for what often comes at once. Everybody else who wants the CPU has it.
+  template <typename Condition>
+  static void stay_awake(std::unique_lock<std::mutex>& guard, Condition holds) {
+    const auto end = std::chrono::steady_clock::now() + moment;
+    while (!holds() && std::chrono::steady_clock::now() < end) {
+      guard.unlock();
+      std::this_thread::yield();
+      guard.lock();
+    }
   }
 
   std::mutex mutex_;  // guards all that follows, and the jobs
