@@ -146,16 +146,31 @@ def test_a_preparation_comes_before_every_timed_call_and_is_not_timed(
     assert contender.calls == calls
     assert contender.wall_seconds == [seconds, seconds]
     assert contender.cpu_seconds == [seconds / 2, seconds / 2]
-    warm = len(clock.log) - 2 * (1 + 2 * calls)
-    assert clock.log[warm:] == ["before", "run"] * (1 + 2 * calls)
+    to_set_calls = 1
+    assert clock.log[2:] == ["before", "run"] * (to_set_calls + 2 * (timing.FIRST_CALLS + calls))
 
 
 def test_who_needs_no_preparation_is_called_only(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = _Clock(monkeypatch)
     contender = timing.Contender("x", "x", "x", "1", "task", "typical", 1, 1, clock.job("run", 0.25), lambda: 0)
     timing.measure([contender], 1, lambda _: None)
-    assert clock.log == ["run"] * 4
+    assert clock.log == ["run"] * (3 + timing.FIRST_CALLS + 1)
     assert contender.wall_seconds == [0.25]
+
+
+def test_what_a_contender_pays_for_the_one_before_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = _Clock(monkeypatch)
+
+    def contender(name: str) -> timing.Contender:
+        def run() -> None:
+            clock.seconds += 0.03125 if clock.log[-1:] == [name] else 1000.0
+            clock.log.append(name)
+
+        return timing.Contender(name, name, name, "1", "task", "typical", 1, 1, run, lambda: 0)
+
+    both = [contender("first"), contender("second")]
+    timing.measure(both, 3, lambda _: None)
+    assert [each.wall_seconds for each in both] == [[0.03125] * 3] * 2
 
 
 def test_a_ratio_is_that_of_most_rounds_whatever_the_machine_did_in_the_others() -> None:

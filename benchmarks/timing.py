@@ -12,8 +12,12 @@ from typing import Any
 #: Short jobs are repeated within a sample until it takes about this long.
 SAMPLE_SECONDS = 0.1
 _MOST_CALLS = 200
-#: Calls before each sample of who works in processes of its own and was idle meanwhile.
-IDLE_CALLS = 4
+#: Calls before each sample that do not count. Memory that whoever was before gave back to the system is made anew in
+#: the first one, which then took three times as long (a tenth of a sample of 20 calls, in every other round).
+FIRST_CALLS = 1
+#: The same of who works in processes of its own. Where those were idle, on a virtual machine, which takes unused memory
+#: away, the first call takes up to eight times as long, and with two threads the next ones still 1.4 times.
+FIRST_CALLS_ELSEWHERE = 4
 #: Above this interquartile range, as a share of the median, a contender's figures are called noisy.
 NOISY_SHARE = 0.10
 
@@ -175,11 +179,8 @@ def _timed(contender: Contender) -> tuple[float, float]:
 
 
 def _sample(contender: Contender) -> None:
-    if contender.elsewhere:
-        # The first call of a process that was idle takes up to eight times as long on a virtual machine, which takes
-        # unused memory away, and of one with two threads the next ones still take 1.4 times as long.
-        for _ in range(IDLE_CALLS):
-            contender.run()
+    for _ in range(FIRST_CALLS_ELSEWHERE if contender.elsewhere else FIRST_CALLS):
+        _timed(contender)
     wall, cpu = map(sum, zip(*(_timed(contender) for _ in range(contender.calls)), strict=True))
     contender.wall_seconds.append(wall / contender.calls)
     contender.cpu_seconds.append(cpu / contender.calls)
