@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import threading
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -65,6 +66,28 @@ def to_arrow(normalizer: Normalizer, data: bytes, **options: Any) -> Any:
     return normalizer._plan.to_arrow(data, take, **options)
 
 
+def in_new_thread(normalizer: Normalizer) -> Any:
+    left = LIBRARY.disarm()
+    results: list[Any] = []
+
+    def convert() -> None:
+        nonlocal left
+        LIBRARY.arm(left, int(sys.argv[2]))
+        try:
+            results.append(normalizer.to_ndjson(DATA))
+        except MemoryError as error:
+            results.append(error)
+        left = LIBRARY.disarm()
+
+    thread = threading.Thread(target=convert)
+    thread.start()
+    thread.join()
+    LIBRARY.arm(left, int(sys.argv[2]))
+    if isinstance(results[0], MemoryError):
+        raise results[0]
+    return results[0]
+
+
 def make(_: Normalizer) -> Any:
     # Not the real suffix rules: they are compiled once a process, in tens of thousands of allocations.
     table = _core.SuffixTable(bytes(40), [(0, b"com", 1), (1, b"example", 2)], [(0xC9, 0xE9)])
@@ -81,6 +104,7 @@ def make(_: Normalizer) -> Any:
 
 CALLS: dict[str, tuple[dict[str, Any], Callable[[Normalizer], Any]]] = {
     "to_ndjson": ({}, lambda n: n.to_ndjson(DATA)),
+    "in a new thread": ({}, in_new_thread),
     "threads": ({}, lambda n: n.to_ndjson(DATA * 40, threads=3)),
     "to_arrow": ({}, lambda n: to_arrow(n, DATA)),
     "to_arrow threads": ({}, lambda n: to_arrow(n, DATA * 40, threads=3)),

@@ -55,8 +55,8 @@ class Workers {
   // Batches that follow each other find them; a process that is done with threads is single-threaded again soon.
   static constexpr std::chrono::seconds patience{2};
 
-  // A CPU that sleeps takes 20 to 50 µs to wake up. (Measured, two threads: 5 % of batches of 3,000 records; 3.5 % with 40 µs,
-  // nothing with 20. The CPU's own pause instead of the scheduler's is slower than sleep on a virtual machine.)
+  // A CPU that sleeps takes 20 to 50 µs to wake up. (Measured, two threads: 3 to 5 % of batches of 3,000 records, 1 % of 30,000;
+  // less with 40 µs, nothing with 20. To pause the CPU instead of yielding is slower than to sleep, on a virtual machine.)
   static constexpr std::chrono::microseconds moment{100};
 
   static inline std::atomic<Workers*> current_{nullptr};
@@ -135,7 +135,7 @@ class Workers {
     --idle_;
   }
 
-  // Before a wait for what often comes at once. Everybody else who wants the CPU has it.
+  // Before a wait for what often comes at once. Who else wants the CPU gets it, unless its priority is lower.
   template <typename Condition>
   static void stay_awake(std::unique_lock<std::mutex>& guard, Condition holds) {
     const auto end = std::chrono::steady_clock::now() + moment;
