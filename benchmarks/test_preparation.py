@@ -150,11 +150,15 @@ def test_a_preparation_comes_before_every_timed_call_and_is_not_timed(
     assert clock.log[2:] == ["before", "run"] * (to_set_calls + 2 * (timing.FIRST_CALLS + calls))
 
 
-def test_who_needs_no_preparation_is_called_only(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("elsewhere", "first_calls"), [(False, 1), (True, 4)])
+def test_who_needs_no_preparation_is_called_only(
+    monkeypatch: pytest.MonkeyPatch, elsewhere: bool, first_calls: int
+) -> None:
     clock = _Clock(monkeypatch)
     contender = timing.Contender("x", "x", "x", "1", "task", "typical", 1, 1, clock.job("run", 0.25), lambda: 0)
+    contender.elsewhere = elsewhere
     timing.measure([contender], 1, lambda _: None)
-    assert clock.log == ["run"] * (3 + timing.FIRST_CALLS + 1)
+    assert clock.log == ["run"] * (3 + first_calls + 1)
     assert contender.wall_seconds == [0.25]
 
 
