@@ -203,12 +203,6 @@ class Lineup:
         from . import ours
 
         data = self.data("typical")
-        pieces = batches(data, BATCH_RECORDS)
-
-        def run_batches() -> None:
-            for piece in pieces:
-                ours.to_ndjson(piece)
-
         module: ModuleType = ours
         self.ndjson(module, "ours.ndjson")
         self.ndjson(module, "ours.ndjson_distinct", "distinct")
@@ -220,22 +214,27 @@ class Lineup:
             lambda: ours.to_ndjson_without_message(data),
             lambda: differing_rows(self.right("typical").without_message(), ours.to_ndjson_without_message(data)),
         )
-        self._add(
-            module,
-            "ours.ndjson_batches",
-            NDJSON_BATCHES,
-            "typical",
-            run_batches,
-            lambda: differing_rows(self.right("typical"), b"".join(map(ours.to_ndjson, pieces))),
-            pieces=pieces,
-        )
+        self._ndjson_batches(module, "ours.ndjson_batches", "typical")
+        self._ndjson_batches(module, "ours.ndjson_distinct_batches", "distinct")
         self.iter_dicts(module, "ours")
         self.list_dicts(module, "ours.list_dicts")
         if find_spec("pyarrow") is None:
             self.absent["ours"] = "pyarrow is not installed"
         else:
             self._arrow(module, ARROW, "ours.arrow", [data])
-            self._arrow(module, ARROW_BATCHES, "ours.arrow_batches", pieces)
+            self._arrow(module, ARROW_BATCHES, "ours.arrow_batches", batches(data, BATCH_RECORDS))
+
+    def _ndjson_batches(self, who: ModuleType, short: str, variant: str) -> None:
+        pieces = batches(self.data(variant), BATCH_RECORDS)
+
+        def run() -> None:
+            for piece in pieces:
+                who.to_ndjson(piece)
+
+        def check() -> int:
+            return differing_rows(self.right(variant), b"".join(map(who.to_ndjson, pieces)))
+
+        self._add(who, short, NDJSON_BATCHES, variant, run, check, pieces=pieces)
 
     def _arrow(self, who: ModuleType, task: str, short: str, pieces: Sequence[bytes]) -> None:
         def run() -> None:

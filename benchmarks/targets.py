@@ -47,6 +47,7 @@ def targets() -> tuple[Target, ...]:
         _within("to_arrow_of_floor", "ours.arrow", "floor.typical", 1.8),
         _within("to_ndjson_distinct_of_floor", "ours.ndjson_distinct", "floor.distinct", 2.1),
         _within("to_ndjson_batches_of_bulk", "ours.ndjson_batches", "ours.ndjson", 1.1),
+        _within("to_ndjson_distinct_batches_of_bulk", "ours.ndjson_distinct_batches", "ours.ndjson_distinct", 1.1),
         _faster("to_ndjson_over_orjson", orjson, "ours.ndjson", 20),
         # More than is asked for: nobody need write a suffix walk, and a stream holds names that no cache knows.
         _faster("to_ndjson_over_orjson_tuned", "orjson_tuned.ndjson", "ours.ndjson", 20, "later"),
