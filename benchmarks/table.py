@@ -52,7 +52,7 @@ def _targets(outcomes: list[dict[str, Any]]) -> str:
             cells += ["not measured", "", outcome["reason"]]
         else:
             rounds = f"{outcome['low']:.2f} to {outcome['high']:.2f}"
-            cells += [f"{outcome['value']:.2f} x", rounds, "yes" if outcome["pass"] else "no"]
+            cells += [f"{outcome['value']:.4g} x", rounds, "yes" if outcome["pass"] else "no"]
         rows.append("| " + " | ".join(cells) + " |")
     return "\n".join(rows) + "\n"
 

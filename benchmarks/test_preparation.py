@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("orjson")
 pytest.importorskip("pytest_benchmark")
 
-from . import contenders, corpus, peers, timing
+from . import contenders, corpus, parallel, peers, timing
 from . import test_throughput as throughput
 from .peers import common, orjson_dict, orjson_tuned, suffix_walk
 from .preparation import fill
@@ -116,6 +116,17 @@ def test_a_lineup_prepares_nobody_else() -> None:
     lineup = contenders.Lineup(10, lambda _: None)
     lineup.ndjson(SimpleNamespace(NAME="x", LIBRARY="x", VERSION="1", to_ndjson=bytes), "x")
     assert lineup.contenders["x"].before is None
+
+
+def test_who_works_in_processes_of_its_own_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    workers = SimpleNamespace(ask=lambda _: [])
+    pair = SimpleNamespace(workers=lambda _: workers, is_right=lambda *_: True)
+    monkeypatch.setattr(parallel, "Parallel", lambda *_: pair)
+    lineup = contenders.Lineup(10, lambda _: None)
+    lineup.on_two_cpus()
+    assert set(lineup.contenders) == {f"ours.{job}" for job in parallel.JOBS}
+    assert all(contender.elsewhere and contender.check() == 0 for contender in lineup.contenders.values())
+    assert not timing.Contender("x", "x", "x", "1", "t", "typical", 1, 1, lambda: None, lambda: 0).elsewhere
 
 
 class _Clock:
