@@ -53,6 +53,16 @@ def consume_and_keep(events: Iterator[object]) -> None:
         last.append(event)
 
 
+def _one_by_one(convert: Callable[[bytes], object], pieces: Sequence[bytes]) -> Callable[[], None]:
+    """Return a job that drops what has come of a piece before the next one."""
+
+    def run() -> None:
+        for piece in pieces:
+            convert(piece)
+
+    return run
+
+
 class Lineup:
     """The contenders of one run, made as they are asked for; `absent` says who cannot take part and why."""
 
@@ -106,6 +116,7 @@ class Lineup:
         times: int = 1,
         name: str | None = None,
         before: Callable[[], None] | None = None,
+        elsewhere: bool = False,
     ) -> None:
         records, size = self.records, len(self.data(variant))
         if pieces:
@@ -126,6 +137,7 @@ class Lineup:
             check,
             tolerated,
             before,
+            elsewhere,
         )
 
     def ndjson(self, who: ModuleType, short: str, variant: str = "typical") -> None:
@@ -182,15 +194,11 @@ class Lineup:
         """Add a conversion to lists of dicts, a batch at a time."""
         pieces = batches(self.data("typical"), BATCH_RECORDS)[:LIST_BATCHES]
 
-        def run() -> None:
-            for piece in pieces:
-                who.to_dicts(piece)
-
         def check() -> int:
             right = self.right("typical").first(sum(piece.count(b"\n") for piece in pieces))
             return differing_events(right, (event for piece in pieces for event in who.to_dicts(piece)))
 
-        self._add(who, short, DICTS_LIST, "typical", run, check, pieces=pieces)
+        self._add(who, short, DICTS_LIST, "typical", _one_by_one(who.to_dicts, pieces), check, pieces=pieces)
 
     def ours(self) -> None:
         """Add everything cfdns_fast does.
@@ -227,25 +235,17 @@ class Lineup:
     def _ndjson_batches(self, who: ModuleType, short: str, variant: str) -> None:
         pieces = batches(self.data(variant), BATCH_RECORDS)
 
-        def run() -> None:
-            for piece in pieces:
-                who.to_ndjson(piece)
-
         def check() -> int:
             return differing_rows(self.right(variant), b"".join(map(who.to_ndjson, pieces)))
 
-        self._add(who, short, NDJSON_BATCHES, variant, run, check, pieces=pieces)
+        self._add(who, short, NDJSON_BATCHES, variant, _one_by_one(who.to_ndjson, pieces), check, pieces=pieces)
 
     def _arrow(self, who: ModuleType, task: str, short: str, pieces: Sequence[bytes]) -> None:
-        def run() -> None:
-            for piece in pieces:
-                who.to_arrow(piece)
-
         def check() -> int:
             events = (event for piece in pieces for event in arrow_events(who.to_arrow(piece)))
             return differing_events(self.right("typical"), events)
 
-        self._add(who, short, task, "typical", run, check, pieces=pieces)
+        self._add(who, short, task, "typical", _one_by_one(who.to_arrow, pieces), check, pieces=pieces)
 
     def on_two_cpus(self) -> None:
         """Add what cfdns_fast does with two CPUs, where there are two."""
@@ -268,8 +268,8 @@ class Lineup:
                 partial(self._wrong_on_two_cpus, pair, job, workers),
                 times=len(processes) * parallel.CORPORA_A_TURN,
                 name=f"cfdns_fast, {parallel.NAMES[job]}",
+                elsewhere=True,
             )
-            self.contenders[f"ours.{job}"].elsewhere = True
 
     def _wrong_on_two_cpus(self, pair: parallel.Parallel, job: str, workers: parallel.Workers) -> int:
         return 0 if pair.is_right(job, workers) else self.records

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import ctypes
 import sys
-import threading
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 from unittest.mock import patch
 
-from support import FULL_RECORD
+from support import FULL_RECORD, at_once
 
 from cfdns_fast import Normalizer, _core, plan
 from cfdns_fast.mapping import load
@@ -68,24 +67,19 @@ def to_arrow(normalizer: Normalizer, data: bytes, **options: Any) -> Any:
 
 def in_new_thread(normalizer: Normalizer) -> Any:
     left = LIBRARY.disarm()
-    results: list[Any] = []
 
-    def convert() -> None:
+    def convert(data: bytes) -> Any:
         nonlocal left
         LIBRARY.arm(left, int(sys.argv[2]))
         try:
-            results.append(normalizer.to_ndjson(DATA))
-        except MemoryError as error:
-            results.append(error)
-        left = LIBRARY.disarm()
+            return normalizer.to_ndjson(data)
+        finally:
+            left = LIBRARY.disarm()
 
-    thread = threading.Thread(target=convert)
-    thread.start()
-    thread.join()
-    LIBRARY.arm(left, int(sys.argv[2]))
-    if isinstance(results[0], MemoryError):
-        raise results[0]
-    return results[0]
+    try:
+        return at_once(convert, [DATA])[0]
+    finally:
+        LIBRARY.arm(left, int(sys.argv[2]))
 
 
 def make(_: Normalizer) -> Any:
