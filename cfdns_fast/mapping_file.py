@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 import tomllib
 from collections.abc import Callable, Iterable
 from functools import cache
-from importlib import resources
 from typing import Any, NoReturn
 
 from .errors import MappingError
-from .mapping import NAME_PART_KINDS, Field, Mapping, Scalar
+from .mapping import DATA_FOLDER, NAME_PART_KINDS, Field, Mapping, Scalar
 
 __all__ = ["KINDS", "parse_mapping"]
 
@@ -247,7 +247,8 @@ def _check_collections(fields: Iterable[Field], file: str) -> None:
 
 @cache
 def _codes() -> dict[str, Any]:
-    return tomllib.loads((resources.files(__package__) / "data" / "dns_codes.toml").read_text(encoding="utf-8"))
+    with open(os.path.join(DATA_FOLDER, "dns_codes.toml"), "rb") as file:
+        return tomllib.load(file)
 
 
 def _enum_names(table: str, naming: str, fail: _Fail) -> tuple[tuple[int, str], ...]:

@@ -23,7 +23,6 @@ _LIST = _LITERAL  # the core's DictBuilder::What has it in this place
 
 @lru_cache(maxsize=2)
 def _suffix_table(private_suffixes: bool) -> _core.SuffixTable:
-    # 0.2 s, most of it tldextract's import and its list.
     edges, node_flags = suffixes.native_edges(private_suffixes)
     return _core.SuffixTable(node_flags, edges, suffixes.fold_pairs(private_suffixes))
 

@@ -4,8 +4,8 @@ The rules are those of the Public Suffix List (https://publicsuffix.org/list/) a
 them; nothing is ever downloaded. How they are read is tldextract 5.4's way, not the list's own text: there is no
 implicit rule ``*``, so a name under an unknown top-level label has no suffix at all.
 
-Importing this module imports neither tldextract nor idna: that costs 93 ms (tldextract pulls requests in) and only
-who splits names should pay it.
+Importing this module reads no rules: they are read when the first name is split, or the first plan that splits names
+is compiled.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+
+from .suffix_list import suffix_rules
 
 __all__ = [
     "DomainParts",
@@ -34,8 +36,9 @@ _HAS_WILDCARD = 2
 #: RFC 1035 section 2.3.4. No rule has a longer label, so a longer one need not be decoded to know that it matches none.
 _LABEL_LIMIT_OCTETS = 63
 
-#: Above the last code point that has a lower case (U+1E921, Adlam); test_suffixes.py tries the rest of Unicode.
-_CASED_CODE_POINTS = range(0x80, 0x1F000)
+#: The code points that are neither the upper nor the title case of their lower case (theta, sharp s, omega, k, a with
+#: ring); test_suffixes.py tries all of Unicode. U+0130 is not one of them, because it lowers to two code points.
+_OTHER_CAPITALS = "\u03f4\u1e9e\u2126\u212a\u212b"
 
 #: An escape takes the next character with it (RFC 1035 section 5.1), so an escaped dot is part of its label.
 _LABEL_PIECE = re.compile(r"\\.|\.|[^\\.]+|\\", re.DOTALL)
@@ -91,14 +94,10 @@ def rule_trie(private_suffixes: bool) -> RuleTrie:
     private_suffixes : bool
         True: the list's PRIVATE section too (``github.io``); False: its ICANN section only.
     """
-    import tldextract
-
-    # No URL and no cache directory: the bundled list, the same on every machine, and no network access ever.
-    extractor = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=private_suffixes)
     edges: dict[tuple[int, str], int] = {}
     ends = set()
-    # tldextract keeps a set: sorted, so that nodes have the same numbers in every process.
-    for labels in sorted(rule.split(".")[::-1] for rule in extractor.tlds):
+    # Sorted, so that nodes have the same numbers in every process.
+    for labels in sorted(rule.split(".")[::-1] for rule in suffix_rules(private_suffixes)):
         node = _ROOT
         for label in labels:
             node = edges.setdefault((node, label), len(edges) + 1)
@@ -227,8 +226,8 @@ def native_edges(private_suffixes: bool) -> tuple[list[tuple[int, bytes, int]], 
     -------
     edges : list of (int, bytes, int)
         Parent, label in UTF-8, child. A label that is not ASCII has a second edge to the same child, its A-label (RFC
-        5890 section 2.3.2.1), so the core needs no Punycode: a U-label has exactly one A-label, and idna takes no other
-        spelling.
+        5890 section 2.3.2.1), so the core needs no Punycode: a U-label has exactly one A-label, and idna decodes it and
+        no other spelling (test_suffixes.py asks idna for every label, because its import would take 10 ms here).
     node_flags : bytes
         One byte a node: bit 0, a rule ends here; bit 1, there is a ``*`` below it.
     """
@@ -238,10 +237,8 @@ def native_edges(private_suffixes: bool) -> tuple[list[tuple[int, bytes, int]], 
     for (parent, label), child in rules.edges.items():
         edges.append((parent, label.encode("utf-8"), child))
         if not label.isascii():
-            a_label = b"xn--" + label.encode("punycode")
-            # An A-label that idna refuses does not match in Python either. ("!" marks an exception; none is like that.)
-            if _rule_form(a_label.decode("ascii")) == label:
-                edges.append((parent, a_label, child))
+            # No exception ("!") is written like that (test_suffixes.py).
+            edges.append((parent, b"xn--" + label.encode("punycode"), child))
         if label == "*":
             flags[parent] |= _HAS_WILDCARD
     for node in rules.ends:
@@ -261,11 +258,12 @@ def fold_pairs(private_suffixes: bool) -> list[tuple[int, int]]:
     list of (int, int)
         Code point and lower-case code point, ascending.
     """
-    wanted = set("abcdefghijklmnopqrstuvwxyz0123456789-")
-    for _, label in rule_trie(private_suffixes).edges:
-        wanted.update(label)
-    return [
-        (ord(character), ord(lower))
-        for character in map(chr, _CASED_CODE_POINTS)
-        if (lower := character.lower()) != character and lower in wanted
-    ]
+    wanted = set("abcdefghijklmnopqrstuvwxyz0123456789-").union(
+        *(label for _, label in rule_trie(private_suffixes).edges)
+    )
+    capitals = set(_OTHER_CAPITALS).union(*((each.upper(), each.title()) for each in wanted if not each.isascii()))
+    return sorted(
+        (ord(capital), ord(lower))
+        for capital in capitals
+        if len(capital) == 1 and (lower := capital.lower()) != capital and lower in wanted
+    )

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from functools import lru_cache
 
+import idna
 import pytest
 import tldextract
 
@@ -265,6 +266,12 @@ def test_native_edges_when_compared_with_the_trie_then_add_every_a_label(private
     assert {node for node, bits in enumerate(flags) if bits & 1} == trie.ends
     assert {node for node, bits in enumerate(flags) if bits & 2} == {p for p, label in trie.edges if label == "*"}
     assert max(flags) <= 3
+
+
+def test_native_edges_a_label_is_the_one_idna_decodes() -> None:
+    """The core gets an edge for each A-label without a question to idna: every one must be what idna takes it for."""
+    for label in {label for _, label in rule_trie(True).edges if not label.isascii()}:
+        assert idna.decode(a_label(label)) == label
 
 
 def test_native_edges_when_label_is_not_ascii_then_idna_agrees_with_the_a_label() -> None:
