@@ -69,10 +69,14 @@ class Normalizer:
     -----
     Input is UTF-8. In NDJSON, a line holds one or more objects, and lines end at byte 0x0A only. Making one reads the
     mapping and, once a process, the suffix rules; converting reads nothing. It is immutable, may be used from many
-    threads at once, and can be pickled.
+    threads at once, and can be pickled, copied and weakly referenced.
+
+    A pickle holds the options, and the mapping is read again when it is loaded. A copy or a loaded pickle of a subclass
+    is of that subclass and keeps the attributes that the subclass has added (with ``object.__setattr__``, since it is
+    immutable too); its ``__init__`` and ``__new__`` are not called.
     """
 
-    __slots__ = ("_options", "_plan", "_raise_on_reject", "_shaped")
+    __slots__ = ("__weakref__", "_options", "_plan", "_raise_on_reject", "_shaped")
     _options: dict[str, Any]
     _plan: Plan
     _raise_on_reject: bool
@@ -146,10 +150,25 @@ class Normalizer:
         raise AttributeError("a Normalizer is immutable")
 
     def __repr__(self) -> str:
-        return f"Normalizer({', '.join(f'{name}={value!r}' for name, value in self._options.items())})"
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._options.items())})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _remake, (self._options,)
+        return _remake, (type(self), self._options), self.__getstate__()
+
+    def __getstate__(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Return what a subclass has added, its ``__dict__`` and its slots; None if it has added nothing."""
+        state: Any = super().__getstate__()
+        attributes, slots = state
+        added = {name: value for name, value in slots.items() if name not in Normalizer.__slots__}
+        return (attributes or {}, added) if attributes or added else None
+
+    def __setstate__(self, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
+        """Add to a new object what `__getstate__` has returned."""
+        attributes, slots = state
+        if attributes:
+            self.__dict__.update(attributes)
+        for name, value in slots.items():
+            object.__setattr__(self, name, value)
 
     def to_ndjson(self, data: Buffer, *, threads: int = 1) -> Result[bytes]:
         """Convert a batch to NDJSON.
@@ -253,8 +272,10 @@ def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
 
 
-def _remake(options: dict[str, Any]) -> Normalizer:
-    return Normalizer(**options)
+def _remake(cls: type[Normalizer], options: dict[str, Any]) -> Normalizer:
+    normalizer = object.__new__(cls)
+    Normalizer.__init__(normalizer, **options)
+    return normalizer
 
 
 @lru_cache(maxsize=16)

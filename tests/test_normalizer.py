@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import gc
+import pickle
 import threading
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -57,3 +62,133 @@ def test_normalizer_when_many_threads_use_one_then_each_gets_what_it_gets_alone(
     for thread in threads:
         thread.join()
     assert got == [[expected] * 3 for expected in serial]
+
+
+# Weak references, copies, subclasses
+
+#: Ways to make another normalizer of one.
+DUPLICATES: dict[str, Callable[[Any], Any]] = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    **{
+        f"pickle {protocol}": lambda normalizer, protocol=protocol: pickle.loads(pickle.dumps(normalizer, protocol))
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
+    },
+}
+
+
+class Plain(Normalizer):
+    """A subclass that adds nothing."""
+
+
+class WithArguments(Normalizer):
+    """A subclass with other arguments, attributes of its own and a slot."""
+
+    __slots__ = ("__dict__", "__hidden", "tenant")
+    tenant: str
+    seen: list[Any]
+    calls = 0
+
+    def __init__(self, tenant: str, /, seen: list[Any]) -> None:
+        type(self).calls += 1
+        super().__init__("ecs", on_reject="raise", keep_message=False)
+        for name, value in {"tenant": tenant, "seen": seen, "_WithArguments__hidden": "hidden"}.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def hidden(self) -> Any:
+        return self.__hidden
+
+
+class WithNew(Normalizer):
+    """A subclass that cannot be made without an argument."""
+
+    def __new__(cls, needed: int) -> WithNew:
+        return super().__new__(cls)
+
+    def __init__(self, needed: int) -> None:
+        super().__init__(timestamp_unit="s")
+
+
+class WithState(Normalizer):
+    """A subclass with its own state, as the pickle protocol lets it have one."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        object.__setattr__(self, "number", number)
+
+    def __getstate__(self) -> Any:
+        return {"number": self.__dict__["number"]}
+
+    def __setstate__(self, state: Any) -> None:
+        object.__setattr__(self, "number", state["number"] + 1)
+
+
+def test_normalizer_can_be_weakly_referenced() -> None:
+    normalizer = Normalizer()
+    reference = weakref.ref(normalizer)
+    by_normalizer = weakref.WeakKeyDictionary({normalizer: "value"})
+    assert reference() is normalizer
+    del normalizer
+    gc.collect()
+    assert reference() is None
+    assert not by_normalizer
+
+
+@pytest.mark.parametrize("name", DUPLICATES)
+@pytest.mark.parametrize("cls", [Normalizer, Plain])
+def test_normalizer_duplicate_has_type_and_options(cls: type[Normalizer], name: str) -> None:
+    normalizer = cls("ecs", keep_message=False, timestamp_unit="ms", input_format="csv", columns=("QueryName",))
+    twin = DUPLICATES[name](normalizer)
+    assert type(twin) is cls
+    assert repr(twin) == repr(normalizer)
+    assert repr(twin).startswith(f"{cls.__name__}(schema='ecs', ")
+    assert twin.to_dicts(b"www.example.com\n") == normalizer.to_dicts(b"www.example.com\n")
+    with pytest.raises(AttributeError, match="immutable"):
+        twin.schema = "sekoia"
+
+
+@pytest.mark.parametrize("name", DUPLICATES)
+def test_subclass_duplicate_keeps_its_attributes(name: str) -> None:
+    normalizer = WithArguments("tenant", seen=["a"])
+    calls = WithArguments.calls
+    twin = DUPLICATES[name](normalizer)
+    assert type(twin) is WithArguments
+    assert WithArguments.calls == calls
+    assert (twin.tenant, twin.seen, twin.hidden) == ("tenant", ["a"], "hidden")
+    assert (twin.seen is normalizer.seen) == (name == "copy")
+    assert twin.to_ndjson(GOOD) == normalizer.to_ndjson(GOOD)
+    for attribute in ("tenant", "seen", "brand_new"):
+        with pytest.raises(AttributeError, match="immutable"):
+            setattr(twin, attribute, None)
+
+
+@pytest.mark.parametrize("name", DUPLICATES)
+def test_subclass_duplicate_calls_no_constructor(name: str) -> None:
+    twin = DUPLICATES[name](WithNew(1))
+    assert type(twin) is WithNew
+    assert "timestamp_unit='s'" in repr(twin)
+
+
+@pytest.mark.parametrize("name", DUPLICATES)
+def test_subclass_duplicate_uses_its_own_state_methods(name: str) -> None:
+    twin = DUPLICATES[name](WithState(1))
+    assert (type(twin), twin.number) == (WithState, 2)
+
+
+@pytest.mark.parametrize("name", DUPLICATES)
+def test_subclass_attribute_may_refer_to_the_normalizer(name: str) -> None:
+    normalizer = WithArguments("tenant", seen=[])
+    normalizer.seen.append(normalizer)
+    twin = DUPLICATES[name](normalizer)
+    assert twin.seen[0] is (normalizer if name == "copy" else twin)
+
+
+def test_subclass_is_immutable_too() -> None:
+    normalizer = WithArguments("tenant", seen=[])
+    with pytest.raises(AttributeError, match="immutable"):
+        normalizer.tenant = "other"
+    with pytest.raises(AttributeError, match="immutable"):
+        del normalizer.seen
+    with pytest.raises(AttributeError, match="immutable"):
+        Normalizer.__init__(normalizer, "ecs")
