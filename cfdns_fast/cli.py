@@ -85,17 +85,40 @@ def _explain(error: BaseException) -> int:
     return _EXIT_FAILED
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
+# Texts of the help stand in constants and not in docstrings, which `python -OO` leaves out.
+_HELP = "Turn Cloudflare DNS query logs (Logpush dns_logs) into Elastic Common Schema events."
+
+_CONVERT_HELP = """\
+Convert files of records to events, one a line, in the order of the inputs.
+
+INPUT is a file, or - for standard input, which is also read if there is none. Gzip is recognised by its content,
+and so is the shape: newline-delimited JSON, a JSON document around the records, CSV or TSV with a header row.
+Each input is read for itself: its last line needs no newline. Files that Logpush writes to check a destination
+(DATE/test.txt.gz, ownership-challenge-….txt) are skipped; standard input never is.
+
+An output file appears when it is complete, or not at all. A summary on standard error counts lines, events, blank
+lines, problems (fields left out of events) and rejects (bytes that did not become an event), each by its code.
+
+\b
+Exit codes:
+  0    done; also if the reader of the events stops reading (--rejects FILE is then not written)
+  1    an input could not be read to its end (what was read before is converted), or its shape is not known,
+       there are rejects with --strict, or the output could not be written
+  2    wrong usage
+  130  interrupted (143 by SIGTERM, 129 by SIGHUP); output files are as they were before
+"""
+
+
+@click.group(help=_HELP, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(package_name="cfdns-fast", message="%(prog)s %(version)s")
 @click.pass_context
 def _cli(context: click.Context) -> None:
-    """Turn Cloudflare DNS query logs (Logpush dns_logs) into Elastic Common Schema events."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)
         context.exit(_EXIT_USAGE)
 
 
-@_cli.command("convert")
+@_cli.command("convert", help=_CONVERT_HELP)
 @click.argument("inputs", metavar="[INPUT]...", nargs=-1, type=click.Path())
 @click.option(
     "-o",
@@ -193,24 +216,6 @@ def _convert(
     no_progress: bool,
     quiet: bool,
 ) -> int:
-    """Convert files of records to events, one a line, in the order of the inputs.
-
-    INPUT is a file, or - for standard input, which is also read if there is none. Gzip is recognised by its content,
-    and so is the shape: newline-delimited JSON, a JSON document around the records, CSV or TSV with a header row.
-    Each input is read for itself: its last line needs no newline. Files that Logpush writes to check a destination
-    (DATE/test.txt.gz, ownership-challenge-….txt) are skipped; standard input never is.
-
-    An output file appears when it is complete, or not at all. A summary on standard error counts lines, events, blank
-    lines, problems (fields left out of events) and rejects (bytes that did not become an event), each by its code.
-
-    \b
-    Exit codes:
-      0    done; also if the reader of the events stops reading (--rejects FILE is then not written)
-      1    an input could not be read to its end (what was read before is converted), or its shape is not known,
-           there are rejects with --strict, or the output could not be written
-      2    wrong usage
-      130  interrupted (143 by SIGTERM, 129 by SIGHUP); output files are as they were before
-    """
     inputs = inputs or (STANDARD_STREAM,)
     check_outputs(
         inputs, [output] if rejects is None else [output, rejects], mapping=schema if is_path(schema) else None

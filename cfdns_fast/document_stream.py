@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import _core
+from .compiled import _core
 from .results import RAW_LIMIT_BYTES, Reject, Result, nothing
 from .stream import LineCount
 

@@ -6,8 +6,9 @@ import json
 from functools import lru_cache
 from typing import Any
 
-from . import _core, suffixes
+from . import suffixes
 from .columns import columns_of
+from .compiled import _core
 from .mapping import Field, Mapping, Node
 from .readings import Readings
 

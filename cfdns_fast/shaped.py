@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from . import _core
+from .compiled import _core
 from .csv_events import RowIterator, RowPlan, collect, records_of
 from .csv_rows import FIELD_DELIMITERS
 from .mapping import Mapping
