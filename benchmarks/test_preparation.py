@@ -41,6 +41,7 @@ def _share_of_hits(who: Any, run: Callable[[], object]) -> float:
     return hits / RECORDS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", [orjson_dict, orjson_tuned], ids=["tldextract", "walk"])
 def test_a_name_cache_is_as_a_long_stream_leaves_it(who: Any) -> None:
     data = corpus.make("typical", RECORDS)
@@ -52,6 +53,7 @@ def test_a_name_cache_is_as_a_long_stream_leaves_it(who: Any) -> None:
     assert _share_of_hits(who, lambda: who.to_ndjson(data)) == USUAL_SHARE
 
 
+@pytest.mark.slow
 def test_names_that_never_come_again_are_in_no_cache() -> None:
     data = corpus.make("distinct", RECORDS)
     orjson_dict.to_ndjson(data)
@@ -87,6 +89,7 @@ def test_who_keeps_names_says_so() -> None:
     assert {name for name, who in found.items() if hasattr(who, "NAME_CACHE")} == WHO_KEEPS_NAMES & found.keys()
 
 
+@pytest.mark.slow
 def test_a_lineup_prepares_who_keeps_names() -> None:
     lineup = contenders.Lineup(RECORDS, lambda _: None)
     lineup.ndjson(orjson_dict, "ndjson")
@@ -173,6 +176,7 @@ def test_who_needs_no_preparation_is_called_only(
     assert contender.wall_seconds == [0.25]
 
 
+@pytest.mark.slow
 def test_what_a_contender_pays_for_the_one_before_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = _Clock(monkeypatch)
 

@@ -15,6 +15,8 @@ from cfdns_fast import MappingError, Normalizer
 COUNT = int(os.environ.get("CFDNS_MAPPINGS", "400"))
 SEED = int(os.environ.get("CFDNS_MAPPINGS_SEED", "20261127"))
 
+#: Those that a quick run tries.
+QUICK_BUNDLED = [("sekoia", "dns_logs"), ("ecs", "gateway_dns")]
 BUNDLED = [
     (schema, dataset) for schema in ("sekoia", "ecs") for dataset in ("dns_logs", "dns_firewall_logs", "gateway_dns")
 ]

@@ -19,6 +19,8 @@ from support import GOOD, MIXED, events_of, field, run_python, write_mapping
 from cfdns_fast import Normalizer
 from cfdns_fast.mapping import bundled, load
 
+#: Those with which the golden inputs are tried in a quick run.
+QUICK_BUNDLED = [("sekoia", "dns_logs"), ("ecs", "gateway_dns")]
 BUNDLED = [(schema, dataset) for dataset, schemas in bundled().items() for schema in schemas]
 LISTS = (
     b'{"ResolvedIPs":["192.0.2.1","x","2001:db8::1"],"RData":[{"type":"1"},{"data":"\\u0000\xc3\xa9"},{}],'
@@ -85,8 +87,11 @@ def assert_same(normalizer: Normalizer, data: bytes, mapping: Any) -> None:
     assert repr(got) == repr(wanted)  # the order of keys, and true from 1
 
 
-@pytest.mark.parametrize("keep_message", [True, False])
-@pytest.mark.parametrize(("schema", "dataset"), BUNDLED)
+@pytest.mark.parametrize("keep_message", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("schema", "dataset"),
+    [pytest.param(*each, marks=[] if each in QUICK_BUNDLED else pytest.mark.slow) for each in BUNDLED],
+)
 def test_to_arrow_when_given_the_golden_inputs_then_has_the_events_of_to_dicts(
     schema: str, dataset: str, keep_message: bool
 ) -> None:

@@ -19,7 +19,7 @@ LONG_BYTES = 200_000
 VERY_LONG_BYTES = 5 * 2**20
 
 
-@pytest.mark.parametrize("size_bytes", [LONG_BYTES, VERY_LONG_BYTES])
+@pytest.mark.parametrize("size_bytes", [LONG_BYTES, pytest.param(VERY_LONG_BYTES, marks=pytest.mark.slow)])
 def test_line_when_longer_than_a_window_then_its_records_and_the_rest_are_as_in_the_reference(size_bytes: int) -> None:
     objects = (b'{"a":"' + b"x" * 992 + b'"}') * (size_bytes // 1000)
     for line in (objects, objects + b"rest", objects[:-1], RECORD + b" " * size_bytes + RECORD):

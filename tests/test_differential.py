@@ -215,6 +215,7 @@ def test_native_when_a_batch_is_shifted_byte_by_byte_then_only_positions_change(
         assert result.rejects == moved(expected, 2, shift + 1)
 
 
+@pytest.mark.slow
 def test_native_when_one_line_holds_very_many_objects_then_equals_reference(native: Any, reference: Any) -> None:
     line = b'{"QueryType":1,"ColoCode":"AMS"} ' * 4200
     for end in (b"", b"oops", b"\xff", b'{"a":"\\ud800"}{"b":1}', b"[" * 300, b"\n{}"):
@@ -241,7 +242,7 @@ LONG_LINES = {
 
 
 @pytest.mark.parametrize("line", LONG_LINES.values(), ids=LONG_LINES)
-@pytest.mark.parametrize("max_record_bytes", [1048576, 2**30])
+@pytest.mark.parametrize("max_record_bytes", [1048576, pytest.param(2**30, marks=pytest.mark.slow)])
 def test_native_when_a_line_is_five_megabytes_long_then_equals_reference_and_spares_the_neighbours(
     native: Any, reference: Any, line: bytes, max_record_bytes: int
 ) -> None:

@@ -64,8 +64,13 @@ def test_commands_when_they_install_or_take_minutes_then_ci_runs_them_as_they_st
 
 
 #: Within sentences: what begins with a variable of ours, a script of the repository, or python; and the page it is on.
+#: Those that run pytest are slow: each collects tests in a process of its own.
 SENTENCES = [
-    pytest.param(found[0].split(), id=f"{name_of(page)}: {found[0]}")
+    pytest.param(
+        found[0].split(),
+        id=f"{name_of(page)}: {found[0]}",
+        marks=pytest.mark.slow if "pytest" in found[0].split() else [],
+    )
     for page in PAGES
     for found in re.finditer(
         r"(?<=`)(?:(?:CFDNS_\w+=\S+ )+\S+|tests/fuzz/run|\.ci/\w+|python(?= ))(?: [^`]+)?(?=`)", prose_of(page)

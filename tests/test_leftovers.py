@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import random_mappings
-from random_mappings import BUNDLED, COUNT, SEED, normalizers
+from random_mappings import BUNDLED, COUNT, QUICK_BUNDLED, SEED, normalizers
 from support import field, write_mapping
 
 from cfdns_fast import Normalizer, reference
@@ -74,7 +74,10 @@ def test_mapping_when_made_by_chance_then_gives_what_the_reference_gives(tmp_pat
     assert tried > COUNT // 2
 
 
-@pytest.mark.parametrize(("schema", "dataset"), BUNDLED)
+@pytest.mark.parametrize(
+    ("schema", "dataset"),
+    [pytest.param(*each, marks=[] if each in QUICK_BUNDLED else pytest.mark.slow) for each in BUNDLED],
+)
 def test_dataset_when_its_values_are_by_chance_then_gives_what_the_reference_gives(schema: str, dataset: str) -> None:
     pick = random.Random(SEED)
     sources = [source for each in load(schema, dataset).fields for source in each.sources]

@@ -71,6 +71,7 @@ def test_mapping_when_an_integer_has_more_digits_than_python_converts_then_the_e
     assert caught.value.file == str(path)
 
 
+@pytest.mark.slow
 def test_mapping_when_it_names_more_sources_than_the_core_counts_then_raises(tmp_path: Path) -> None:
     field = '[[field]]\nto = "t{}"\nkind = "text"\nfrom = {}\n'
     names = [[f"k{number}_{name}" for name in range(1000)] for number in range(11)]

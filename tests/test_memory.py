@@ -44,11 +44,24 @@ def failing_malloc(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return library
 
 
+#: The calls that are tried in a quick run, warm and with the interpreter's own allocator; all others are slow together.
+QUICK_CALLS = ("to_ndjson", "to_dicts", "stream")
+
+
 # Either all that have 200 bytes or more (below, most are the interpreter's own, and they are very many), or all of any
 # size, but those of the interpreter that its own allocator serves.
-@pytest.mark.parametrize(("least_bytes", "allocator"), [("200", "malloc"), ("1", "pymalloc")])
-@pytest.mark.parametrize("state", ["cold", "warm"])
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(
+    ("call", "state", "least_bytes", "allocator"),
+    [
+        pytest.param(
+            *(call, state, least_bytes, allocator),
+            marks=[] if call in QUICK_CALLS and (state, allocator) == ("warm", "pymalloc") else pytest.mark.slow,
+        )
+        for call in CALLS
+        for state in ("cold", "warm")
+        for least_bytes, allocator in (("200", "malloc"), ("1", "pymalloc"))
+    ],
+)
 def test_conversion_when_any_allocation_fails_then_memory_error_or_the_right_result(
     failing_malloc: Path, call: str, state: str, least_bytes: str, allocator: str
 ) -> None:
@@ -169,6 +182,7 @@ USES: dict[str, tuple[dict[str, Any], Callable[[Normalizer, bytes], Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(SANITIZED or not Path("/proc/self/statm").exists(), reason="reads the process's size from /proc")
 @pytest.mark.parametrize("use", USES)
 def test_memory_when_a_thousand_batches_are_converted_then_it_stays_flat(use: str) -> None:
@@ -212,6 +226,7 @@ def test_memory_when_one_record_was_huge_then_it_is_given_back(record: str) -> N
     assert settled_bytes() - before < 4_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(SANITIZED or sys.platform != "linux", reason="reads the process's size from the kernel")
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_memory_when_a_compressed_input_is_streamed_then_it_stays_below_100_mb(threads: str) -> None:

@@ -86,7 +86,8 @@ def test_wheels_when_built_then_are_for_the_versions_of_the_classifiers_and_test
     wheels = configuration()["tool"]["cibuildwheel"]
     # And one without the GIL, for the first version where that is no experiment.
     assert set(wheels["build"]) == {f"cp{version.replace('.', '')}-*" for version in versions()} | {"cp314t-*"}
-    assert wheels["test-command"] == "pytest {project}/tests"
+    assert wheels["test-command"] == 'pytest -m "slow or not slow" {project}/tests'
+    assert wheels["test-environment"] == {"CFDNS_HYPOTHESIS": "ci"}
     assert set(wheels["test-extras"]) <= set(configuration()["project"]["optional-dependencies"])
 
 

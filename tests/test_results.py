@@ -179,8 +179,9 @@ def test_iter_dicts_when_consumed_step_by_step_then_its_counters_are_true_for_wh
 
 
 def test_iter_dicts_when_consumed_then_agrees_with_to_dicts() -> None:
+    normalizer = Normalizer()
     for data in (*INPUTS, ALL_GOLDEN):
-        assert consume(Normalizer().iter_dicts(data)) == Normalizer().to_dicts(data)
+        assert consume(normalizer.iter_dicts(data)) == normalizer.to_dicts(data)
 
 
 def test_iter_dicts_when_a_batch_is_large_then_its_counters_follow_every_event() -> None:

@@ -174,6 +174,7 @@ def test_auto_when_columns_are_given_then_rows_need_no_header(implementation: An
     assert [reject.code for reject in refused.rejects] == ["csv.columns"] * 2
 
 
+@pytest.mark.slow
 def test_auto_when_the_first_mebibyte_tells_nothing_then_later_bytes_do_not(implementation: Any) -> None:
     blank = b"\n" * 2**20
     assert implementation.to_dicts(blank + b"oops\n", input_format="auto").rejects[0].line == 2**20 + 1

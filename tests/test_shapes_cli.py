@@ -131,9 +131,15 @@ def test_convert_when_options_do_not_fit_then_wrong_usage_in_one_line(
     assert word in lines[0]
 
 
+SLOW_SHAPES = ("json", "a line", "delimited", "broken", "broken line")
+
+
 # AddressSanitizer keeps what was freed for a while (381 MiB here, 101 when told not to): sizes say nothing there.
 @pytest.mark.skipif(sys.platform != "linux" or SANITIZED, reason="reads the process's size from /proc")
-@pytest.mark.parametrize("shape", ["json", "lines", "a line", "csv", "delimited", "broken", "broken line"])
+@pytest.mark.parametrize(
+    "shape",
+    ["lines", "csv", *(pytest.param(each, marks=pytest.mark.slow) for each in SLOW_SHAPES)],
+)
 def test_convert_when_input_is_large_then_memory_stays_flat(shape: str) -> None:
     parts = {
         "json": ('{"events":[', '{"info":{"ColoCode":"AMS"}},\\n', "{}]}"),

@@ -81,7 +81,7 @@ DATA = {
 
 
 @pytest.mark.parametrize("name", DATA)
-@pytest.mark.parametrize("max_record_bytes", [1 << 14, 1 << 30])
+@pytest.mark.parametrize("max_record_bytes", [pytest.param(1 << 14, marks=pytest.mark.slow), 1 << 30])
 def test_input_when_it_is_much_of_the_same_then_ends(name: str, max_record_bytes: int) -> None:
     first, piece, last = DATA[name]
     data = first + repeated(piece, SIZE_BYTES) + last
@@ -94,6 +94,7 @@ def test_input_when_it_is_much_of_the_same_then_ends(name: str, max_record_bytes
     assert sum(len(result.rejects) for result in results) == len(whole.rejects)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DATA)
 def test_stream_when_blocks_are_tiny_then_ends(name: str) -> None:
     first, piece, last = DATA[name]
@@ -126,6 +127,7 @@ def whole(data: bytes) -> None:
     Normalizer(input_format="auto", record_delimiter="|").to_ndjson(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("convert", [whole, streamed])
 @pytest.mark.parametrize("name", DATA)
 def test_input_when_it_is_longer_then_time_is_in_proportion(name: str, convert: Callable[[bytes], Any]) -> None:

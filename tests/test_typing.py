@@ -50,6 +50,7 @@ def test_examples_when_mypy_checks_them_strictly_then_are_as_they_say(tmp_path: 
     run(tmp_path, "mypy", *options, "typing_examples.py")
 
 
+@pytest.mark.slow
 @needs_pyright
 def test_examples_when_pyright_checks_them_strictly_then_are_as_they_say(tmp_path: Path) -> None:
     shutil.copy(TESTS / "typing_examples.py", tmp_path)
@@ -63,6 +64,7 @@ def test_examples_when_pyright_checks_them_strictly_then_are_as_they_say(tmp_pat
     run(tmp_path, "pyright", "--project", ".", "--pythonpath", sys.executable)
 
 
+@pytest.mark.slow
 @needs_mypy
 def test_stub_when_compared_with_the_compiled_module_then_agrees(tmp_path: Path) -> None:
     # Only this module has a stub; the others are their own.
