@@ -198,6 +198,12 @@ def test_changelog_when_read_then_has_the_version() -> None:
 
 
 @needs_repository
+@pytest.mark.parametrize("path", ["docs/contributing.md", ".ci/run", ".ci/wheels", ".github/workflows/test.yml"])
+def test_slow_tests_run_before_a_submission(path: str) -> None:
+    assert 'pytest -m "slow or not slow"' in text(path).replace(" -q", "").replace('"$2/pytest"', "pytest")
+
+
+@needs_repository
 @pytest.mark.parametrize("path", [*WORKFLOWS, ROOT / ".pre-commit-config.yaml"], ids=lambda path: path.name)
 def test_yaml_when_parsed_then_is_an_object(path: Path) -> None:
     yaml = pytest.importorskip("yaml")
