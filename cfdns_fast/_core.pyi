@@ -27,6 +27,7 @@ class Plan:
         cls,
         *,
         sources: list[str],
+        key_count: int,
         inputs: list[tuple[list[int], bool, list[tuple[int, int, int, int, int]]]],
         enumerations: list[tuple[str, tuple[tuple[int | None, object], ...]]],
         members: list[tuple[str, ...]],

@@ -24,7 +24,9 @@ class Readings:
     Attributes
     ----------
     sources : list of str
-        Keys, in the order in which the mapping first names them.
+        Keys, in the order in which the mapping first names them; `own_key` is the last one.
+    key_count : int
+        How many of the sources are keys of the mapping: all but `own_key`.
     inputs : list of (list of int, bool, list of (int, int, int, int, int))
         The sources to try, whether one is required, and the readings: kind, kind of elements, flags, slot, table.
     enumerations, members
@@ -38,7 +40,8 @@ class Readings:
     slot_count : int
     """
 
-    def __init__(self, mapping: Mapping) -> None:
+    def __init__(self, mapping: Mapping, own_key: str | None = None) -> None:
+        self._own_key = own_key
         self.sources: list[str] = []
         self.inputs: list[tuple[list[int], bool, list[tuple[int, int, int, int, int]]]] = []
         self.enumerations: list[_Enumeration] = []
@@ -68,6 +71,8 @@ class Readings:
             if field.sources:
                 by_input.setdefault(field.sources, []).append(field)
                 self.sources += [key for key in field.sources if key not in self.sources]
+        self.key_count = len(self.sources) - (self._own_key in self.sources)
+        self.sources.sort(key=lambda key: key == self._own_key)
         for keys, fields in by_input.items():
             required = any(field.required for field in fields)
             self.inputs.append(([self.sources.index(key) for key in keys], required, self._read(fields)))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, NoReturn
 
 from .results import RAW_LIMIT_BYTES, Reject
@@ -17,7 +17,7 @@ __all__ = [
     "Record",
     "cut",
     "decode_json",
-    "int64",
+    "exact_integer",
     "lines",
     "records",
     "reject_code",
@@ -27,7 +27,6 @@ _BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t\r"
 DEPTH_LIMIT = 256
 _INT64 = range(-(2**63), 2**63)
-_INTEGER = re.compile(r"-?[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,32 +44,44 @@ class Number:
     text: str
 
     @property
-    def is_integer(self) -> bool:
-        """Say whether it has neither fraction nor exponent: 1.0 and 1e0 are no integers here."""
-        return _INTEGER.fullmatch(self.text) is not None
-
-    @property
     def is_out_of_range(self) -> bool:
-        """Say whether no int64 holds it (an integer) or no finite double (any other number)."""
-        return int64(self.text) is None if self.is_integer else math.isinf(float(self.text))
+        """Whether it is beyond every double, or an integer that no int64 holds."""
+        try:
+            return exact_integer(self.text) is None
+        except ValueError:
+            return False
 
 
-def int64(text: str) -> int | None:
-    """Return the value of text ``-?[0-9]+``, None if no int64 holds it.
+_NUMBER = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)(?:[eE]([+-]?)([0-9]+))?")
+# An exponent of more digits: no coefficient that fits into memory brings such a number back into the range of int64.
+_EXPONENT_DIGITS = 12
+#: Halfway above the greatest double: rounds to infinity.
+_BEYOND_DOUBLE = Decimal(2**1024 - 2**970)
+
+
+def exact_integer(text: str) -> int | None:
+    """Return the integer that a decimal number is exactly, None if no int64 holds it, or no double holds the number.
 
     Raises
     ------
     ValueError
-        `text` is not of that form (ASCII digits only).
+        `text` is not ``-?digits[.digits][e[+-]digits]`` in ASCII (leading zeros allowed), or has a fraction.
     """
-    if not _INTEGER.fullmatch(text):
-        raise ValueError("not an integer")
-    # Without its zeros, because int() refuses 4,301 digits whatever they are.
-    digits = text.lstrip("-").lstrip("0") or "0"
-    if len(digits) > len(str(2**63)):
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        raise ValueError("not a number")
+    coefficient, sign, exponent = match[1], match[2] or "", (match[3] or "0").lstrip("0") or "0"
+    if not coefficient.strip("-.0"):
+        return 0
+    if len(exponent) > _EXPONENT_DIGITS:
+        exponent = "9" * _EXPONENT_DIGITS
+    # Nothing rounds: neither the constructor nor comparisons use the context.
+    number = Decimal(f"{coefficient}e{sign}{exponent}")
+    if number.copy_abs() >= _BEYOND_DOUBLE:
         return None
-    value = -int(digits) if text.startswith("-") else int(digits)
-    return value if value in _INT64 else None
+    if number != number.to_integral_value():
+        raise ValueError("not an integer")
+    return int(number) if _INT64[0] <= number <= _INT64[-1] else None
 
 
 def records(data: bytes, max_record_bytes: int) -> Iterator[Record | Reject | None]:

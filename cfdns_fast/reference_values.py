@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .mapping import NAME_PART_KINDS, Field
-from .reference_records import Number, Record, int64
+from .reference_records import Number, Record, exact_integer
 from .reference_time import epoch_text, rfc3339_text
 from .suffixes import is_ip_literal, split_domain
 
@@ -118,10 +118,10 @@ def _timestamp(value: Any, unit: str, digits: int | None) -> str:
 
 
 def _integer(value: Any) -> int:
-    """Read a JSON integer or ASCII text of one; "-0" is 0."""
+    """Read a number whose value is an integer (28, 28.0, 2.8e1), or ASCII text of one; "-0" is 0."""
     text = value.text if isinstance(value, Number) else _only_text(value)
     try:
-        number = int64(text)
+        number = exact_integer(text)
     except ValueError:
         raise _Problem("field.type") from None
     if number is None:
@@ -138,23 +138,22 @@ def _enum(value: Any, names: dict[int, str], unassigned: str | None) -> str | No
 
 
 def _boolean(value: Any) -> bool:
-    """Read true, false, the integers 0 and 1, and the texts of these four."""
+    """Read true and false, also as text, and what `_integer` reads as 0 or 1."""
     if isinstance(value, bool):
         return value
-    if isinstance(value, Number):
-        known = {"0": False, "-0": False, "1": True}.get(value.text)
-    else:
-        known = {"true": True, "false": False, "0": False, "1": True}.get(value)
-    if known is None:
+    if value in ("true", "false"):
+        return bool(value == "true")
+    number = _integer(value)
+    if number not in (0, 1):
         raise _Problem("field.type")
-    return known
+    return number == 1
 
 
 def _text(value: Any) -> str:
-    """Take text as it is, an integer by its digits as written."""
-    if isinstance(value, Number) and value.is_integer:
-        return value.text
-    return _only_text(value)
+    """Take text as it is, a number whose value is an integer by its digits: as written, or those of the value."""
+    if not isinstance(value, Number):
+        return _only_text(value)
+    return value.text if value.text.lstrip("-").isdecimal() else str(_integer(value))
 
 
 def _only_text(value: Any) -> str:

@@ -1,6 +1,8 @@
 // Event: the values of one record as the plan wants them, before any writer. This is where a rule is applied, once.
 #pragma once
 
+#include <deque>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -16,7 +18,7 @@ class Event {
   explicit Event(const Plan& plan)
       // One slot more, for the elements of lists.
       : values(plan.slot_count + 1),
-        problems(plan.sources.size() * problem_codes, 0),
+        problems(problem_place(plan.sources.size(), 0), 0),
         plan_(plan),
         record_problems_(plan) {
     made_texts_.reserve(plan.slot_count * plan.slot_text_bytes, 0);
@@ -24,16 +26,17 @@ class Event {
 
   std::vector<Value> values;       // by slot
   std::vector<Value> items;        // of lists and objects
-  std::vector<uint64_t> problems;  // by source and code, over all records so far
+  std::vector<uint64_t> problems;  // by unknown_place and problem_place(), over all records so far
   bool formats_times = true;       // somebody wants the text of timestamps
   bool counts_times = false;       // and their nanoseconds
 
   void resolve(const Record& record) {
     unescaped_bytes_ = 0;
+    used_texts_ = 0;
     record_bytes_ = record.raw.size_bytes;
     items.clear();
     const Token* tokens = record.tokens.data();
-    uint8_t any = no_problem;
+    uint8_t any = is_unknown(tokens) ? record_unknown : no_problem;
     for (const Input& input : plan_.inputs) {
       uint8_t found;
       if (input.is_single) {
@@ -44,18 +47,27 @@ class Event {
       }
       any |= found;
     }
-    if (any != no_problem) record_problems_.count(problems);
+    if (any != no_problem) record_problems_.count(problems, any & record_unknown);
     if (plan_.has_derived_slots) derive(any != no_problem);
   }
 
   // Give memory back if it is more than usual records need. The values at hand are gone then.
   void trim(size_t kept_bytes) {
     unescaped_.trim(kept_bytes);
+    new_texts_.clear();
     if (items.capacity() > kept_bytes / sizeof(Value)) items = std::vector<Value>();
     gatherer_.forget();
   }
 
  private:
+  // Whether none of the mapped keys is in the record. Of nearly all records the first key is.
+  bool is_unknown(const Token* tokens) const {
+    for (size_t i = 0; i < plan_.key_count; ++i) {
+      if (tokens[i].type != TokenType::absent) return false;
+    }
+    return plan_.key_count != 0;
+  }
+
   static bool is_absent(const Token& token) {
     bool empty = token.type == TokenType::string && token.text.size_bytes == 0;
     return empty || token.type == TokenType::absent || token.type == TokenType::null;
@@ -156,13 +168,11 @@ class Event {
 
   CFDNS_APART uint8_t read_long_number(const Reading& reading, const Token& token) {
     int64_t number;
-    if (!token.integer) return refuse(reading, beyond_double(token.text) ? field_range : field_type);
-    if (parse_integer(token.text, number) != IntegerResult::ok) return refuse(reading, field_range);
-    if (reading.kind == Kind::text) {
-      set_text(reading.slot, token.text, true);
-      return no_problem;
-    }
-    return set_number(reading, number, {nothing, 0});
+    IntegerResult result = token.integer ? parse_integer(token.text, number) : parse_exact_integer(token.text, number);
+    if (result != IntegerResult::ok) return refuse(reading, problem_of(result));
+    if (reading.kind != Kind::text) return set_number(reading, number, {nothing, 0});
+    set_text(reading.slot, token.integer ? token.text : digits(number), true);
+    return no_problem;
   }
 
   // `text`: the number as a writer would write it, or nothing.
@@ -247,18 +257,20 @@ class Event {
 
   CFDNS_APART uint8_t read_integer(const Reading& reading, Slice text) {
     int64_t number;
-    switch (parse_integer(text, number)) {
-      case IntegerResult::ok: break;
-      case IntegerResult::malformed: return refuse(reading, field_type);
-      case IntegerResult::out_of_range: return refuse(reading, field_range);
-    }
+    IntegerResult result = parse_integer(text, number);
+    if (result == IntegerResult::malformed) result = parse_exact_integer(text, number);
+    if (result != IntegerResult::ok) return refuse(reading, problem_of(result));
     return set_number(reading, number, {nothing, 0});
+  }
+
+  static Problem problem_of(IntegerResult result) {
+    return result == IntegerResult::out_of_range ? field_range : field_type;
   }
 
   CFDNS_APART uint8_t read_boolean_text(const Reading& reading, Slice text) {
     const std::string_view word(text.data, text.size_bytes);
-    const bool yes = word == "true" || word == "1";
-    if (!yes && word != "false" && word != "0") return refuse(reading, field_type);
+    const bool yes = word == "true";
+    if (!yes && word != "false") return read_integer(reading, text);
     set_boolean(reading, yes);
     return no_problem;
   }
@@ -380,12 +392,29 @@ class Event {
     values[slot].type = text.size_bytes == 0 ? ValueType::absent : ValueType::text;
   }
 
+  // The digits of a number that the record writes otherwise.
+  CFDNS_COLD Slice digits(int64_t number) {
+    constexpr size_t most_bytes = 20;
+    std::string& text = new_text();
+    text.resize(most_bytes + padding_bytes);
+    char* end = put_integer(text.data(), number);
+    return {text.data(), static_cast<size_t>(end - text.data())};
+  }
+
+  // Text that lives until the next record, and has no place of its own in made_texts_.
+  std::string& new_text() {
+    if (used_texts_ == new_texts_.size()) new_texts_.emplace_back();
+    return new_texts_[used_texts_++];
+  }
+
   // Room for text that is no part of the record.
   char* made_text(size_t slot) { return made_texts_.data() + slot * plan_.slot_text_bytes; }
 
   const Plan& plan_;
   TimeFormatter formatter_;
   Buffer made_texts_;
+  std::deque<std::string> new_texts_;  // its elements never move
+  size_t used_texts_ = 0;
   Buffer unescaped_;
   size_t unescaped_bytes_ = 0;
   size_t record_bytes_ = 0;

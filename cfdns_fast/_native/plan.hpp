@@ -120,6 +120,7 @@ class Plan {
   static constexpr uint16_t no_slot = UINT16_MAX;
 
   std::vector<Source> sources;
+  size_t key_count = 0;  // so many of the sources, the first ones, are keys that the mapping names
   std::vector<Input> inputs;
   std::vector<uint16_t> others;
   std::vector<Reading> readings;  // grouped by input
@@ -127,7 +128,7 @@ class Plan {
   std::vector<Gathering> firsts;  // done before the collections
   std::vector<Gathering> collections;
   std::vector<Verdict> verdicts;
-  std::vector<std::string> problem_texts;              // by source and code, as Event::problems
+  std::vector<std::string> problem_texts;              // in the order of Event::problems
   uint16_t problems_slot = no_slot;                    // where a record's problems go as text
   size_t slot_text_bytes = TimeFormatter::text_bytes;  // room for text that a reading makes
   size_t unescapings = 1;                              // how often one string of a record may be unescaped
@@ -158,7 +159,7 @@ class Plan {
     sources.push_back(std::move(source));
   }
 
-  // To the source added last, in the order of errors.PROBLEM_CODES.
+  // In the order of Event::problems.
   void add_problem_text(std::string_view text) { problem_texts.emplace_back(text); }
 
   void add_input(size_t source, bool required) {
