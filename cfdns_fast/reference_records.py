@@ -23,8 +23,10 @@ __all__ = [
     "reject_code",
 ]
 
-_BOM = b"\xef\xbb\xbf"
-_BLANK = b" \t\r"
+# NULs are padding where a record may begin: a file that lost its data in a power cut holds them.
+_BLANK = b" \t\r\0"
+_MARK = re.compile(rb"()\xef\xbb\xbf")
+_MARK_AFTER_PADDING = re.compile(rb"(\0*+)\xef\xbb\xbf")
 DEPTH_LIMIT = 256
 _INT64 = range(-(2**63), 2**63)
 
@@ -85,46 +87,54 @@ def exact_integer(text: str) -> int | None:
 
 
 def records(data: bytes, max_record_bytes: int) -> Iterator[Record | Reject | None]:
-    """Give what every line holds: records and rejects, in order; None for a blank line."""
-    for number, line_offset, line in lines(data):
+    """Give what every line holds: records and rejects, in order; None for a blank line, and for a run of NULs."""
+    for number, line_offset, line, is_padded in lines(data):
         if not line.strip(_BLANK):
             yield None
             continue
-        for start, end, found in cut(line, max_record_bytes):
-            if isinstance(found, Record):
+        for start, end, found in cut(line, max_record_bytes, is_padded=is_padded):
+            if found is None or isinstance(found, Record):
                 yield found
             else:
                 raw = line[start : min(end, start + RAW_LIMIT_BYTES)]
                 yield Reject(number, line_offset + start, end - start, found, raw)
 
 
-def lines(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+def lines(data: bytes, *, nul_delimits: bool = False) -> Iterator[tuple[int, int, bytes, bool]]:
     """Give number, byte offset and content of every line: NDJSON ends lines at 0x0A, and RFC 8259 has no such byte raw.
 
-    One CR before 0x0A belongs to the line end. A byte order mark is skipped: RFC 8259 section 8.1 lets a reader do so.
+    One CR before 0x0A belongs to the line end. A byte order mark is skipped, with NULs before it: RFC 8259 section 8.1
+    lets a reader do so. The last item says whether there were such NULs. `nul_delimits`: NULs there delimit records.
     """
+    pattern = _MARK if nul_delimits else _MARK_AFTER_PADDING
     number = offset = 0
     while offset < len(data):
         newline = data.find(b"\n", offset)
         end = len(data) if newline < 0 else newline
         line = data[offset:end] if newline < 0 else data[offset:end].removesuffix(b"\r")
-        bom_bytes = len(_BOM) if line.startswith(_BOM) else 0
+        mark = pattern.match(line)
+        start = mark.end() if mark else 0
         number += 1
-        yield number, offset + bom_bytes, line[bom_bytes:]
+        yield number, offset + start, line[start:], mark is not None and bool(mark[1])
         offset = end + 1
 
 
-def cut(line: bytes, max_record_bytes: int) -> Iterator[tuple[int, int, Record | str]]:
-    """Cut a line from the left: start, end, and a record or the code of a reject.
+def cut(line: bytes, max_record_bytes: int, *, is_padded: bool) -> Iterator[tuple[int, int, Record | str | None]]:
+    """Cut a line from the left: start, end, and a record or the code of a reject; None for NULs before it or at the end.
 
-    Complete objects may stand side by side (``{…}{…}``: a writer lost a newline); whatever is not one takes the rest of
+    NULs with other space between them are one run. `is_padded`: some were skipped before the line. Complete objects may stand side by side (``{…}{…}``: a writer lost a newline); whatever is not one takes the rest of
     the line with it, for there is no telling where the next record would begin.
     """
     position = 0
-    while position < len(line):
-        if line[position] in _BLANK:
+    while position < len(line) or is_padded:
+        start = position
+        while position < len(line) and line[position] in _BLANK:
             position += 1
-            continue
+        if is_padded or b"\0" in line[start:position]:
+            yield start, position, None
+            is_padded = False
+        if position == len(line):
+            return
         record, end = _complete_object(line, position)
         if record is None:
             yield position, len(line), reject_code(line[position:], max_record_bytes)
