@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -90,7 +91,7 @@ def _reader(field: Field, settings: Settings) -> Callable[[Any], Any]:
     if field.kind == "boolean" and field.if_true is not None:
         return _scalar(lambda value: field.if_true if _boolean(value) else field.if_false)
     if field.kind in NAME_PART_KINDS:
-        return _scalar(lambda value: _name_part(field.kind, value, settings.private_suffixes, field.trim))
+        return _scalar(lambda value: _name_part(field, value, settings.private_suffixes))
     return _scalar(_READERS[field.kind])
 
 
@@ -170,15 +171,37 @@ def _ip(value: Any) -> str:
     return text
 
 
-def _name_part(kind: str, value: Any, private_suffixes: bool, trim: bool) -> str | None:
-    """Take a name without its leading and trailing dots, or one of its parts; only dots (the root) is no name."""
+def _name_part(field: Field, value: Any, private_suffixes: bool) -> str | None:
+    """Take a name without its leading and trailing dots, or one of its parts; of only dots nothing is left.
+
+    With `keep_root`, `.` alone is the root, and a name. Parts are those of the name as sent, never of escaped text.
+    """
     text = _only_text(value)
     name = text.strip(".")
-    if kind == "name" and not trim:
-        return text
-    if not name:
-        return None
-    return name if kind == "name" else getattr(split_domain(name, private_suffixes=private_suffixes), kind)
+    if field.kind != "name":
+        return getattr(split_domain(name, private_suffixes=private_suffixes), field.kind) if name else None
+    if not field.trim or (field.keep_root and text == "."):
+        name = text
+    return (_escaped(name) if field.escape else name) or None
+
+
+# A backslash and what it escapes, or a byte that ECS wants escaped.
+_TO_ESCAPE = re.compile(rb'\\[ -~]|[^ -~]|["\\]')
+_SHORT_ESCAPES = {b"\t": rb"\t", b"\r": rb"\r", b"\n": rb"\n", b'"': rb"\"", b"\\": rb"\\"}
+
+
+def _escaped(name: str) -> str:
+    """Write a name in printable ASCII, as ECS defines dns.question.name: \\t, \\r, \\n, \\DDD for other bytes, quotes escaped.
+
+    Senders write names in presentation form (RFC 1035 section 5.1), so a backslash before a printable character is an
+    escape already, and stays.
+    """
+
+    def escape(match: re.Match[bytes]) -> bytes:
+        found = match.group()
+        return found if len(found) == 2 else _SHORT_ESCAPES.get(found, b"\\%03d" % found[0])
+
+    return _TO_ESCAPE.sub(escape, name.encode("utf-8")).decode("ascii")
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {"integer": _integer, "boolean": _boolean, "text": _text, "ip": _ip}

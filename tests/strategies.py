@@ -184,6 +184,8 @@ def _entry(draw: Any, target: str, kind: str) -> dict[str, Any]:
         entry["digits"] = 9
     elif kind in COLLECTED_KINDS[2:]:
         entry["trim"] = draw(st.booleans())
+        if kind == "name":
+            entry |= {"keep_root": entry["trim"] and draw(st.booleans()), "escape": draw(st.booleans())}
     elif kind == "objects":
         entry["members"] = draw(member_names)
         entry["keep_empty"] = draw(st.booleans())

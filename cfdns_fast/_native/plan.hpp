@@ -24,6 +24,8 @@ struct Reading {
     nine_digits = 4,   // of timestamps
     is_named = 8,      // of booleans: they become names of the enumeration
     keeps_empty = 16,  // of lists and objects: an array of nothing is a value
+    keeps_root = 32,   // of names: one that is a dot and nothing else
+    escapes = 64,      // of names: what is not printable ASCII
   };
   Kind kind;
   Kind element;  // of lists
