@@ -37,8 +37,8 @@ REJECT_CODES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-#: What is missing from an event that was made: a field, or with ``record.unknown`` all fields. The order is fixed for the
-#: same reason.
+#: What an event that was made lacks: one field, or with ``record.unknown`` all of them. The order is fixed for the same
+#: reason.
 PROBLEM_CODES: Mapping[str, str] = MappingProxyType(
     {
         "field.type": "a value of a type or form the field's kind does not take",

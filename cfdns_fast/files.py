@@ -86,8 +86,8 @@ def _keep_freed_memory() -> None:
 def read_plain(name: str, on_read: Callable[[int], object] | None = None) -> Iterator[bytes]:
     """Yield the plain bytes of an input, in pieces of about `READ_BYTES` at most, cut anywhere.
 
-    Gzip is told by its first two bytes that are not zero, never by the name. Every member is read; zero bytes before and
-    after one are padding.
+    Gzip is detected by its first two bytes that are not zero, never by the name. Every member is read; zero bytes
+    before and after a member are padding.
 
     Parameters
     ----------

@@ -107,7 +107,7 @@ class Readings:
         return readings
 
     def _reading_of(self, field: Field) -> Field:
-        """Return the field whose reading this one shares: the options of a name are nothing to the parts of the name."""
+        """Return the field whose reading this one shares: the options of a name do not change the parts of the name."""
         return self._names.get(field.sources, field) if field.kind in NAME_PART_KINDS[1:] else field
 
     def _identity(self, field: Field) -> tuple[object, ...]:

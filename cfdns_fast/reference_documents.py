@@ -45,7 +45,9 @@ class Documents:
     An array at the top is around records. So is an object without a key that the mapping reads, if a member is an array
     that begins with an object (the records of all such members count, other members are ignored), or if an empty array
     is its only member. A mapped key must come in its first `max_record_bytes` bytes to make it a record. An object
-    without a mapped key whose only member is an object stands for that.
+    without a mapped key whose only member is an object stands for that. An array within an element is not looked into:
+    the element is the record, and without a mapped key of its own it is an unknown one. Where a record may begin, NULs
+    are skipped.
     """
 
     def __init__(self, data: bytes, known: set[str], delimiter: bytes, max_record_bytes: int) -> None:
@@ -57,7 +59,8 @@ class Documents:
     def records(self) -> Iterator[Record | Reject | None]:
         """Give records and rejects, in order, and None for a run of NULs before a document or an element.
 
-        What follows a fault is one reject, even if it is empty. That is the rest of its line if the first document ended in its line, else all of the rest.
+        What follows a fault is one reject, even if it is empty. That is the rest of its line if the first document
+        ended in its line, else all of the rest.
         """
         line, counted = 1, 0
         for item in self.items():

@@ -120,10 +120,11 @@ def lines(data: bytes, *, nul_delimits: bool = False) -> Iterator[tuple[int, int
 
 
 def cut(line: bytes, max_record_bytes: int, *, is_padded: bool) -> Iterator[tuple[int, int, Record | str | None]]:
-    """Cut a line from the left: start, end, and a record or the code of a reject; None for NULs before it or at the end.
+    """Cut a line from the left: start, end, and a record or the code of a reject, or None for a run of NULs.
 
-    NULs with other space between them are one run. `is_padded`: some were skipped before the line. Complete objects may stand side by side (``{…}{…}``: a writer lost a newline); whatever is not one takes the rest of
-    the line with it, for there is no telling where the next record would begin.
+    A run may hold other space. `is_padded`: NULs were skipped before the line. Complete objects may stand side by side
+    (``{…}{…}``: a writer lost a newline); whatever is not one takes the rest of the line with it, for there is no
+    telling where the next record would begin.
     """
     position = 0
     while position < len(line) or is_padded:

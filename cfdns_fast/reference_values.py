@@ -191,10 +191,11 @@ _SHORT_ESCAPES = {b"\t": rb"\t", b"\r": rb"\r", b"\n": rb"\n", b'"': rb"\"", b"\
 
 
 def _escaped(name: str) -> str:
-    """Write a name in printable ASCII, as ECS defines dns.question.name: \\t, \\r, \\n, \\DDD for other bytes, quotes escaped.
+    """Write a name in printable ASCII, as ECS defines dns.question.name.
 
-    Senders write names in presentation form (RFC 1035 section 5.1), so a backslash before a printable character is an
-    escape already, and stays.
+    Tabs, carriage returns and newlines become letters, other bytes three decimal digits; quotes are escaped. Senders
+    write names in presentation form (RFC 1035 section 5.1), so a backslash before a printable character is an escape
+    already, and stays.
     """
 
     def escape(match: re.Match[bytes]) -> bytes:

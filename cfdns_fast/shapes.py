@@ -17,7 +17,7 @@ __all__ = ["HEAD_BYTES", "INPUT_FORMATS", "check_options", "detect", "is_header"
 
 INPUT_FORMATS = ("ndjson", "json", "csv", "tsv", "auto")
 
-#: How many bytes are looked at, after the NULs that the input begins with. A stream keeps as many until the shape is known.
+#: How many bytes are looked at, after the NULs that the input begins with. A stream keeps as many at most.
 HEAD_BYTES = 1 << 20
 
 _LEAST_KNOWN_FIELDS = 2

@@ -44,9 +44,9 @@ lines = st.one_of(
         padding,
         st.sampled_from([""] * 9 + ["\ufeff", "\ufeff\ufeff", " \ufeff"]),
         white,
-        st.lists(
-            st.builds("{}{}".format, records, st.one_of(white, odd_white, padding)), min_size=1, max_size=3
-        ).map("".join),
+        st.lists(st.builds("{}{}".format, records, st.one_of(white, odd_white, padding)), min_size=1, max_size=3).map(
+            "".join
+        ),
         st.sampled_from([""] * 8 + ENDS),
         white,
     ),

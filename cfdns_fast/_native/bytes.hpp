@@ -79,20 +79,6 @@ inline bool is_ascii(Slice text) {
   return (seen & upper_bits) == 0;
 }
 
-inline bool is_printable(char c) { return c >= 0x20 && c < 0x7F; }
-
-// Whether padded text without bytes below 0x20 holds no byte above 0x7E.
-inline bool is_printable(Slice text) {
-  constexpr uint64_t ones = 0x0101010101010101u;
-  const char* at = text.data;
-  size_t left = text.size_bytes;
-  uint64_t seen = 0;
-  auto look = [&seen](uint64_t word) { seen |= word | ((word & ones * 0x7F) + ones); };
-  for (; left > 8; at += 8, left -= 8) look(load64(at));
-  if (left != 0) look(first_bytes(load64(at), left));
-  return (seen & ones * 0x80) == 0;
-}
-
 inline const char* find(const char* from, const char* to, char wanted) {
   if (from >= to) return nullptr;
   return static_cast<const char*>(std::memchr(from, wanted, static_cast<size_t>(to - from)));

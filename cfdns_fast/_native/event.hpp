@@ -9,6 +9,7 @@
 #include "address.hpp"
 #include "elements.hpp"
 #include "gather.hpp"
+#include "name_escape.hpp"
 #include "problems.hpp"
 
 namespace cfdns {
@@ -368,39 +369,13 @@ class Event {
     bool is_kept = reading.has(Reading::keeps_dots) || (reading.has(Reading::keeps_root) && text.size_bytes == 1);
     Slice whole = is_kept ? text : name;
     bool is_escaped = reading.has(Reading::escapes) && !(plain && is_printable(whole));
-    set_any_text(reading.slot, is_escaped ? escaped_name(whole) : whole, plain && !is_escaped);
+    set_any_text(reading.slot, is_escaped ? escape_name(whole, new_text()) : whole, plain && !is_escaped);
     NameParts parts;
     bool is_split = reading.has(Reading::wants_parts) && name.size_bytes != 0 && !is_ip(name);
     if (is_split) parts = plan_.suffixes->split(name, plain);
     set_any_text(reading.slot + 1u, from(name, parts.registered_domain), plain);
     set_any_text(reading.slot + 2u, {name.data, parts.subdomain_end}, plain);
     set_any_text(reading.slot + 3u, from(name, parts.top_level_domain), plain);
-  }
-
-  // In printable ASCII, as ECS defines dns.question.name. A backslash before such a character is an escape of the sender's.
-  CFDNS_COLD Slice escaped_name(Slice name) {
-    std::string& text = new_text();
-    text.clear();
-    for (size_t i = 0; i < name.size_bytes; ++i) {
-      const char c = name.data[i];
-      const auto byte = static_cast<unsigned char>(c);
-      const bool escapes = c == '\\' && i + 1 < name.size_bytes && is_printable(name.data[i + 1]);
-      if (escapes) {
-        text += {c, name.data[++i]};
-      } else if (c == '"' || c == '\\') {
-        text += {'\\', c};
-      } else if (c == '\t' || c == '\n' || c == '\r') {
-        text += {'\\', c == '\t' ? 't' : c == '\n' ? 'n' : 'r'};
-      } else if (is_printable(c)) {
-        text += c;
-      } else {
-        auto digit = [byte](int unit) { return static_cast<char>('0' + byte / unit % 10); };
-        text += {'\\', digit(100), digit(10), digit(1)};
-      }
-    }
-    const size_t size_bytes = text.size();
-    text.append(padding_bytes, '\0');
-    return {text.data(), size_bytes};
   }
 
   static Slice from(Slice name, size_t offset) {
