@@ -37,7 +37,7 @@ class Event {
     record_bytes_ = record.raw.size_bytes;
     items.clear();
     const Token* tokens = record.tokens.data();
-    uint8_t any = is_unknown(tokens) ? record_unknown : no_problem;
+    uint8_t any = no_problem;
     for (const Input& input : plan_.inputs) {
       uint8_t found;
       if (input.is_single) {
@@ -48,7 +48,8 @@ class Event {
       }
       any |= found;
     }
-    if (any != no_problem) record_problems_.count(problems, any & record_unknown);
+    // An unknown record lacks the required keys too, so where there are any, it need not be looked for in every record.
+    if (any != no_problem || !plan_.has_required) any = count_problems(any, tokens);
     if (plan_.has_derived_slots) derive(any != no_problem);
   }
 
@@ -61,7 +62,13 @@ class Event {
   }
 
  private:
-  // Whether none of the mapped keys is in the record. Of nearly all records the first key is.
+  CFDNS_APART uint8_t count_problems(uint8_t found, const Token* tokens) {
+    if (is_unknown(tokens)) found |= record_unknown;
+    if (found != no_problem) record_problems_.count(problems, found & record_unknown);
+    return found;
+  }
+
+  // Whether none of the mapped keys is in the record.
   bool is_unknown(const Token* tokens) const {
     for (size_t i = 0; i < plan_.key_count; ++i) {
       if (tokens[i].type != TokenType::absent) return false;
@@ -366,16 +373,24 @@ class Event {
     Slice name = text;
     while (name.size_bytes != 0 && *name.data == '.') ++name.data, --name.size_bytes;
     while (name.size_bytes != 0 && name.end()[-1] == '.') --name.size_bytes;
-    bool is_kept = reading.has(Reading::keeps_dots) || (reading.has(Reading::keeps_root) && text.size_bytes == 1);
-    Slice whole = is_kept ? text : name;
-    bool is_escaped = reading.has(Reading::escapes) && !(plain && is_printable(whole));
-    set_any_text(reading.slot, is_escaped ? escape_name(whole, new_text()) : whole, plain && !is_escaped);
+    Slice whole = reading.has(Reading::keeps_dots) ? text : name;
+    set_any_text(reading.slot, whole, plain);
+    if (reading.flags >= Reading::keeps_root) change_name(reading, text, plain);
     NameParts parts;
     bool is_split = reading.has(Reading::wants_parts) && name.size_bytes != 0 && !is_ip(name);
     if (is_split) parts = plan_.suffixes->split(name, plain);
     set_any_text(reading.slot + 1u, from(name, parts.registered_domain), plain);
     set_any_text(reading.slot + 2u, {name.data, parts.subdomain_end}, plain);
     set_any_text(reading.slot + 3u, from(name, parts.top_level_domain), plain);
+  }
+
+  // What few mappings ask for, after the name is set.
+  CFDNS_APART void change_name(const Reading& reading, Slice text, bool plain) {
+    const bool is_root = text.size_bytes == 1 && *text.data == '.';
+    if (reading.has(Reading::keeps_root) && is_root) set_text(reading.slot, text, plain);
+    const Value& name = values[reading.slot];
+    if (!reading.has(Reading::escapes) || name.type == ValueType::absent || (plain && is_printable(name.text))) return;
+    set_text(reading.slot, escape_name(name.text, new_text()), false);
   }
 
   static Slice from(Slice name, size_t offset) {

@@ -135,6 +135,7 @@ class Plan {
   size_t slot_text_bytes = TimeFormatter::text_bytes;  // room for text that a reading makes
   size_t unescapings = 1;                              // how often one string of a record may be unescaped
   bool has_derived_slots = false;                      // firsts, collections, verdicts or problems
+  bool has_required = false;                           // an input's absence is a problem
   std::vector<Enumeration> enumerations;
   std::vector<Step> steps;
   std::shared_ptr<const SuffixTable> suffixes;
@@ -170,6 +171,7 @@ class Plan {
     input.first_other = input.last_other = static_cast<uint16_t>(others.size());
     input.first_reading = input.last_reading = static_cast<uint16_t>(readings.size());
     input.required = required;
+    has_required |= required;
     note_use(source);
     inputs.push_back(input);
   }
