@@ -44,11 +44,18 @@ cdef int _get_buffer(object data, Py_buffer* view) except -1:
         raise TypeError("data must be contiguous in memory") from None
 
 
-def first_bytes(data, size_t most_bytes):
-    """Return a copy of the first bytes of data."""
+def first_bytes(data, size_t most_bytes, bint skip_padding=False):
+    """Return a copy of the first bytes of data, or with skip_padding of the first ones after the NULs it begins with."""
     cdef Py_buffer view
+    cdef const char* start
+    cdef size_t left
     _get_buffer(data, &view)
     try:
-        return PyBytes_FromStringAndSize(<const char*>view.buf, min(<size_t>view.len, most_bytes))
+        start = <const char*>view.buf
+        left = view.len
+        while skip_padding and left != 0 and start[0] == 0:
+            start += 1
+            left -= 1
+        return PyBytes_FromStringAndSize(start, min(left, most_bytes))
     finally:
         PyBuffer_Release(&view)

@@ -15,7 +15,7 @@ REUSES_EVENTS: bool
 
 def active_kernel() -> str: ...
 def available_kernels() -> list[str]: ...
-def first_bytes(data: Buffer, most_bytes: int) -> bytes: ...
+def first_bytes(data: Buffer, most_bytes: int, skip_padding: bool = False) -> bytes: ...
 
 @final
 class SuffixTable:
@@ -27,6 +27,7 @@ class Plan:
         cls,
         *,
         sources: list[str],
+        key_count: int,
         inputs: list[tuple[list[int], bool, list[tuple[int, int, int, int, int]]]],
         enumerations: list[tuple[str, tuple[tuple[int | None, object], ...]]],
         members: list[tuple[str, ...]],

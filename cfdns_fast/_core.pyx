@@ -35,7 +35,8 @@ cfdns_engine_error = <PyObject*>EngineError
 DictPlaces.try_out()
 #: Whether iter_dicts makes events of earlier ones: not in abi3 builds, nor without the GIL.
 REUSES_EVENTS = <bint>DictPlaces.is_layout_known()
-cdef tuple _PROBLEM_CODES = tuple(PROBLEM_CODES)
+cdef tuple _FIELD_CODES = tuple(PROBLEM_CODES)[:3]
+cdef str _UNKNOWN_KEY = tuple(PROBLEM_CODES)[3]
 BROKEN_PLACE = <int>broken_place
 LINES_PLACE = <int>lines_place
 BROKEN_LINE_PLACE = BROKEN_PLACE | LINES_PLACE
@@ -67,7 +68,7 @@ cdef class Plan:
     cdef list borrowed      # what `dicts` borrows
     cdef list problem_keys  # as Event.problems counts them
 
-    def __cinit__(self, *, list sources, list inputs, list enumerations, list members, list firsts, list collections,
+    def __cinit__(self, *, list sources, size_t key_count, list inputs, list enumerations, list members, list firsts, list collections,
                   list verdicts, problems_slot, size_t slot_count, list steps, dict dict_pattern, list dict_steps,
                   columns, SuffixTable suffixes not None, int timestamp_unit, size_t max_record_bytes,
                   bytes record_delimiter=b""):
@@ -85,14 +86,16 @@ cdef class Plan:
         plan.slot_count = slot_count
         plan.unit = <TimestampUnit>timestamp_unit
         self.borrowed = [enumerations, members, dict_pattern, dict_steps]
-        self.problem_keys = []
+        plan.key_count = key_count
+        self.problem_keys = [_UNKNOWN_KEY]
         for key in sources:
             text = key.encode()
             plan.add_source(_view(text))
-            for code in _PROBLEM_CODES:
+            for code in _FIELD_CODES:
                 self.problem_keys.append(f"{code}:{key}")
-                text = self.problem_keys[-1].encode()
-                plan.add_problem_text(_view(text))
+        for problem_key in self.problem_keys:
+            text = problem_key.encode()
+            plan.add_problem_text(_view(text))
         for input_sources, required, readings in inputs:
             plan.add_input(input_sources[0], required)
             for source in input_sources[1:]:

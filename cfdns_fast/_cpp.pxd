@@ -87,6 +87,7 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         shared_ptr[const CSuffixTable] suffixes
         size_t max_record_bytes
         size_t slot_count
+        size_t key_count
         TimestampUnit unit
         void add_source(string_view) except +cfdns_raise
         void add_problem_text(string_view) except +cfdns_raise

@@ -48,7 +48,10 @@ class RowPlan:
             self.text_key += "_"
         fields = (replace(f, kind="text", sources=(self.text_key,)) if f.kind == "raw" else f for f in mapping.fields)
         self.plan: Plan = compile_plan(
-            replace(mapping, fields=tuple(fields)), max_record_bytes=_UNLIMITED_BYTES, **reading
+            replace(mapping, fields=tuple(fields)),
+            max_record_bytes=_UNLIMITED_BYTES,
+            own_key=self.text_key,
+            **reading,
         )
 
     def check_header(self, row: Row) -> list[str]:

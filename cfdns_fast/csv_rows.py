@@ -15,7 +15,8 @@ __all__ = ["FIELD_DELIMITERS", "Row", "RowReader", "first_row"]
 #: By input format.
 FIELD_DELIMITERS = {"csv": ",", "tsv": "\t"}
 
-_BOM = b"\xef\xbb\xbf"
+# NULs are padding where a row begins: a file that lost its data in a power cut holds them.
+_ROW_START = re.compile(rb"(\0*+)(?:\xef\xbb\xbf\0*+)?")
 # Possessive: a doubled quote is never taken for the closing one and something behind it.
 _QUOTED = r'"[^"]*+(?:""[^"]*+)*+"'
 
@@ -32,7 +33,7 @@ class Row(NamedTuple):
 
 
 class RowReader:
-    """The rows of input that arrives in blocks, which may be cut anywhere.
+    """The rows of input that arrives in blocks, which may be cut anywhere. NULs before a row are a blank row.
 
     A row ends at a newline outside quotes. A quote must be closed in a line that begins in the first
     `max_record_bytes` bytes of the row. Otherwise, or if something is wrong about the quotes, the first line of the row
@@ -47,7 +48,7 @@ class RowReader:
         self._row_pattern = re.compile(rf"{cell}(?:{delimiter}{cell})*+(\r*+)".encode())
         self._cell_pattern = re.compile(rf"(?:^|{delimiter})({cell})")
         # Of a row of nothing but tabs it is TSV that knows what they mean.
-        self._blank = b" \r" if delimiter == "\t" else b" \t\r"
+        self._blank = b" \r\0" if delimiter == "\t" else b" \t\r\0"
         self._max_record_bytes = max_record_bytes
         self._blocks: list[bytes] = []
         self._size_bytes = 0
@@ -68,12 +69,19 @@ class RowReader:
         self._limit = 0
         at = 0
         while at < len(data):
-            start = at + len(_BOM) if data.startswith(_BOM, at) else at
+            beginning = _ROW_START.match(data, at)
+            assert beginning is not None
+            start = beginning.end()
             cut = self._cut(data, start, final)
             if cut is None:
+                # Only one NUL is kept: it counts as the whole run does.
+                at += max(len(beginning[1]) - 1, 0)
                 break
             end, is_readable = cut
-            yield self._row(data[start:end], data.startswith(b"\n", end), is_readable, self._offset + start)
+            row = self._row(data[start:end], data.startswith(b"\n", end), is_readable, self._offset + start)
+            if b"\0" in beginning.group() and (row.cells is not None or row.code is not None):
+                yield Row(row.line, self._offset + at, b"", "", None, None)
+            yield row
             at = end + data.startswith(b"\n", end)
             self._newlines += data.count(b"\n", start, at)
         self._offset += at

@@ -37,12 +37,14 @@ REJECT_CODES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-#: Why a field was left out of an event. Order fixed for the same reason.
+#: What an event that was made lacks: one field, or with ``record.unknown`` all of them. The order is fixed for the same
+#: reason.
 PROBLEM_CODES: Mapping[str, str] = MappingProxyType(
     {
         "field.type": "a value of a type or form the field's kind does not take",
         "field.range": "a value outside what the field's kind can hold",
         "field.missing": "a required field is absent",
+        "record.unknown": "none of the keys that the mapping reads is in the record",
     }
 )
 

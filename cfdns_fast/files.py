@@ -86,7 +86,8 @@ def _keep_freed_memory() -> None:
 def read_plain(name: str, on_read: Callable[[int], object] | None = None) -> Iterator[bytes]:
     """Yield the plain bytes of an input, in pieces of about `READ_BYTES` at most, cut anywhere.
 
-    Gzip is told by its first two bytes, never by the name. Every member is read; zero bytes after one are padding.
+    Gzip is detected by its first two bytes that are not zero, never by the name. Every member is read; zero bytes
+    before and after a member are padding.
 
     Parameters
     ----------
@@ -106,7 +107,7 @@ def read_plain(name: str, on_read: Callable[[int], object] | None = None) -> Ite
     try:
         with _open_input(name) as raw:
             source = _Source(raw, on_read)
-            head = source.read(_COMPRESSED_BYTES)
+            padding_bytes, head = _skip_padding(source)
             # A pipe may give its first byte alone.
             if head == _GZIP_MAGIC[:1]:
                 head += source.read(_COMPRESSED_BYTES)
@@ -114,6 +115,8 @@ def read_plain(name: str, on_read: Callable[[int], object] | None = None) -> Ite
             if compressed:
                 yield from _gunzip(head, source)
                 return
+            for start in range(0, padding_bytes, BLOCK_BYTES):
+                yield bytes(min(BLOCK_BYTES, padding_bytes - start))
             while head:
                 yield head
                 head = source.read(READ_BYTES)
@@ -141,6 +144,17 @@ class _Source:
         if self._on_read is not None:
             self._on_read(len(data))
         return data
+
+
+def _skip_padding(source: _Source) -> tuple[int, bytes]:
+    """Read to the first bytes that are not zero: return how many zero bytes come before them, and these bytes."""
+    padding_bytes = 0
+    while data := source.read(_COMPRESSED_BYTES):
+        content = data.lstrip(b"\0")
+        padding_bytes += len(data) - len(content)
+        if content:
+            return padding_bytes, content
+    return padding_bytes, b""
 
 
 def _open_input(name: str) -> AbstractContextManager[BinaryIO]:

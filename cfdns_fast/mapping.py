@@ -52,6 +52,10 @@ class Field:
         Of kind timestamp: so many fraction digits, always.
     trim : bool
         Of the name kinds: leading and trailing dots are no part of the name.
+    keep_root : bool
+        Of kind name: ``.`` alone, the root, is a name.
+    escape : bool
+        Of kind name: what is not printable ASCII is escaped, as ECS asks for.
     list : bool
         The source is an array, and every element is read by the kind.
     keep_empty : bool
@@ -76,6 +80,8 @@ class Field:
     unassigned: str | None = None
     digits: int | None = None
     trim: bool = True
+    keep_root: bool = False
+    escape: bool = False
     list: bool = False
     keep_empty: bool = False
     members: tuple[str, ...] = ()

@@ -29,7 +29,7 @@ KINDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "enum": (_SOURCED | {"table", "naming"}, _OPTIONS | {"unassigned"}),
     "timestamp": (_SOURCED, _OPTIONS | {"digits"}),
     "ip": (_SOURCED, _LIST_OPTIONS),
-    "name": (_SOURCED, _NAME_OPTIONS),
+    "name": (_SOURCED, _NAME_OPTIONS | {"keep_root", "escape"}),
     "registered_domain": (_SOURCED, _NAME_OPTIONS),
     "subdomain": (_SOURCED, _NAME_OPTIONS),
     "top_level_domain": (_SOURCED, _NAME_OPTIONS),
@@ -42,7 +42,7 @@ KINDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
 _COLLECTED_KINDS = ("text", "ip", *NAME_PART_KINDS)
 _SINGLE_KINDS = ("raw", "constant", "problems", "collect")
 
-_FLAGS = ("array", "required", "otherwise", "trim", "list", "keep_empty")
+_FLAGS = ("array", "required", "otherwise", "trim", "keep_root", "escape", "list", "keep_empty")
 _TEXTS = ("to", "table", "naming", "unassigned", "if_true", "if_false")
 _TEXT_LISTS = ("members", "of")
 _NINE_DIGITS = 9
@@ -167,6 +167,8 @@ def _check_options(field: Field, fail: _Fail) -> None:
         fail("list is about the source and array about the target; use one of them")
     if field.keep_empty and not field.holds_list:
         fail("keep_empty goes with list = true")
+    if field.keep_root and not field.trim:
+        fail("keep_root goes with names that are trimmed; with trim = false the root is kept anyway")
     if field.otherwise and field.array:
         fail("array goes with the first field of the target, not with its alternatives")
 

@@ -300,7 +300,7 @@ def parse(
     Returns
     -------
     dict
-        The event. Kind raw (``message``) holds exactly the bytes given. Field problems are not reported here: use a
+        The event. Kind raw (``message``) holds exactly the bytes given. Problems are not reported here: use a
         `Normalizer`.
 
     Raises

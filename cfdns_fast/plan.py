@@ -35,12 +35,17 @@ def compile_plan(
     timestamp_unit: str,
     max_record_bytes: int,
     record_delimiter: bytes = b"",
+    own_key: str | None = None,
 ) -> _core.Plan:
-    """Compile a mapping. The plan is immutable and may be used by any number of threads."""
-    readings = Readings(mapping)
+    """Compile a mapping. The plan is immutable and may be used by any number of threads.
+
+    `own_key` is a source that the records have from this package and not from their sender: it makes no record known.
+    """
+    readings = Readings(mapping, own_key)
     dict_pattern, dict_steps = _dict_steps(mapping.tree(), readings)
     return _core.Plan(
         sources=readings.sources,
+        key_count=readings.key_count,
         inputs=readings.inputs,
         enumerations=readings.enumerations,
         members=readings.members,

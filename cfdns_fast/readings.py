@@ -12,7 +12,7 @@ __all__ = ["Readings"]
 _KINDS = ("text", "integer", "boolean", "enum", "timestamp", "ip", "name", "list", "objects")
 
 # The core's Reading::Flag.
-_WANTS_PARTS, _KEEPS_DOTS, _NINE_DIGITS, _IS_NAMED, _KEEPS_EMPTY = 1, 2, 4, 8, 16
+_WANTS_PARTS, _KEEPS_DOTS, _NINE_DIGITS, _IS_NAMED, _KEEPS_EMPTY, _KEEPS_ROOT, _ESCAPES = 1, 2, 4, 8, 16, 32, 64
 
 #: Names by number, or without one where nothing is looked up; what stands before a number without a name.
 _Enumeration = tuple[str, tuple[tuple[int | None, object], ...]]
@@ -24,7 +24,9 @@ class Readings:
     Attributes
     ----------
     sources : list of str
-        Keys, in the order in which the mapping first names them.
+        Keys, in the order in which the mapping first names them; `own_key` is the last one.
+    key_count : int
+        How many of the sources are keys of the mapping: all but `own_key`.
     inputs : list of (list of int, bool, list of (int, int, int, int, int))
         The sources to try, whether one is required, and the readings: kind, kind of elements, flags, slot, table.
     enumerations, members
@@ -38,7 +40,8 @@ class Readings:
     slot_count : int
     """
 
-    def __init__(self, mapping: Mapping) -> None:
+    def __init__(self, mapping: Mapping, own_key: str | None = None) -> None:
+        self._own_key = own_key
         self.sources: list[str] = []
         self.inputs: list[tuple[list[int], bool, list[tuple[int, int, int, int, int]]]] = []
         self.enumerations: list[_Enumeration] = []
@@ -49,6 +52,10 @@ class Readings:
         self.problems_slot: int | None = None
         self.slot_count = 0
         self._fields = mapping.fields
+        self._names: dict[tuple[str, ...], Field] = {}
+        for field in mapping.fields:
+            if field.kind == "name":
+                self._names.setdefault(field.sources, field)
         self._reading_slots: dict[tuple[object, ...], int] = {}
         self._target_slots: dict[str, int] = {}
         self._add_inputs()
@@ -68,6 +75,8 @@ class Readings:
             if field.sources:
                 by_input.setdefault(field.sources, []).append(field)
                 self.sources += [key for key in field.sources if key not in self.sources]
+        self.key_count = len(self.sources) - (self._own_key in self.sources)
+        self.sources.sort(key=lambda key: key == self._own_key)
         for keys, fields in by_input.items():
             required = any(field.required for field in fields)
             self.inputs.append(([self.sources.index(key) for key in keys], required, self._read(fields)))
@@ -75,13 +84,14 @@ class Readings:
     def _read(self, fields: list[Field]) -> list[tuple[int, int, int, int, int]]:
         readings = []
         for field in fields:
-            identity = _identity(field)
+            identity = self._identity(field)
             if identity in self._reading_slots:
                 continue
             slot = self._reading_slots[identity] = self._new_slots(
                 len(NAME_PART_KINDS) if field.kind in NAME_PART_KINDS else 1
             )
-            same = [other for other in fields if _identity(other) == identity]
+            same = [other for other in fields if self._identity(other) == identity]
+            field = self._reading_of(field)
             kind = "name" if field.kind in NAME_PART_KINDS else field.kind
             flags = (
                 _WANTS_PARTS * any(other.kind in NAME_PART_KINDS[1:] for other in same)
@@ -89,10 +99,24 @@ class Readings:
                 | _NINE_DIGITS * (field.digits is not None)
                 | _IS_NAMED * (field.if_true is not None)
                 | _KEEPS_EMPTY * field.keep_empty
+                | _KEEPS_ROOT * field.keep_root
+                | _ESCAPES * field.escape
             )
             read_as = "list" if field.list else kind
             readings.append((_KINDS.index(read_as), _KINDS.index(kind), flags, slot, self._table(field)))
         return readings
+
+    def _reading_of(self, field: Field) -> Field:
+        """Return the field whose reading this one shares: the options of a name do not change the parts of the name."""
+        return self._names.get(field.sources, field) if field.kind in NAME_PART_KINDS[1:] else field
+
+    def _identity(self, field: Field) -> tuple[object, ...]:
+        """Return what makes two fields one reading."""
+        field = self._reading_of(field)
+        kind = "name" if field.kind in NAME_PART_KINDS else field.kind
+        of_names = (field.trim, field.keep_root, field.escape)
+        options = (field.names, field.unassigned, field.digits, field.list, field.keep_empty, field.members)
+        return (field.sources, kind, of_names, options, field.if_true, field.if_false)
 
     def _new_slots(self, count: int) -> int:
         first = self.slot_count
@@ -123,7 +147,7 @@ class Readings:
 
     def _own_slot(self, field: Field) -> int | None:
         if field.sources:
-            slot = self._reading_slots[_identity(field)]
+            slot = self._reading_slots[self._identity(field)]
             return slot + NAME_PART_KINDS.index(field.kind) if field.kind in NAME_PART_KINDS else slot
         if field.kind == "collect":
             return self._new_slots(1)
@@ -139,13 +163,6 @@ class Readings:
             self.verdicts.append((slot, len(self.enumerations) - 1))
             return slot
         return None
-
-
-def _identity(field: Field) -> tuple[object, ...]:
-    """What makes two fields one reading."""
-    kind = "name" if field.kind in NAME_PART_KINDS else field.kind
-    options = (field.names, field.unassigned, field.digits, field.trim, field.list, field.keep_empty, field.members)
-    return (field.sources, kind, options, field.if_true, field.if_false)
 
 
 def _place(items: list[Any], wanted: object) -> int:

@@ -27,6 +27,7 @@ __all__ = ["parse", "to_dicts", "to_ndjson"]
 
 _DEFAULT_MAX_RECORD_BYTES = 1048576
 _MAX_RECORD_BYTES_LIMIT = 2**30
+_UNKNOWN = ("record.unknown", "")
 
 
 def to_dicts(
@@ -182,8 +183,15 @@ def _bytes_of(data: Any) -> bytes:
 
 
 def _event(record: Record, settings: _Settings) -> tuple[dict[str, Any], set[str]]:
-    """Return the event, and its problems as "code:SourceKey": each once, however many fields one source feeds."""
+    """Return the event, and its problems: each once, however many fields one source feeds.
+
+    A problem is "code:SourceKey". "record.unknown" has no key: the record has none of the keys that the mapping reads,
+    whatever their values (a mapping that reads no key knows every record).
+    """
     problems: set[tuple[str, str]] = set()
+    keys = {key for field in settings.fields for key in field.sources}
+    if keys and keys.isdisjoint(record.members):
+        problems.add(_UNKNOWN)
     values: dict[str, Any] = {}
     for field in settings.fields:
         if field.kind == "raw":
@@ -203,7 +211,12 @@ def _event(record: Record, settings: _Settings) -> tuple[dict[str, Any], set[str
             values[field.to] = _problems_text(problems, settings.fields)
     arrays = {field.to for field in settings.fields if field.array}
     present = {to: [value] if to in arrays else value for to, value in values.items() if value is not None}
-    return _assemble(settings.tree, present), {f"{code}:{key}" for code, key in problems}
+    return _assemble(settings.tree, present), {_key_of(problem) for problem in problems}
+
+
+def _key_of(problem: tuple[str, str]) -> str:
+    code, key = problem
+    return f"{code}:{key}" if key else code
 
 
 def _collected(field: Field, values: dict[str, Any]) -> list[str] | None:
@@ -216,10 +229,13 @@ def _collected(field: Field, values: dict[str, Any]) -> list[str] | None:
 
 
 def _problems_text(problems: set[tuple[str, str]], fields: tuple[Field, ...]) -> str | None:
-    """Return the problems in the order in which the mapping first names their keys; never content of the record."""
+    """Return the problems as text, never content of the record.
+
+    record.unknown comes first, the others in the order in which the mapping first names their keys.
+    """
     keys = dict.fromkeys(key for field in fields for key in field.sources)
-    ordered = [f"{code}:{key}" for key in keys for code in PROBLEM_CODES if (code, key) in problems]
-    return ", ".join(ordered) or None
+    ordered = [_UNKNOWN, *((code, key) for key in keys for code in PROBLEM_CODES)]
+    return ", ".join(_key_of(problem) for problem in ordered if problem in problems) or None
 
 
 def _assemble(nodes: tuple[Node, ...], values: dict[str, Any]) -> dict[str, Any]:

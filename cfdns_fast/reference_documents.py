@@ -17,6 +17,7 @@ Item = tuple[int, int, bool]
 
 _BOM = b"\xef\xbb\xbf"
 _SPACE = re.compile(rb"[ \t\r\n]*")
+_SPACE_OR_PADDING = re.compile(rb"[ \t\r\n\0]*")
 # A newline is never part of a string, escaped or not.
 _STRING = re.compile(rb'"(?:[^"\\\n]|\\[^\n])*+"')
 _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\\n]|\\[^\n])*+"?|[][{}]')
@@ -44,7 +45,9 @@ class Documents:
     An array at the top is around records. So is an object without a key that the mapping reads, if a member is an array
     that begins with an object (the records of all such members count, other members are ignored), or if an empty array
     is its only member. A mapped key must come in its first `max_record_bytes` bytes to make it a record. An object
-    without a mapped key whose only member is an object stands for that.
+    without a mapped key whose only member is an object stands for that. An array within an element is not looked into:
+    the element is the record, and without a mapped key of its own it is an unknown one. Where a record may begin, NULs
+    are skipped.
     """
 
     def __init__(self, data: bytes, known: set[str], delimiter: bytes, max_record_bytes: int) -> None:
@@ -54,12 +57,17 @@ class Documents:
         self._max_record_bytes = max_record_bytes
 
     def records(self) -> Iterator[Record | Reject | None]:
-        """Give records and rejects, in order. What follows a fault is one reject, even if it is empty.
+        """Give records and rejects, in order, and None for a run of NULs before a document or an element.
 
-        That is the rest of its line if the first document ended in its line, else all of the rest.
+        What follows a fault is one reject, even if it is empty. That is the rest of its line if the first document
+        ended in its line, else all of the rest.
         """
         line, counted = 1, 0
-        for start, end, is_item in self.items():
+        for item in self.items():
+            if item is None:
+                yield None
+                continue
+            start, end, is_item = item
             line += self.data.count(b"\n", counted, start)
             counted = start
             raw = self.data[start:end]
@@ -70,12 +78,12 @@ class Documents:
             else:
                 yield Reject(line, start, end - start, code, raw[:RAW_LIMIT_BYTES])
 
-    def items(self) -> Iterator[Item]:
-        """Give start and end of what stands in the place of a record, and of the rest behind a fault.
+    def items(self) -> Iterator[Item | None]:
+        """Give start and end of what stands in the place of a record, and of the rest behind a fault; None for padding.
 
         If the first document ends in the line in which it began, every line behind it is read as data of its own.
         """
-        first = self._between(0)
+        first = yield from self._between(0)
         try:
             at = (yield from self.document(first)) if first < len(self.data) else first
         except Fault as fault:
@@ -89,21 +97,21 @@ class Documents:
             next_line = len(self.data) if newline < 0 else newline + 1
             line = self.data[at:] if newline < 0 else self.data[at:newline].removesuffix(b"\r")
             documents = Documents(line, self._known, self._delimiter, self._max_record_bytes)
-            for start, end, is_item in documents._documents(0):
-                yield at + start, at + end, is_item
+            for item in documents._documents(0):
+                yield None if item is None else (at + item[0], at + item[1], item[2])
             at = next_line
 
-    def _documents(self, at: int) -> Iterator[Item]:
+    def _documents(self, at: int) -> Iterator[Item | None]:
         """Give the items of documents wherever their lines end."""
         try:
-            at = self._between(at)
+            at = yield from self._between(at)
             while at < len(self.data):
                 at = yield from self.document(at)
-                at = self._between(at)
+                at = yield from self._between(at)
         except Fault as fault:
             yield fault.at, len(self.data), False
 
-    def document(self, at: int) -> Generator[Item, None, int]:
+    def document(self, at: int) -> Generator[Item | None, None, int]:
         """Give the items of the document at `at` and return its end.
 
         Raises
@@ -170,16 +178,35 @@ class Documents:
             return None
         return word.end()
 
-    def _between(self, at: int) -> int:
-        """Skip what may stand between documents."""
+    def _between(self, at: int) -> Generator[None, None, int]:
+        """Skip what may stand between documents; a delimiter ends a run of NULs."""
+        is_padded = False
         while at < len(self.data):
-            for skipped in (self._delimiter, _BOM, b",", b" ", b"\t", b"\r", b"\n"):
-                if skipped and self.data.startswith(skipped, at):
-                    at += len(skipped)
-                    break
+            if self._delimiter and self.data.startswith(self._delimiter, at):
+                if is_padded:
+                    yield None
+                is_padded = False
+                at += len(self._delimiter)
+            elif self.data.startswith(_BOM, at):
+                at += len(_BOM)
+            elif self.data[at] in b", \t\r\n\0":
+                is_padded = is_padded or self.data[at] == 0
+                at += 1
             else:
                 break
+        if is_padded:
+            yield None
         return at
+
+    def _before_element(self, at: int) -> Generator[None, None, int]:
+        """Skip space and NULs; the data must not end there."""
+        match = _SPACE_OR_PADDING.match(self.data, at)
+        end = match.end() if match else at
+        if b"\0" in self.data[at:end]:
+            yield None
+        if end == len(self.data):
+            raise Fault(end)
+        return end
 
     def _space(self, at: int) -> int:
         """Skip space; the data must not end there."""
@@ -189,8 +216,8 @@ class Documents:
             raise Fault(end)
         return end
 
-    def _array(self, at: int) -> Generator[Item, None, int]:
-        at = self._space(at)
+    def _array(self, at: int) -> Generator[Item | None, None, int]:
+        at = yield from self._before_element(at)
         if self.data.startswith(b"]", at):
             return at + 1
         while True:
@@ -198,25 +225,29 @@ class Documents:
             if end is None:
                 raise Fault(at)
             yield self._record(at, end)
-            at = self._behind_element(end)
+            at = yield from self._behind_element(end)
             if self.data.startswith(b"]", at):
                 return at + 1
 
-    def _behind_element(self, at: int) -> int:
+    def _behind_element(self, at: int) -> Generator[None, None, int]:
         """Skip a comma or delimiter; the last element may have one too, and an object that follows needs none."""
-        while at < len(self.data):
-            if self._delimiter and self.data.startswith(self._delimiter, at):
-                return self._space(at + len(self._delimiter))
-            if self.data[at] not in b" \t\r\n":
+        start = at
+        delimiter = self._delimiter
+        while at < len(self.data) and self.data[at] in b" \t\r\n\0":
+            if delimiter and self.data.startswith(delimiter, at):
                 break
             at += 1
+        if b"\0" in self.data[start:at]:
+            yield None
+        if delimiter and self.data.startswith(delimiter, at):
+            return (yield from self._before_element(at + len(delimiter)))
         if self.data.startswith(b",", at):
-            return self._space(at + 1)
+            return (yield from self._before_element(at + 1))
         if not self.data.startswith((b"]", b"{"), at):
             raise Fault(at)
         return at
 
-    def _wrapper(self, at: int) -> Generator[Item, None, int]:
+    def _wrapper(self, at: int) -> Generator[Item | None, None, int]:
         while True:
             at = self._space(at)
             value = self._value_of_member(at)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, NoReturn
 
 from .results import RAW_LIMIT_BYTES, Reject
@@ -17,17 +17,18 @@ __all__ = [
     "Record",
     "cut",
     "decode_json",
-    "int64",
+    "exact_integer",
     "lines",
     "records",
     "reject_code",
 ]
 
-_BOM = b"\xef\xbb\xbf"
-_BLANK = b" \t\r"
+# NULs are padding where a record may begin: a file that lost its data in a power cut holds them.
+_BLANK = b" \t\r\0"
+_MARK = re.compile(rb"()\xef\xbb\xbf")
+_MARK_AFTER_PADDING = re.compile(rb"(\0*+)\xef\xbb\xbf")
 DEPTH_LIMIT = 256
 _INT64 = range(-(2**63), 2**63)
-_INTEGER = re.compile(r"-?[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,75 +46,96 @@ class Number:
     text: str
 
     @property
-    def is_integer(self) -> bool:
-        """Say whether it has neither fraction nor exponent: 1.0 and 1e0 are no integers here."""
-        return _INTEGER.fullmatch(self.text) is not None
-
-    @property
     def is_out_of_range(self) -> bool:
-        """Say whether no int64 holds it (an integer) or no finite double (any other number)."""
-        return int64(self.text) is None if self.is_integer else math.isinf(float(self.text))
+        """Whether it is beyond every double, or an integer that no int64 holds."""
+        try:
+            return exact_integer(self.text) is None
+        except ValueError:
+            return False
 
 
-def int64(text: str) -> int | None:
-    """Return the value of text ``-?[0-9]+``, None if no int64 holds it.
+_NUMBER = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)(?:[eE]([+-]?)([0-9]+))?")
+# An exponent of more digits: no coefficient that fits into memory brings such a number back into the range of int64.
+_EXPONENT_DIGITS = 12
+#: Halfway above the greatest double: rounds to infinity.
+_BEYOND_DOUBLE = Decimal(2**1024 - 2**970)
+
+
+def exact_integer(text: str) -> int | None:
+    """Return the integer that a decimal number is exactly, None if no int64 holds it, or no double holds the number.
 
     Raises
     ------
     ValueError
-        `text` is not of that form (ASCII digits only).
+        `text` is not ``-?digits[.digits][e[+-]digits]`` in ASCII (leading zeros allowed), or has a fraction.
     """
-    if not _INTEGER.fullmatch(text):
-        raise ValueError("not an integer")
-    # Without its zeros, because int() refuses 4,301 digits whatever they are.
-    digits = text.lstrip("-").lstrip("0") or "0"
-    if len(digits) > len(str(2**63)):
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        raise ValueError("not a number")
+    coefficient, sign, exponent = match[1], match[2] or "", (match[3] or "0").lstrip("0") or "0"
+    if not coefficient.strip("-.0"):
+        return 0
+    if len(exponent) > _EXPONENT_DIGITS:
+        exponent = "9" * _EXPONENT_DIGITS
+    # Nothing rounds: neither the constructor nor comparisons use the context.
+    number = Decimal(f"{coefficient}e{sign}{exponent}")
+    if number.copy_abs() >= _BEYOND_DOUBLE:
         return None
-    value = -int(digits) if text.startswith("-") else int(digits)
-    return value if value in _INT64 else None
+    if number != number.to_integral_value():
+        raise ValueError("not an integer")
+    return int(number) if _INT64[0] <= number <= _INT64[-1] else None
 
 
 def records(data: bytes, max_record_bytes: int) -> Iterator[Record | Reject | None]:
-    """Give what every line holds: records and rejects, in order; None for a blank line."""
-    for number, line_offset, line in lines(data):
+    """Give what every line holds: records and rejects, in order; None for a blank line, and for a run of NULs."""
+    for number, line_offset, line, is_padded in lines(data):
         if not line.strip(_BLANK):
             yield None
             continue
-        for start, end, found in cut(line, max_record_bytes):
-            if isinstance(found, Record):
+        for start, end, found in cut(line, max_record_bytes, is_padded=is_padded):
+            if found is None or isinstance(found, Record):
                 yield found
             else:
                 raw = line[start : min(end, start + RAW_LIMIT_BYTES)]
                 yield Reject(number, line_offset + start, end - start, found, raw)
 
 
-def lines(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+def lines(data: bytes, *, nul_delimits: bool = False) -> Iterator[tuple[int, int, bytes, bool]]:
     """Give number, byte offset and content of every line: NDJSON ends lines at 0x0A, and RFC 8259 has no such byte raw.
 
-    One CR before 0x0A belongs to the line end. A byte order mark is skipped: RFC 8259 section 8.1 lets a reader do so.
+    One CR before 0x0A belongs to the line end. A byte order mark is skipped, with NULs before it: RFC 8259 section 8.1
+    lets a reader do so. The last item says whether there were such NULs. `nul_delimits`: NULs there delimit records.
     """
+    pattern = _MARK if nul_delimits else _MARK_AFTER_PADDING
     number = offset = 0
     while offset < len(data):
         newline = data.find(b"\n", offset)
         end = len(data) if newline < 0 else newline
         line = data[offset:end] if newline < 0 else data[offset:end].removesuffix(b"\r")
-        bom_bytes = len(_BOM) if line.startswith(_BOM) else 0
+        mark = pattern.match(line)
+        start = mark.end() if mark else 0
         number += 1
-        yield number, offset + bom_bytes, line[bom_bytes:]
+        yield number, offset + start, line[start:], mark is not None and bool(mark[1])
         offset = end + 1
 
 
-def cut(line: bytes, max_record_bytes: int) -> Iterator[tuple[int, int, Record | str]]:
-    """Cut a line from the left: start, end, and a record or the code of a reject.
+def cut(line: bytes, max_record_bytes: int, *, is_padded: bool) -> Iterator[tuple[int, int, Record | str | None]]:
+    """Cut a line from the left: start, end, and a record or the code of a reject, or None for a run of NULs.
 
-    Complete objects may stand side by side (``{…}{…}``: a writer lost a newline); whatever is not one takes the rest of
-    the line with it, for there is no telling where the next record would begin.
+    A run may hold other space. `is_padded`: NULs were skipped before the line. Complete objects may stand side by side
+    (``{…}{…}``: a writer lost a newline); whatever is not one takes the rest of the line with it, for there is no
+    telling where the next record would begin.
     """
     position = 0
-    while position < len(line):
-        if line[position] in _BLANK:
+    while position < len(line) or is_padded:
+        start = position
+        while position < len(line) and line[position] in _BLANK:
             position += 1
-            continue
+        if is_padded or b"\0" in line[start:position]:
+            yield start, position, None
+            is_padded = False
+        if position == len(line):
+            return
         record, end = _complete_object(line, position)
         if record is None:
             yield position, len(line), reject_code(line[position:], max_record_bytes)

@@ -19,9 +19,9 @@ __all__ = ["shaped_records"]
 Found = Record | Reject | None
 
 _HEAD_BYTES = 2**20
-_BOM = b"\xef\xbb\xbf"
 _FIELD_DELIMITERS = {"csv": ",", "tsv": "\t"}
-_ARRAY_OF_OBJECTS = re.compile(rb"\[[ \t\r\n]*\{")
+_ARRAY_OF_OBJECTS = re.compile(rb"\[[ \t\r\n\0]*\{")
+_ROW_START = re.compile(rb"\0*+(?:\xef\xbb\xbf\0*+)?")
 
 
 def shaped_records(
@@ -57,13 +57,14 @@ def shaped_records(
 
 def _delimited(data: bytes, delimiter: bytes, max_record_bytes: int) -> Iterator[Found]:
     """Read NDJSON whose lines a delimiter between objects cuts into pieces, each read as a line is."""
-    for number, line_offset, line in lines(data):
+    for number, line_offset, line, is_padded in lines(data, nul_delimits=b"\0" in delimiter):
         pieces = list(_pieces(line, delimiter))
-        if len(pieces) == 1 and not line.strip(b" \t\r"):
+        if len(pieces) == 1 and not line.strip(b" \t\r\0"):
             yield None
-        for offset, piece in pieces:
-            for start, end, found in cut(piece, max_record_bytes):
-                if isinstance(found, Record):
+            continue
+        for place, (offset, piece) in enumerate(pieces):
+            for start, end, found in cut(piece, max_record_bytes, is_padded=is_padded and place == 0):
+                if found is None or isinstance(found, Record):
                     yield found
                 else:
                     raw = piece[start : min(end, start + RAW_LIMIT_BYTES)]
@@ -80,7 +81,7 @@ def _pieces(line: bytes, delimiter: bytes) -> Iterator[tuple[int, bytes]]:
         if line.startswith(delimiter, at):
             yield start, line[start:at]
             start = at = at + len(delimiter)
-        elif line[at] in b" \t\r":
+        elif line[at] in b" \t\r\0":
             at += 1
         else:
             end, is_whole = _object_or_fault(line, at)
@@ -153,10 +154,14 @@ class _Rows:
     def __iter__(self) -> Iterator[tuple[int, int, bytes, list[str] | str | None]]:
         offset, number = 0, 1
         while offset < len(self._data):
-            start = offset + len(_BOM) if self._data.startswith(_BOM, offset) else offset
+            beginning = _ROW_START.match(self._data, offset)
+            assert beginning is not None
+            start = beginning.end()
             end = self._line_end(start)
             cells: list[str] | str | None = None
-            if self._data[start:end].strip(b" \r\n" if self._delimiter == "\t" else b" \t\r\n"):
+            if self._data[start:end].strip(b" \r\n\0" if self._delimiter == "\t" else b" \t\r\n\0"):
+                if b"\0" in beginning.group():
+                    yield number, offset, b"", None
                 cells, end = self._read(start)
             raw = self._data[start:end]
             if raw.endswith(b"\n"):
@@ -234,14 +239,14 @@ def _row_records(rows: _Rows, known: set[str], columns: Sequence[str] | None) ->
 
 
 def _shape(data: bytes, known: set[str], columns: Sequence[str] | None, delimiter: bytes, max_record_bytes: int) -> str:
-    """Tell the shape by the first MiB.
+    """Tell the shape by the first MiB after the NULs that the data begins with.
 
     JSON begins with a bracket. It is NDJSON if the first line is a value without records in it and not alone, or if
     something in that line is broken and it is not alone; a document spans lines, or holds records. What is neither JSON
     nor rows is NDJSON with bad first lines if an object begins a later line.
     """
-    head = data[:_HEAD_BYTES]
-    between = (re.escape(delimiter) + b"|" if delimiter else b"") + rb"[ \t\r]|\xef\xbb\xbf"
+    head = data.lstrip(b"\0")[:_HEAD_BYTES]
+    between = (re.escape(delimiter) + b"|" if delimiter else b"") + rb"[ \t\r\0]|\xef\xbb\xbf"
     beginning = re.match(rb"(?:" + between + rb"|\n)*+", head)
     assert beginning is not None
     head_start = beginning.end()
@@ -268,13 +273,13 @@ def _json_shape(head: Documents) -> str:
     if end is not None:
         if head.frames_record(end) or (head.is_wrapper(0) and _ARRAY_OF_OBJECTS.search(head.data, 0, end)):
             return "json"
-        return "json" if head.data.startswith(b"[") and not head.data[end:].strip() else "ndjson"
+        return "json" if head.data.startswith(b"[") and not head.data[end:].strip(b" \t\r\n\0") else "ndjson"
     if newline >= 0:
         try:
-            if any(end > line_end for _, end, _ in head.document(0)):
+            if any(item is not None and item[1] > line_end for item in head.document(0)):
                 return "json"
         except Fault:
-            if head.data[newline:].strip(b" \t\r\n"):
+            if head.data[newline:].strip(b" \t\r\n\0"):
                 return "ndjson"
         else:
             # Its own end is in a later line.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from .mapping import NAME_PART_KINDS, Field
-from .reference_records import Number, Record, int64
+from .reference_records import Number, Record, exact_integer
 from .reference_time import epoch_text, rfc3339_text
 from .suffixes import is_ip_literal, split_domain
 
@@ -90,7 +91,7 @@ def _reader(field: Field, settings: Settings) -> Callable[[Any], Any]:
     if field.kind == "boolean" and field.if_true is not None:
         return _scalar(lambda value: field.if_true if _boolean(value) else field.if_false)
     if field.kind in NAME_PART_KINDS:
-        return _scalar(lambda value: _name_part(field.kind, value, settings.private_suffixes, field.trim))
+        return _scalar(lambda value: _name_part(field, value, settings.private_suffixes))
     return _scalar(_READERS[field.kind])
 
 
@@ -118,10 +119,10 @@ def _timestamp(value: Any, unit: str, digits: int | None) -> str:
 
 
 def _integer(value: Any) -> int:
-    """Read a JSON integer or ASCII text of one; "-0" is 0."""
+    """Read a number whose value is an integer (28, 28.0, 2.8e1), or ASCII text of one; "-0" is 0."""
     text = value.text if isinstance(value, Number) else _only_text(value)
     try:
-        number = int64(text)
+        number = exact_integer(text)
     except ValueError:
         raise _Problem("field.type") from None
     if number is None:
@@ -138,23 +139,22 @@ def _enum(value: Any, names: dict[int, str], unassigned: str | None) -> str | No
 
 
 def _boolean(value: Any) -> bool:
-    """Read true, false, the integers 0 and 1, and the texts of these four."""
+    """Read true and false, also as text, and what `_integer` reads as 0 or 1."""
     if isinstance(value, bool):
         return value
-    if isinstance(value, Number):
-        known = {"0": False, "-0": False, "1": True}.get(value.text)
-    else:
-        known = {"true": True, "false": False, "0": False, "1": True}.get(value)
-    if known is None:
+    if value in ("true", "false"):
+        return bool(value == "true")
+    number = _integer(value)
+    if number not in (0, 1):
         raise _Problem("field.type")
-    return known
+    return number == 1
 
 
 def _text(value: Any) -> str:
-    """Take text as it is, an integer by its digits as written."""
-    if isinstance(value, Number) and value.is_integer:
-        return value.text
-    return _only_text(value)
+    """Take text as it is, a number whose value is an integer by its digits: as written, or those of the value."""
+    if not isinstance(value, Number):
+        return _only_text(value)
+    return value.text if value.text.lstrip("-").isdecimal() else str(_integer(value))
 
 
 def _only_text(value: Any) -> str:
@@ -171,15 +171,38 @@ def _ip(value: Any) -> str:
     return text
 
 
-def _name_part(kind: str, value: Any, private_suffixes: bool, trim: bool) -> str | None:
-    """Take a name without its leading and trailing dots, or one of its parts; only dots (the root) is no name."""
+def _name_part(field: Field, value: Any, private_suffixes: bool) -> str | None:
+    """Take a name without its leading and trailing dots, or one of its parts; of only dots nothing is left.
+
+    With `keep_root`, `.` alone is the root, and a name. Parts are those of the name as sent, never of escaped text.
+    """
     text = _only_text(value)
     name = text.strip(".")
-    if kind == "name" and not trim:
-        return text
-    if not name:
-        return None
-    return name if kind == "name" else getattr(split_domain(name, private_suffixes=private_suffixes), kind)
+    if field.kind != "name":
+        return getattr(split_domain(name, private_suffixes=private_suffixes), field.kind) if name else None
+    if not field.trim or (field.keep_root and text == "."):
+        name = text
+    return (_escaped(name) if field.escape else name) or None
+
+
+# A backslash and what it escapes, or a byte that ECS wants escaped.
+_TO_ESCAPE = re.compile(rb'\\[ -~]|[^ -~]|["\\]')
+_SHORT_ESCAPES = {b"\t": rb"\t", b"\r": rb"\r", b"\n": rb"\n", b'"': rb"\"", b"\\": rb"\\"}
+
+
+def _escaped(name: str) -> str:
+    """Write a name in printable ASCII, as ECS defines dns.question.name.
+
+    Tabs, carriage returns and newlines become letters, other bytes three decimal digits; quotes are escaped. Senders
+    write names in presentation form (RFC 1035 section 5.1), so a backslash before a printable character is an escape
+    already, and stays.
+    """
+
+    def escape(match: re.Match[bytes]) -> bytes:
+        found = match.group()
+        return found if len(found) == 2 else _SHORT_ESCAPES.get(found, b"\\%03d" % found[0])
+
+    return _TO_ESCAPE.sub(escape, name.encode("utf-8")).decode("ascii")
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {"integer": _integer, "boolean": _boolean, "text": _text, "ip": _ip}

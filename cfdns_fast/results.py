@@ -47,11 +47,12 @@ class Result(Generic[Output]):
     events : int
         How many there are.
     blank : int
-        Lines of only spaces, tabs and carriage returns.
+        Lines of only spaces, tabs, carriage returns and NULs, and runs of NULs where a record may begin.
     rejects : tuple of Reject
         In input order.
     problems : dict[str, int]
-        Fields left out of events, by ``"code:SourceKey"``; codes from `cfdns_fast.errors.PROBLEM_CODES`.
+        Fields left out of events, by ``"code:SourceKey"``, and records without a known key, by ``"record.unknown"``;
+        codes from `cfdns_fast.errors.PROBLEM_CODES`.
     """
 
     output: Output

@@ -96,7 +96,7 @@ class ShapedInput:
         return RowIterator(rows, shape, _copy(data), raise_on_reject=self._raise_on_reject)
 
     def _shape_of(self, data: Buffer) -> tuple[str, RowPlan | None]:
-        head = _core.first_bytes(data, HEAD_BYTES)
+        head = _core.first_bytes(data, HEAD_BYTES, skip_padding=True)
         shape = self.shape(head, complete=True)
         assert shape is not None
         return shape, self.row_plan if shape in FIELD_DELIMITERS else None

@@ -17,14 +17,14 @@ __all__ = ["HEAD_BYTES", "INPUT_FORMATS", "check_options", "detect", "is_header"
 
 INPUT_FORMATS = ("ndjson", "json", "csv", "tsv", "auto")
 
-#: How much is looked at. Whoever reads in blocks keeps as much until the shape is known.
+#: How many bytes are looked at, after the NULs that the input begins with. A stream keeps as many at most.
 HEAD_BYTES = 1 << 20
 
 _LEAST_KNOWN_FIELDS = 2
 _MOST_DELIMITER_CHARACTERS = 16
-_SPACE = b" \t\r\n"
+_SPACE = b" \t\r\n\0"
 _SCALAR = re.compile(r"true|false|null|-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
-_ARRAY_OF_OBJECTS = re.compile(rb"\[[ \t\r\n]*\{")
+_ARRAY_OF_OBJECTS = re.compile(rb"\[[ \t\r\n\0]*\{")
 
 
 def check_options(
@@ -98,7 +98,7 @@ def detect(
     Parameters
     ----------
     head : bytes
-        At most `HEAD_BYTES`.
+        At most `HEAD_BYTES`, without the NULs that the input begins with.
     complete : bool
         There is no more than this.
 
@@ -109,7 +109,7 @@ def detect(
     """
     final = complete or len(head) >= HEAD_BYTES
     # Possessive, or each byte of space would take two hundred of memory.
-    between = (re.escape(delimiter) + b"|" if delimiter else b"") + rb"[ \t\r]|\xef\xbb\xbf"
+    between = (re.escape(delimiter) + b"|" if delimiter else b"") + rb"[ \t\r\0]|\xef\xbb\xbf"
     beginning = re.match(rb"(?:" + between + rb"|\n)*+", head)
     start = beginning.end() if beginning else 0
     if start == len(head):

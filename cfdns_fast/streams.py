@@ -14,6 +14,8 @@ from .stream import NdjsonStream
 
 __all__ = ["Stream", "open_stream"]
 
+_PADDING_BLOCK_BYTES = 1 << 16
+
 
 class Stream(Protocol):
     """One input, block by block: any number of `feed`, then `finish`."""
@@ -48,13 +50,14 @@ def _stream(normalizer: Normalizer, shaped: ShapedInput, shape: str, whole_rejec
 
 
 class _AutoStream:
-    """Keeps blocks until their shape is known, then hands them on."""
+    """Keeps blocks until their shape is known, then hands them on. Of NULs at the beginning only the number is kept."""
 
     def __init__(self, normalizer: Normalizer, shaped: ShapedInput, whole_rejects: bool, threads: int) -> None:
         self._normalizer = normalizer
         self._shaped = shaped
         self._whole_rejects = whole_rejects
         self._threads = threads
+        self._padding_bytes = 0
         self._head = bytearray()
         self._retry_bytes = 0
         self._stream: Stream | None = None
@@ -66,6 +69,10 @@ class _AutoStream:
     def feed(self, block: bytes) -> Result[bytes]:
         if self._stream is not None:
             return self._stream.feed(block)
+        if not self._head:
+            content = block.lstrip(b"\0")
+            self._padding_bytes += len(block) - len(content)
+            block = content
         self._head += block
         if len(self._head) < self._retry_bytes:
             return nothing()
@@ -95,4 +102,7 @@ class _AutoStream:
             return nothing()
         self._stream = _stream(self._normalizer, self._shaped, shape, self._whole_rejects, self._threads)
         self._head.clear()
+        for done in range(0, self._padding_bytes, _PADDING_BLOCK_BYTES):
+            # Nothing comes of NULs before it is known what follows them.
+            self._stream.feed(bytes(min(_PADDING_BLOCK_BYTES, self._padding_bytes - done)))
         return self._stream.feed(head)

@@ -92,6 +92,10 @@ def _notes(field: Field) -> Iterator[str]:
             yield "each value once; absent if there is none"
         case "name":
             yield "without leading and trailing dots" if field.trim else "as sent"
+            if field.keep_root:
+                yield "the root is `.`"
+            if field.escape:
+                yield "what is not printable ASCII is escaped"
         case "enum":
             yield (
                 "absent for an unassigned number"

@@ -37,6 +37,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "ips": {"kind": "ip", "list": True},
     "name": {},
     "name with dots": {"kind": "name", "trim": False},
+    "name in ASCII": {"kind": "name", "keep_root": True, "escape": True},
     "registered_domain": {},
     "subdomain": {},
     "top_level_domain": {},

@@ -13,7 +13,8 @@ from value_strategies import FIELDS, broken_tokens, deep, free_text, json_text, 
 # Records and lines
 
 white = st.sampled_from([""] * 12 + [" ", "\t", "\r", "  \t\r "])
-odd_white = st.sampled_from([""] * 30 + ["\v", "\f", "\xa0", "\x00", "\ufeff"])
+odd_white = st.sampled_from([""] * 30 + ["\v", "\f", "\xa0", "\ufeff"])
+padding = st.sampled_from([""] * 12 + ["\x00", "\x00" * 77, "\x00 \x00", "\x00\ufeff", "\ufeff\x00"])
 NEAR_KEYS = ["", "x", "queryname", "QueryNam", "QueryNames", "Timestamp\x00", "\x00", "Time\x00stamp"]
 other_keys = st.one_of(st.sampled_from(NEAR_KEYS), free_text)
 
@@ -39,14 +40,18 @@ records = st.builds(
 ENDS = ["x", "[1]", "{", "}", '"', ",", "\\", "null", '["\\ud800"]', '{"a":"\\udfff"}', "[" * 257]
 lines = st.one_of(
     st.builds(
-        "{}{}{}{}{}".format,
+        "{}{}{}{}{}{}".format,
+        padding,
         st.sampled_from([""] * 9 + ["\ufeff", "\ufeff\ufeff", " \ufeff"]),
         white,
-        st.lists(st.builds("{}{}".format, records, st.one_of(white, odd_white)), min_size=1, max_size=3).map("".join),
+        st.lists(st.builds("{}{}".format, records, st.one_of(white, odd_white, padding)), min_size=1, max_size=3).map(
+            "".join
+        ),
         st.sampled_from([""] * 8 + ENDS),
         white,
     ),
-    st.sampled_from(["", " ", "\t\r", "\ufeff", "x", "[1,2]", '"a"', "1", "null"]),
+    st.sampled_from(["", " ", "\t\r", "\ufeff", "\x00", "\x00 \x00", "x", "[1,2]", '"a"', "1", "null"]),
+    st.sampled_from(["{}", '{"x":1}', '{"event":{"QueryName":"a.com"}}', '{"log":"{}"}']),
 )
 line_ends = st.sampled_from(["\n"] * 6 + ["\r\n", "\r\r\n", "\n\n", "\r"])
 batches: SearchStrategy[bytes] = st.builds(
@@ -179,6 +184,8 @@ def _entry(draw: Any, target: str, kind: str) -> dict[str, Any]:
         entry["digits"] = 9
     elif kind in COLLECTED_KINDS[2:]:
         entry["trim"] = draw(st.booleans())
+        if kind == "name":
+            entry |= {"keep_root": entry["trim"] and draw(st.booleans()), "escape": draw(st.booleans())}
     elif kind == "objects":
         entry["members"] = draw(member_names)
         entry["keep_empty"] = draw(st.booleans())

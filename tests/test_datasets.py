@@ -100,6 +100,48 @@ def test_dns_firewall_when_the_client_answer_is_the_events_then(
     assert flat["event.dataset"] == "dns_firewall_logs"
 
 
+@pytest.mark.parametrize(
+    ("codes", "ecs", "sekoia"),
+    [
+        ('"ResponseCode":0,"ClientResponseCode":3,"UpstreamResponseCode":2', "NOERROR", "NoError"),
+        ('"ClientResponseCode":3,"UpstreamResponseCode":2', "NXDOMAIN", "NXDomain"),
+        ('"ClientResponseCode":null,"UpstreamResponseCode":2', "SERVFAIL", None),
+        ('"UpstreamResponseCode":2.0', "SERVFAIL", None),
+    ],
+)
+def test_dns_firewall_code_is_the_first_there_is(codes: str, ecs: str, sekoia: str | None, implementation: Any) -> None:
+    for schema, expected in (("ecs", ecs), ("sekoia", sekoia)):
+        (event,) = implementation.to_dicts(f"{{{codes}}}".encode(), schema, dataset="dns_firewall_logs").output
+        assert flatten(event).get("dns.response_code") == expected
+
+
+def test_gateway_dns_sekoia_keeps_the_policy_and_feeds(implementation: Any) -> None:
+    record = '{"PolicyID":"1","PolicyName":"n","MatchedIndicatorFeedIDs":[2],"MatchedIndicatorFeedNames":["f"]}'
+    event, problems = gateway(implementation, record)
+    assert event["cloudflare.PolicyID"] == "1" and event["cloudflare.PolicyName"] == "n"
+    assert event["cloudflare.MatchedIndicatorFeedIDs"] == [2] and event["cloudflare.MatchedIndicatorFeedNames"] == ["f"]
+    assert problems == {"field.missing:Datetime": 1}
+
+
+@pytest.mark.parametrize("dataset", ["dns_logs", "dns_firewall_logs", "gateway_dns"])
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (".", "."),
+        ("..", None),
+        ("www.example.com.", "www.example.com"),
+        (r"a\tb\r\n\u0000\u007f\"c.example.com", r"a\tb\r\n\000\127\"c.example.com"),
+        ("b\u00fccher.example.com", r"b\195\188cher.example.com"),
+        (r"a\\.b\\\\\\032\\\".example.com", r"a\.b\\\032\".example.com"),
+    ],
+)
+def test_ecs_name_is_as_ecs_defines_it(dataset: str, name: str, expected: str | None, implementation: Any) -> None:
+    (event,) = implementation.to_dicts(f'{{"QueryName":"{name}"}}'.encode(), "ecs", dataset=dataset).output
+    flat = flatten(event)
+    assert flat.get("dns.question.name") == expected
+    assert flat.get("related.hosts") == (None if expected is None else [expected])
+
+
 def test_dataset_when_given_then_every_entrance_takes_it() -> None:
     record = b'{"Datetime":"2023-02-24T12:12:07Z"}'
     normalizer = Normalizer(dataset="gateway_dns")

@@ -202,3 +202,18 @@ def test_blocks_ahead_when_a_damaged_input_is_read_then_same_bytes_in_small_bloc
     plain, expected = read(path)
     assert b"".join(blocks) == plain
     assert str(fault.value) == str(expected)
+
+
+def test_gzip_when_zero_bytes_are_around_members_then_are_skipped(tmp_path: Path) -> None:
+    member = gzip.compress(b'{"ColoCode":"AMS"}\n')
+    path = tmp_path / "padded.gz"
+    path.write_bytes(bytes(200_000) + member + bytes(77) + member + bytes(3 << 20))
+    assert b"".join(read_plain(str(path))) == b'{"ColoCode":"AMS"}\n' * 2
+
+
+@pytest.mark.parametrize("padding_bytes", [1, 77, 200_000])
+def test_plain_when_zero_bytes_come_first_then_are_kept(tmp_path: Path, padding_bytes: int) -> None:
+    path = tmp_path / "padded"
+    for content in (b"{}\n", b"\x1f", b""):
+        path.write_bytes(bytes(padding_bytes) + content)
+        assert b"".join(read_plain(str(path))) == bytes(padding_bytes) + content

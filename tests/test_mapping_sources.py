@@ -110,7 +110,7 @@ def test_mapping_when_a_required_source_feeds_several_fields_then_its_absence_is
 ) -> None:
     text = "".join(field(**{"from": "K"}, to=f"out{n}", kind="text", required=n == 1) for n in range(3))
     path = write_mapping(tmp_path, text)
-    assert implementation.to_ndjson(b"{}{}", path).problems == {"field.missing:K": 2}
+    assert implementation.to_ndjson(b"{}{}", path).problems == {"field.missing:K": 2, "record.unknown": 2}
 
 
 def test_mapping_when_two_enums_name_differently_then_each_has_its_names(tmp_path: Path, implementation: Any) -> None:

@@ -68,12 +68,14 @@ class TestValues:
     def test_value_when_null_or_empty_then_is_absent(self, kind: str) -> None:
         assert read(kind, "null") is None
         assert read(kind, '""') is None
-        assert to_dicts(b"{}", one_kind(kind)).problems == {}
+        assert to_dicts(b"{}", one_kind(kind)).problems == {"record.unknown": 1}
 
     @pytest.mark.parametrize("kind", KINDS_WITH_SOURCE)
     def test_value_when_absent_and_required_then_is_missing(self, kind: str) -> None:
-        for record in (b"{}", b'{"In":null}', b'{"In":""}'):
-            assert to_dicts(record, one_kind(kind, required=True)).problems == {"field.missing:In": 1}
+        missing = {"field.missing:In": 1}
+        for record in (b'{"In":null}', b'{"In":""}'):
+            assert to_dicts(record, one_kind(kind, required=True)).problems == missing
+        assert to_dicts(b"{}", one_kind(kind, required=True)).problems == missing | {"record.unknown": 1}
 
     @pytest.mark.parametrize("kind", KINDS_WITH_SOURCE)
     def test_value_when_array_or_object_then_is_of_wrong_type(self, kind: str) -> None:
@@ -84,13 +86,13 @@ class TestValues:
     def test_value_when_number_is_beyond_64_bits_then_is_out_of_range(self, kind: str) -> None:
         beyond = ["1e400", "-1e400", "9" * 5000]
         if kind != "timestamp":
-            beyond += ["9223372036854775808", "-9223372036854775809", "18446744073709551615"]
+            beyond += ["9223372036854775808", "-9223372036854775809", "18446744073709551615", "1e19"]
         for token in beyond:
             assert read(kind, token) == "field.range", token
 
     def test_value_when_number_is_beyond_64_bits_and_unmapped_then_is_ignored(self) -> None:
         result = to_dicts(b'{"x":1e400,"y":' + b"9" * 5000 + b"}", one_kind("text"))
-        assert (result.events, result.problems) == (1, {})
+        assert (result.events, result.problems) == (1, {"record.unknown": 1})
 
     @pytest.mark.parametrize(
         ("token", "expected"),
@@ -107,9 +109,13 @@ class TestValues:
             pytest.param(f'"{"0" * 5000}1"', 1, id="5001 digits, most of them zero"),
             ('"9223372036854775808"', "field.range"),
             pytest.param(f'"{"9" * 5000}"', "field.range", id="5000 digits"),
-            ("1.0", "field.type"),
-            ("1e0", "field.type"),
+            ("1.0", 1),
+            ("-2.80e1", -28),
+            ('"28.0"', 28),
+            ("0e999999999", 0),
+            ("1e400", "field.range"),
             ("1e-400", "field.type"),
+            ("9223372036854775808.5", "field.type"),
             ('"+1"', "field.type"),
             ('" 1"', "field.type"),
             (r'"1\n"', "field.type"),
@@ -138,7 +144,8 @@ class TestValues:
             ("65536", "field.range"),
             ("-1", "field.range"),
             ('"70000"', "field.range"),
-            ("1.0", "field.type"),
+            ("1.0", "A"),
+            ("1.5", "field.type"),
             ('"A"', "field.type"),
             ("true", "field.type"),
         ],
@@ -159,12 +166,12 @@ class TestValues:
             ('"1"', True),
             ('"0"', False),
             ("2", "field.type"),
-            ("1.0", "field.type"),
-            ("1e0", "field.type"),
-            ("0.0", "field.type"),
+            ("1.0", True),
+            ("0e5", False),
+            ('"1.0"', True),
+            ('"-0"', False),
+            ("0.5", "field.type"),
             ('"True"', "field.type"),
-            ('"-0"', "field.type"),
-            ('"01"', "field.type"),
         ],
     )
     def test_boolean_when_read_then_is_true_or_false(self, token: str, expected: Any) -> None:
@@ -179,8 +186,10 @@ class TestValues:
             (r'"\u0000\ud83d\ude00"', "\x00\U0001f600"),
             ("12", "12"),
             ("-0", "-0"),
-            ("1.0", "field.type"),
-            ("1e0", "field.type"),
+            ("1.0", "1"),
+            ("1e2", "100"),
+            ("-0.0", "0"),
+            ("1.5", "field.type"),
             ("true", "field.type"),
         ],
     )
@@ -277,7 +286,7 @@ class TestOutput:
             b'{"event":{"category":["network"],"dataset":"dns_logs","kind":"event","type":["info"]},'
             b'"observer":{"type":"dns","vendor":"Cloudflare"}}\n'
         )
-        assert result.problems == {"field.missing:Timestamp": 1}
+        assert result.problems == {"field.missing:Timestamp": 1, "record.unknown": 1}
 
     def test_event_when_parents_are_apart_in_the_file_then_children_stand_together(self) -> None:
         apart = mapping(

@@ -13,7 +13,7 @@ HALF = r"\ud83d"
 
 
 def found(data: bytes, max_record_bytes: int = 1048576) -> list[str]:
-    """Return the texts of records and the codes of rejects, in order."""
+    """Return the texts of records and the codes of rejects, in order; nothing for what is blank."""
     kept = (each for each in records(data, max_record_bytes) if each is not None)
     return [each.code if isinstance(each, Reject) else each.text for each in kept]
 
@@ -25,6 +25,10 @@ def found(data: bytes, max_record_bytes: int = 1048576) -> list[str]:
         (b"\n", 0, 1),
         (b"\n\n", 0, 2),
         (b" ", 0, 1),
+        (b"\x00", 0, 1),
+        (b"\x00 \x00{}\x00{}\n", 2, 2),
+        (b"{}\n" + bytes(77) + b"{}\n", 2, 1),
+        (b"\x00\xef\xbb\xbf\x00{}", 1, 1),
         (b" \t\r\r\n", 0, 1),
         (b"\xef\xbb\xbf", 0, 1),
         (b"\xef\xbb\xbf\r\n{}", 1, 1),
@@ -76,7 +80,8 @@ def test_lines_when_blank_or_not_then_are_counted(data: bytes, events: int, blan
         (b'{"a":True}', ["json.syntax"]),
         (b'{"a":"\t"}', ["json.syntax"]),
         (b'{"a":"\x00"}', ["json.syntax"]),
-        (b"{}\x00", ["{}", "json.syntax"]),
+        (b"{}\x00", ["{}"]),
+        (b"\x00\x00{}\x00{\x00}", ["{}", "json.syntax"]),
         (b'{"a":"\x7f"}', ['{"a":"\x7f"}']),
         (b'{"a":"\\x41"}', ["json.syntax"]),
         (b'{"a":"\\u00g0"}', ["json.syntax"]),

@@ -153,7 +153,8 @@ def test_iter_dicts_when_created_then_is_its_own_iterator_and_has_consumed_nothi
 
 
 def test_iter_dicts_when_consumed_step_by_step_then_its_counters_are_true_for_what_was_consumed() -> None:
-    data = b'oops\n\n{"QueryType":-1,"Timestamp":0}\n[1]\n\n{"Timestamp":"x"}{}\n{"SourceIP":1,"Timestamp":0}\n \n{'
+    data = b'oops\n\n{"QueryType":-1,"Timestamp":0}\n[1]\n\n{"Timestamp":"x"}{"ColoCode":0}\n'
+    data += b'{"SourceIP":1,"Timestamp":0}\n \n{'
     iterator = Normalizer().iter_dicts(data)
     steps = []
     for _ in iterator:

@@ -159,7 +159,7 @@ def test_ecs_event_when_fields_have_problems_then_it_says_which_and_never_what(i
     assert event["error"] == {"message": "field.type:Timestamp, field.range:QueryType, field.type:SourceIP"}
     assert "secret" not in json.dumps(event)
     (event,) = implementation.to_dicts(b"{}", "ecs").output
-    assert event["error"] == {"message": "field.missing:Timestamp"}
+    assert event["error"] == {"message": "record.unknown, field.missing:Timestamp"}
 
 
 # Elastic's own events. What is not compared, by name: docs/differences.md gives the reasons.

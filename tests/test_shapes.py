@@ -133,7 +133,7 @@ def test_auto_when_more_arrives_then_what_was_decided_stays(data: bytes) -> None
             assert None not in decisions[decisions.index(made[0]) :]
 
 
-UNKNOWN = [b"oops", b"1,2,3\n4,5,6\n", b"Timestamp\n1\n", b"timestamp,queryname\n", b'"test"\n', b"\x00", b"a\n[1]\n"]
+UNKNOWN = [b"oops", b"1,2,3\n4,5,6\n", b"Timestamp\n1\n", b"timestamp,queryname\n", b'"test"\n', b"\x01", b"a\n[1]\n"]
 
 
 @pytest.mark.parametrize("data", UNKNOWN, ids=str)

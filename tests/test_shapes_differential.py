@@ -24,7 +24,7 @@ def _cut(text: str, size: int) -> str:
 
 
 _cuts = st.sampled_from([0, 0, 0, 1, 2, 5, 9])
-_space = st.sampled_from([""] * 6 + [" ", "\n", "\r\n  ", "\t"])
+_space = st.sampled_from([""] * 12 + [" ", "\n", "\r\n  ", "\t"] * 2 + ["\x00", "\x00\n\x00"])
 _others = st.sampled_from(
     ["1", '"x"', "null", "[]", "[1]", "[[{}]]", '{"QueryName":"n"}', '"\\ud800"', "oops", "01", "{}"]
 )
@@ -43,7 +43,10 @@ arrays = st.lists(elements(), max_size=4).map(lambda items: f"[{','.join(items)}
 _members = st.tuples(_names, _space, st.one_of(arrays, _others)).map(lambda parts: f"{parts[0]}{parts[1]}:{parts[2]}")
 wrappers = st.lists(_members, min_size=1, max_size=3).map(lambda items: "{" + ",\n".join(items) + "}")
 documents: st.SearchStrategy[bytes] = st.lists(
-    st.tuples(st.one_of(arrays, wrappers, wrappers, elements()), st.sampled_from(["", "\n", ",", " ", "|", "\ufeff"])),
+    st.tuples(
+        st.one_of(arrays, wrappers, wrappers, elements()),
+        st.sampled_from(["", "\n", ",", " ", "|", "\ufeff", "\x00", "\n\x00"]),
+    ),
     min_size=1,
     max_size=3,
 ).map(lambda pieces: "".join(a + b for a, b in pieces).encode())
@@ -54,7 +57,9 @@ _on_a_line = st.one_of(arrays, wrappers, elements(), elements()).map(
 documents_on_lines: st.SearchStrategy[bytes] = st.lists(
     st.tuples(
         st.builds(_cut, _on_a_line, _cuts),
-        st.sampled_from(["\n", "\n", "\r\n", " \n", "\r\r\n", "\n\n", " oops\n", "\n\ufeff", ""]),
+        st.sampled_from(
+            ["\n", "\n", "\r\n", " \n", "\r\r\n", "\n\n", " oops\n", "\n\ufeff", "", "\x00\n", "\n\x00\x00"]
+        ),
     ),
     min_size=1,
     max_size=6,
@@ -81,15 +86,17 @@ _cells = st.sampled_from(
         "é",
     ]
 )
-_headers = st.sampled_from(["QueryName,Timestamp,ColoCode\n", "ColoCode\tQueryName\tx\r\n", "a,b,c\n", "", "\ufeff\n"])
+_headers = st.sampled_from(
+    ["QueryName,Timestamp,ColoCode\n", "ColoCode\tQueryName\tx\r\n", "a,b,c\n", "", "\ufeff\n", "\x00\ufeff\x00"]
+)
 rows = st.builds(
     lambda header, lines, end: (header + end.join(lines)).encode(),
     _headers,
     st.lists(st.builds(lambda cells, mark: mark.join(cells), st.lists(_cells, max_size=4), st.sampled_from(",\t"))),
-    st.sampled_from(["\n", "\r\n", "\n\n"]),
+    st.sampled_from(["\n", "\r\n", "\n\n", "\n\x00\x00", "\n\x00\ufeff"]),
 )
 
-_delimiters = ["|", ",", ",\n", "||", "\n|\n", " ;", ", ", "é", "e", "1e"]
+_delimiters = ["|", ",", ",\n", "||", "\n|\n", " ;", ", ", "é", "e", "1e", "\x00", "\x00|"]
 _delimited = st.lists(
     st.tuples(st.builds(_cut, strategies.lines, _cuts), st.sampled_from(_delimiters)), max_size=4
 ).map(lambda pieces: "".join(line + delimiter for line, delimiter in pieces).encode())

@@ -173,3 +173,29 @@ def test_record_when_it_is_longer_than_a_window_and_spans_lines_then_is_an_event
     assert result.output[0]["message"].encode() == data[:-1]
     refused = implementation.to_dicts(data, input_format="json", max_record_bytes=1000)
     assert [(reject.code, reject.byte_length) for reject in refused.rejects] == [("record.too_large", len(data) - 1)]
+
+
+@pytest.mark.parametrize("input_format", ["auto", "ndjson", "json"])
+def test_stream_when_it_begins_with_nuls_then_keeps_none(input_format: str) -> None:
+    stream = open_stream(Normalizer(input_format=input_format))
+    block = bytes(1 << 16)
+    tracemalloc.start()
+    try:
+        results = [stream.feed(block) for _ in range(64)]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    results += [stream.feed(b'\0[1]\n{"ColoCode":"AMS"}\n'), stream.finish()]
+    assert peak < 1 << 20
+    assert [sum(result.events for result in results), sum(result.blank for result in results)] == [1, 1]
+    (reject,) = (reject for result in results for reject in result.rejects)
+    assert (reject.line, reject.byte_offset) == (1, 64 * len(block) + (2 if input_format == "json" else 1))
+
+
+def test_rows_when_nuls_come_first_then_are_one_blank_row() -> None:
+    stream = open_stream(Normalizer(input_format="auto"))
+    results = [stream.feed(bytes(1 << 16)) for _ in range(64)]
+    results += [stream.feed(b"\0ColoCode,QueryType\nAMS\n"), stream.feed(bytes(77)), stream.finish()]
+    assert sum(result.blank for result in results) == 2
+    (reject,) = (reject for result in results for reject in result.rejects)
+    assert (reject.line, reject.byte_offset) == (2, (64 << 16) + 20)

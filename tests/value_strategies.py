@@ -138,6 +138,12 @@ json_numbers = st.one_of(
         "{}{}".format, st.sampled_from(["", "-"]), st.sampled_from(["0", "0.0", "0e5", "0e999999999", *DOUBLE_EDGES])
     ),
 )
+# Integers as tools write them that know doubles only; their neighbours are no integers.
+doubles = st.builds(
+    "{}{}".format,
+    st.one_of(st.integers(0, 300), st.integers(-70000, 70000), st.sampled_from(BIT_EDGES)),
+    st.sampled_from([".0", ".00", "e0", ".0e0", "0e-1", "000e-3", "e2", ".50", ".5e1", ".0e1", "." + "0" * 30, "e-1"]),
+)
 numbers = st.one_of(
     json_numbers,
     st.builds(
@@ -196,12 +202,12 @@ time_text = st.one_of(clock, near_clock, numbers)
 
 # Tokens
 
-WORDS = 'true false null 0 1 -0 "" "true" "false" "0" "1" "." [] {} 1.0 1e0'
+WORDS = 'true false null 0 1 -0 "" "true" "false" "0" "1" "." [] {} 1.0 1e0 "1.0" "0e5" "00" "+1" "-0"'
 BROKEN = 'NaN -Infinity 01 +1 - 1. .5 1e tru nullx \'a\' " "\\x" "\\u12" \x00 [1,] {,} [ ] { "\\ud800" "\\udc00\\ud800"'
 words = st.sampled_from(WORDS.split())
 broken_tokens = st.sampled_from([*BROKEN.split(), "", '"\t"'])
 quoted = st.one_of(time_text, names, addresses, free_text, integers).flatmap(json_text)
-scalars = st.one_of(json_numbers, quoted, words)
+scalars = st.one_of(json_numbers, doubles, quoted, words)
 inner_members = st.tuples(st.sampled_from(['"a"', '"QueryName"', '"\\u0051"', '"{"']), scalars).map(":".join)
 nested = st.recursive(
     scalars,
@@ -221,11 +227,11 @@ tokens_by_field = {
     "Timestamp": st.one_of(json_numbers, time_text.flatmap(json_text)),
     "QueryName": names.flatmap(json_text),
     "SourceIP": addresses.flatmap(json_text),
-    "QueryType": st.one_of(integers, integers.map('"{}"'.format)),
-    "ResponseCode": st.one_of(integers, st.integers(0, 30).map(str)),
-    "EDNSSubnetLength": st.one_of(json_numbers, numbers.map('"{}"'.format)),
-    "ResponseCached": words,
-    "ColoCode": st.one_of(free_text.flatmap(json_text), json_numbers),
+    "QueryType": st.one_of(integers, integers.map('"{}"'.format), doubles, doubles.map('"{}"'.format)),
+    "ResponseCode": st.one_of(integers, st.integers(0, 30).map(str), doubles),
+    "EDNSSubnetLength": st.one_of(json_numbers, numbers.map('"{}"'.format), doubles),
+    "ResponseCached": st.one_of(words, doubles, doubles.map('"{}"'.format)),
+    "ColoCode": st.one_of(free_text.flatmap(json_text), json_numbers, doubles),
     "EDNSSubnet": addresses.flatmap(json_text),
 }
 

@@ -8,10 +8,16 @@ namespace cfdns {
 
 namespace {
 
-bool is_line_space(char c) { return c == ' ' || c == '\t' || c == '\r'; }
+// NULs too: a file that lost its data in a power cut holds them, and a record may follow.
+bool is_line_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\0'; }
 
 const char* skip_line_space(const char* at, const char* stop) {
   while (at < stop && is_line_space(*at)) ++at;
+  return at;
+}
+
+const char* skip_padding(const char* at, const char* stop) {
+  while (at < stop && *at == '\0') ++at;
   return at;
 }
 
@@ -67,6 +73,9 @@ bool Cursor::next_window() {
   at_ = buffer_.data();
   size_t left = data_.size_bytes - static_cast<size_t>(window_offset_);
   if (left == 0) return false;
+  size_t padding = padding_to_skip(left);
+  window_offset_ += padding;
+  left -= padding;
   if (!delimiter_.empty()) {
     copy_window(left, window_bytes);
     return true;
@@ -92,6 +101,14 @@ bool Cursor::next_window() {
     lines_bytes_ = std::min(2 * lines_bytes_, window_bytes);
   }
   return true;
+}
+
+// How many NULs to skip where a line begins. One is left, which is counted as the whole run is.
+size_t Cursor::padding_to_skip(size_t left) const {
+  if (nul_delimits_) return 0;
+  const char* from = data_.data + window_offset_;
+  const char* end = skip_padding(from, from + left);
+  return end - from > 1 ? static_cast<size_t>(end - from - 1) : 0;
 }
 
 // Of what is left of the data.
@@ -132,19 +149,29 @@ Turn Cursor::next() {
     }
     const char* behind = at_;
     at_ = skip_line_space(at_, line_stop_);
-    if (at_ < line_stop_ && take_object()) return accept();
+    const char* padding = find_last(behind, at_, '\0');
+    padded_ |= padding != nullptr;
+    if (padding != nullptr && indexed_ != Indexed::record) decoder_.skip_before(at_);
+    if (at_ < line_stop_ && take_object()) {
+      count_padding();
+      return accept();
+    }
     if (!ended_ && !final_) {
       stopped_ = true;
-      // A delimiter may begin with space, of which the last bytes may be here.
+      // What may go on is read again: padding, and a delimiter that begins with space.
       ptrdiff_t half_bytes = delimiter_.empty() ? 0 : static_cast<ptrdiff_t>(delimiter_.size() - 1);
-      at_ = mid_line_ ? at_ - std::min(at_ - behind, half_bytes) : line_start_;
+      at_ -= std::min(at_ - behind, half_bytes);
+      if (padding != nullptr) at_ = std::min(at_, padding);
+      if (!mid_line_) at_ = line_start_;
       return Turn::end;
     }
     if (at_ == line_stop_) {
-      if (!mid_line_ && !delimited_) ++blank;
+      padded_ |= !mid_line_ && !delimited_;
+      count_padding();
       end_line();
       continue;
     }
+    count_padding();
     refuse(at_, line_stop_, judge(at_, line_stop_));
     end_line();
     return Turn::reject;
@@ -213,7 +240,10 @@ bool Cursor::at_delimiter(const char* at, const char* stop) const {
 void Cursor::begin_line() {
   constexpr char byte_order_mark[] = "\xEF\xBB\xBF";
   const char* start = at_;
-  if (!mid_line_ && std::memcmp(at_, byte_order_mark, 3) == 0) at_ += 3;  // padding holds none
+  const char* mark = nul_delimits_ ? at_ : skip_padding(at_, buffer_.data() + window_size_bytes_);
+  bool is_marked = !mid_line_ && std::memcmp(mark, byte_order_mark, 3) == 0;  // what follows the window holds none
+  padded_ = is_marked && mark != at_;
+  if (is_marked) at_ = mark + 3;
   find_line_end(at_);
   line_start_ = start;
   size_t size_bytes = static_cast<size_t>(line_stop_ - at_);
@@ -225,6 +255,12 @@ void Cursor::begin_line() {
   } else {
     indexed_ = Indexed::record;
   }
+}
+
+// A run of NULs counts as a blank line, and a line of nothing else once.
+void Cursor::count_padding() {
+  blank += padded_;
+  padded_ = false;
 }
 
 void Cursor::end_line() {
@@ -292,6 +328,7 @@ Turn Cursor::refuse(const char* from, const char* to, RejectCode code) {
 Turn Cursor::next_item() {
   Slice item;
   DocumentSplitter::Found found = document_.next(item);
+  blank = document_.padding_runs();
   const char* next = found == DocumentSplitter::Found::end ? document_.position() : item.data;
   newlines_ += static_cast<uint64_t>(std::count(data_.data + window_offset_, next, '\n'));
   window_offset_ = static_cast<uint64_t>(next - data_.data);

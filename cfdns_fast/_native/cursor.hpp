@@ -32,7 +32,13 @@ class Cursor {
 
   // `delimiter`, if not empty, ends records as newlines do. It holds no newline, bracket or quote.
   Cursor(const Plan& plan, const std::string& delimiter)
-      : event(plan), plan_(plan), delimiter_(delimiter), decoder_(plan), judge_(plan), document_(plan, delimiter) {}
+      : event(plan),
+        plan_(plan),
+        delimiter_(delimiter),
+        nul_delimits_(delimiter.find('\0') != std::string::npos),
+        decoder_(plan),
+        judge_(plan),
+        document_(plan, delimiter) {}
 
   // Read data, which must outlive the reading. `final`: its last line is whole even without a newline; otherwise reading
   // stops before the first byte that later data could change. `mid_line`: it goes on within a line whose first records
@@ -74,6 +80,7 @@ class Cursor {
   static constexpr size_t least_window_bytes = window_bytes / 32;
 
   bool next_window();
+  size_t padding_to_skip(size_t left) const;
   void copy_window(size_t left, size_t most_bytes);
   void cut_window(size_t size_bytes);
   void find_line_end(const char* from);
@@ -82,6 +89,7 @@ class Cursor {
   bool at_delimiter(const char* at, const char* stop) const;
   void begin_line();
   void end_line();
+  void count_padding();
   bool take_object();
   bool cut_object(const char*& end) const;
   Turn accept();
@@ -93,6 +101,7 @@ class Cursor {
 
   const Plan& plan_;
   const std::string& delimiter_;
+  const bool nul_delimits_;  // a NUL at the start of a line may be a part of it
   Decoder decoder_;
   Decoder judge_;
   Indexer window_index_;
@@ -121,6 +130,7 @@ class Cursor {
   bool ended_ = false;               // by a newline or the delimiter, not by the window
   bool delimited_ = false;           // by the delimiter
   bool mid_line_ = false;            // something of the line was read before at_
+  bool padded_ = false;              // NULs were skipped and are not counted yet
   bool stopped_ = false;             // the rest waits for later data
 
   DocumentSplitter document_;

@@ -62,6 +62,7 @@ class DocumentSplitter {
     place_ = static_cast<Place>(place & ~(on_lines | across_lines | in_wrapper));
     first_end_ = nullptr;
     newline_ = nullptr;
+    padding_runs_ = 0;
     if (framing_ == on_lines) begin_line(find(at_, data_end_, '\n'));
     if (framing_ == undecided && place_ != top) newline_ = find(at_, data_end_, '\n');
   }
@@ -91,6 +92,8 @@ class DocumentSplitter {
   }
 
   const char* position() const { return at_; }
+  // How many runs of NULs were skipped in this data.
+  uint64_t padding_runs() const { return padding_runs_; }
   // Where the first document ended, if it did in this data.
   const char* first_end() const { return first_end_; }
   uint8_t place() const {
@@ -164,6 +167,20 @@ class DocumentSplitter {
 
   // Skip what may stand between tokens, and between documents. False if what comes next may be half of something to skip.
   bool skip_between() {
+    const char* padding = nullptr;
+    bool more = skip_between(padding);
+    if (padding == nullptr) return more;
+    // A run of NULs that may go on is read again.
+    if (!more || (at_ == end_ && !final_)) {
+      at_ = padding;
+      return false;
+    }
+    ++padding_runs_;
+    return true;
+  }
+
+  // `padding`: the last NUL that was skipped, if any was since the last delimiter.
+  bool skip_between(const char*& padding) {
     constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
     while (at_ < end_) {
       if (place_ == top || place_ == behind_element) {
@@ -171,13 +188,19 @@ class DocumentSplitter {
         bool half = false;
         if (skip(rest, delimiter_, half)) {
           if (place_ == behind_element) place_ = first_element;
+          padding_runs_ += padding != nullptr;
+          padding = nullptr;
           continue;
         }
         if (half) return false;
         if (place_ == top && skip(rest, byte_order_mark, half)) continue;
         if (half) return false;
       }
-      if (!is_space(*at_) && !(*at_ == ',' && place_ == top)) break;
+      if (*at_ == '\0' && place_ <= behind_element) {
+        padding = at_;
+      } else if (!is_space(*at_) && !(*at_ == ',' && place_ == top)) {
+        break;
+      }
       ++at_;
     }
     return true;
@@ -371,6 +394,7 @@ class DocumentSplitter {
   // The first one behind the start of the first document, or of the line; null if there is none. Found once for each.
   const char* newline_ = nullptr;
   const char* first_end_ = nullptr;
+  uint64_t padding_runs_ = 0;
   Place framing_ = undecided;
   Place place_ = top;
   bool in_wrapper_ = false;

@@ -1,12 +1,15 @@
 // Event: the values of one record as the plan wants them, before any writer. This is where a rule is applied, once.
 #pragma once
 
+#include <deque>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "address.hpp"
 #include "elements.hpp"
 #include "gather.hpp"
+#include "name_escape.hpp"
 #include "problems.hpp"
 
 namespace cfdns {
@@ -16,7 +19,7 @@ class Event {
   explicit Event(const Plan& plan)
       // One slot more, for the elements of lists.
       : values(plan.slot_count + 1),
-        problems(plan.sources.size() * problem_codes, 0),
+        problems(problem_place(plan.sources.size(), 0), 0),
         plan_(plan),
         record_problems_(plan) {
     made_texts_.reserve(plan.slot_count * plan.slot_text_bytes, 0);
@@ -24,12 +27,13 @@ class Event {
 
   std::vector<Value> values;       // by slot
   std::vector<Value> items;        // of lists and objects
-  std::vector<uint64_t> problems;  // by source and code, over all records so far
+  std::vector<uint64_t> problems;  // by unknown_place and problem_place(), over all records so far
   bool formats_times = true;       // somebody wants the text of timestamps
   bool counts_times = false;       // and their nanoseconds
 
   void resolve(const Record& record) {
     unescaped_bytes_ = 0;
+    used_texts_ = 0;
     record_bytes_ = record.raw.size_bytes;
     items.clear();
     const Token* tokens = record.tokens.data();
@@ -44,18 +48,34 @@ class Event {
       }
       any |= found;
     }
-    if (any != no_problem) record_problems_.count(problems);
+    // An unknown record lacks the required keys too, so where there are any, it need not be looked for in every record.
+    if (any != no_problem || !plan_.has_required) any = count_problems(any, tokens);
     if (plan_.has_derived_slots) derive(any != no_problem);
   }
 
   // Give memory back if it is more than usual records need. The values at hand are gone then.
   void trim(size_t kept_bytes) {
     unescaped_.trim(kept_bytes);
+    new_texts_.clear();
     if (items.capacity() > kept_bytes / sizeof(Value)) items = std::vector<Value>();
     gatherer_.forget();
   }
 
  private:
+  CFDNS_APART uint8_t count_problems(uint8_t found, const Token* tokens) {
+    if (is_unknown(tokens)) found |= record_unknown;
+    if (found != no_problem) record_problems_.count(problems, found & record_unknown);
+    return found;
+  }
+
+  // Whether none of the mapped keys is in the record.
+  bool is_unknown(const Token* tokens) const {
+    for (size_t i = 0; i < plan_.key_count; ++i) {
+      if (tokens[i].type != TokenType::absent) return false;
+    }
+    return plan_.key_count != 0;
+  }
+
   static bool is_absent(const Token& token) {
     bool empty = token.type == TokenType::string && token.text.size_bytes == 0;
     return empty || token.type == TokenType::absent || token.type == TokenType::null;
@@ -156,13 +176,11 @@ class Event {
 
   CFDNS_APART uint8_t read_long_number(const Reading& reading, const Token& token) {
     int64_t number;
-    if (!token.integer) return refuse(reading, beyond_double(token.text) ? field_range : field_type);
-    if (parse_integer(token.text, number) != IntegerResult::ok) return refuse(reading, field_range);
-    if (reading.kind == Kind::text) {
-      set_text(reading.slot, token.text, true);
-      return no_problem;
-    }
-    return set_number(reading, number, {nothing, 0});
+    IntegerResult result = token.integer ? parse_integer(token.text, number) : parse_exact_integer(token.text, number);
+    if (result != IntegerResult::ok) return refuse(reading, problem_of(result));
+    if (reading.kind != Kind::text) return set_number(reading, number, {nothing, 0});
+    set_text(reading.slot, token.integer ? token.text : digits(number), true);
+    return no_problem;
   }
 
   // `text`: the number as a writer would write it, or nothing.
@@ -247,18 +265,20 @@ class Event {
 
   CFDNS_APART uint8_t read_integer(const Reading& reading, Slice text) {
     int64_t number;
-    switch (parse_integer(text, number)) {
-      case IntegerResult::ok: break;
-      case IntegerResult::malformed: return refuse(reading, field_type);
-      case IntegerResult::out_of_range: return refuse(reading, field_range);
-    }
+    IntegerResult result = parse_integer(text, number);
+    if (result == IntegerResult::malformed) result = parse_exact_integer(text, number);
+    if (result != IntegerResult::ok) return refuse(reading, problem_of(result));
     return set_number(reading, number, {nothing, 0});
+  }
+
+  static Problem problem_of(IntegerResult result) {
+    return result == IntegerResult::out_of_range ? field_range : field_type;
   }
 
   CFDNS_APART uint8_t read_boolean_text(const Reading& reading, Slice text) {
     const std::string_view word(text.data, text.size_bytes);
-    const bool yes = word == "true" || word == "1";
-    if (!yes && word != "false" && word != "0") return refuse(reading, field_type);
+    const bool yes = word == "true";
+    if (!yes && word != "false") return read_integer(reading, text);
     set_boolean(reading, yes);
     return no_problem;
   }
@@ -355,12 +375,22 @@ class Event {
     while (name.size_bytes != 0 && name.end()[-1] == '.') --name.size_bytes;
     Slice whole = reading.has(Reading::keeps_dots) ? text : name;
     set_any_text(reading.slot, whole, plain);
+    if (reading.flags >= Reading::keeps_root) change_name(reading, text, plain);
     NameParts parts;
     bool is_split = reading.has(Reading::wants_parts) && name.size_bytes != 0 && !is_ip(name);
     if (is_split) parts = plan_.suffixes->split(name, plain);
     set_any_text(reading.slot + 1u, from(name, parts.registered_domain), plain);
     set_any_text(reading.slot + 2u, {name.data, parts.subdomain_end}, plain);
     set_any_text(reading.slot + 3u, from(name, parts.top_level_domain), plain);
+  }
+
+  // What few mappings ask for, after the name is set.
+  CFDNS_APART void change_name(const Reading& reading, Slice text, bool plain) {
+    const bool is_root = text.size_bytes == 1 && *text.data == '.';
+    if (reading.has(Reading::keeps_root) && is_root) set_text(reading.slot, text, plain);
+    const Value& name = values[reading.slot];
+    if (!reading.has(Reading::escapes) || name.type == ValueType::absent || (plain && is_printable(name.text))) return;
+    set_text(reading.slot, escape_name(name.text, new_text()), false);
   }
 
   static Slice from(Slice name, size_t offset) {
@@ -380,12 +410,29 @@ class Event {
     values[slot].type = text.size_bytes == 0 ? ValueType::absent : ValueType::text;
   }
 
+  // The digits of a number that the record writes otherwise.
+  CFDNS_COLD Slice digits(int64_t number) {
+    constexpr size_t most_bytes = 20;
+    std::string& text = new_text();
+    text.resize(most_bytes + padding_bytes);
+    char* end = put_integer(text.data(), number);
+    return {text.data(), static_cast<size_t>(end - text.data())};
+  }
+
+  // Text that lives until the next record, and has no place of its own in made_texts_.
+  std::string& new_text() {
+    if (used_texts_ == new_texts_.size()) new_texts_.emplace_back();
+    return new_texts_[used_texts_++];
+  }
+
   // Room for text that is no part of the record.
   char* made_text(size_t slot) { return made_texts_.data() + slot * plan_.slot_text_bytes; }
 
   const Plan& plan_;
   TimeFormatter formatter_;
   Buffer made_texts_;
+  std::deque<std::string> new_texts_;  // its elements never move
+  size_t used_texts_ = 0;
   Buffer unescaped_;
   size_t unescaped_bytes_ = 0;
   size_t record_bytes_ = 0;

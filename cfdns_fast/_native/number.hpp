@@ -101,7 +101,17 @@ inline char* put_integer(char* to, int64_t value) {
   return to + size_bytes;
 }
 
-enum class IntegerResult : uint8_t { ok, malformed, out_of_range };
+enum class IntegerResult : uint8_t { ok, malformed, fraction, out_of_range };
+
+// No signed 64-bit integer has more; any so many fit into 64 bits.
+constexpr ptrdiff_t most_integer_digits = 19;
+
+inline IntegerResult signed_value(uint64_t magnitude, bool negative, int64_t& value) {
+  uint64_t limit = static_cast<uint64_t>(INT64_MAX) + (negative ? 1 : 0);
+  if (magnitude > limit) return IntegerResult::out_of_range;
+  value = static_cast<int64_t>(negative ? 0 - magnitude : magnitude);
+  return IntegerResult::ok;
+}
 
 // -?[0-9]+ to a signed 64-bit integer (ECS `long`); leading zeros do not count.
 inline IntegerResult parse_integer(Slice text, int64_t& value) {
@@ -111,12 +121,8 @@ inline IntegerResult parse_integer(Slice text, int64_t& value) {
   if (negative) ++at;
   if (at == end || !is_all_digits(at, static_cast<size_t>(end - at))) return IntegerResult::malformed;
   while (at < end - 1 && *at == '0') ++at;
-  if (end - at > 19) return IntegerResult::out_of_range;
-  uint64_t magnitude = digits_value(at, static_cast<size_t>(end - at));
-  uint64_t limit = static_cast<uint64_t>(INT64_MAX) + (negative ? 1 : 0);
-  if (magnitude > limit) return IntegerResult::out_of_range;
-  value = static_cast<int64_t>(negative ? 0 - magnitude : magnitude);
-  return IntegerResult::ok;
+  if (end - at > most_integer_digits) return IntegerResult::out_of_range;
+  return signed_value(digits_value(at, static_cast<size_t>(end - at)), negative, value);
 }
 
 // A decimal in pieces: 0.d1d2d3... x 10^point, d1 not zero. Zero has no digits.
@@ -170,20 +176,39 @@ inline bool parse_decimal(Slice text, Decimal& out) {
   return true;
 }
 
-// Whether a JSON number rounds to infinity as a double: at least 2^1024 - 2^970, halfway above the greatest one.
-inline bool beyond_double(Slice token) {
+// Whether a number rounds to infinity as a double: at least 2^1024 - 2^970, halfway above the greatest one.
+inline bool beyond_double(const Decimal& value) {
   constexpr std::string_view limit =
       "1797693134862315807937289714053034150799341327100378269361737789804449682927647509466490179775872070963"
       "3028641669288791094655554785194040263065748867150582068190890200070838367627385484581771153176447573027"
       "0069855571366959622842914819860834936475292719074168444365510704342711559699508093042880177904174497792";
-  Decimal value;
-  if (!parse_decimal(token, value) || value.zero()) return false;
+  if (value.zero()) return false;
   if (value.point != static_cast<int64_t>(limit.size())) return value.point > static_cast<int64_t>(limit.size());
   for (size_t i = 0; i < limit.size(); ++i) {
     char digit = i < value.digit_count() ? value.digit(i) : '0';
     if (digit != limit[i]) return digit > limit[i];
   }
   return true;
+}
+
+// -?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)? to the signed 64-bit integer that it is exactly. What is beyond a double is out of
+// range; of the rest, a fraction is no integer, whatever its magnitude.
+inline IntegerResult parse_exact_integer(Slice text, int64_t& value) {
+  Decimal number;
+  if (text.size_bytes == 0 || *text.data == '+' || !parse_decimal(text, number)) return IntegerResult::malformed;
+  value = 0;
+  if (number.zero()) return IntegerResult::ok;
+  if (beyond_double(number)) return IntegerResult::out_of_range;
+  for (size_t i = number.digit_count(); static_cast<int64_t>(i) > number.point && i > 0; --i) {
+    if (number.digit(i - 1) != '0') return IntegerResult::fraction;
+  }
+  if (number.point > most_integer_digits) return IntegerResult::out_of_range;
+  uint64_t magnitude = 0;
+  for (size_t i = 0; static_cast<int64_t>(i) < number.point; ++i) {
+    uint64_t digit = i < number.digit_count() ? static_cast<uint64_t>(number.digit(i) - '0') : 0;
+    magnitude = magnitude * 10 + digit;
+  }
+  return signed_value(magnitude, number.negative, value);
 }
 
 }  // namespace cfdns

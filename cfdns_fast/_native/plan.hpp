@@ -24,6 +24,8 @@ struct Reading {
     nine_digits = 4,   // of timestamps
     is_named = 8,      // of booleans: they become names of the enumeration
     keeps_empty = 16,  // of lists and objects: an array of nothing is a value
+    keeps_root = 32,   // of names: one that is a dot and nothing else
+    escapes = 64,      // of names: what is not printable ASCII
   };
   Kind kind;
   Kind element;  // of lists
@@ -120,6 +122,7 @@ class Plan {
   static constexpr uint16_t no_slot = UINT16_MAX;
 
   std::vector<Source> sources;
+  size_t key_count = 0;  // so many of the sources, the first ones, are keys that the mapping names
   std::vector<Input> inputs;
   std::vector<uint16_t> others;
   std::vector<Reading> readings;  // grouped by input
@@ -127,11 +130,12 @@ class Plan {
   std::vector<Gathering> firsts;  // done before the collections
   std::vector<Gathering> collections;
   std::vector<Verdict> verdicts;
-  std::vector<std::string> problem_texts;              // by source and code, as Event::problems
+  std::vector<std::string> problem_texts;              // in the order of Event::problems
   uint16_t problems_slot = no_slot;                    // where a record's problems go as text
   size_t slot_text_bytes = TimeFormatter::text_bytes;  // room for text that a reading makes
   size_t unescapings = 1;                              // how often one string of a record may be unescaped
   bool has_derived_slots = false;                      // firsts, collections, verdicts or problems
+  bool has_required = false;                           // an input's absence is a problem
   std::vector<Enumeration> enumerations;
   std::vector<Step> steps;
   std::shared_ptr<const SuffixTable> suffixes;
@@ -158,7 +162,7 @@ class Plan {
     sources.push_back(std::move(source));
   }
 
-  // To the source added last, in the order of errors.PROBLEM_CODES.
+  // In the order of Event::problems.
   void add_problem_text(std::string_view text) { problem_texts.emplace_back(text); }
 
   void add_input(size_t source, bool required) {
@@ -167,6 +171,7 @@ class Plan {
     input.first_other = input.last_other = static_cast<uint16_t>(others.size());
     input.first_reading = input.last_reading = static_cast<uint16_t>(readings.size());
     input.required = required;
+    has_required |= required;
     note_use(source);
     inputs.push_back(input);
   }

@@ -15,16 +15,13 @@ class RecordProblems {
 
   void note(size_t source, uint8_t found) { found_[source] |= found; }
 
-  // Add what was noted to counts by source and code, make its text, and begin anew.
-  CFDNS_COLD void count(std::vector<uint64_t>& counts) {
+  // Add what was noted to the counts, make its text, and reset the notes. `unknown`: the record has no mapped key.
+  CFDNS_COLD void count(std::vector<uint64_t>& counts, bool unknown) {
     text_.clear();
+    if (unknown) add(counts, unknown_place);
     for (size_t source = 0; source < found_.size(); ++source) {
-      for (size_t code = 0; code < problem_codes; ++code) {
-        if ((found_[source] >> code & 1) == 0) continue;
-        ++counts[source * problem_codes + code];
-        if (plan_.problems_slot == Plan::no_slot) continue;
-        if (!text_.empty()) text_ += ", ";
-        text_ += plan_.problem_texts[source * problem_codes + code];
+      for (size_t code = 0; code < field_problem_codes; ++code) {
+        if (found_[source] >> code & 1) add(counts, problem_place(source, code));
       }
       found_[source] = no_problem;
     }
@@ -35,6 +32,13 @@ class RecordProblems {
   Slice text() const { return {text_.data(), text_.size() - padding_bytes}; }
 
  private:
+  void add(std::vector<uint64_t>& counts, size_t place) {
+    ++counts[place];
+    if (plan_.problems_slot == Plan::no_slot) return;
+    if (!text_.empty()) text_ += ", ";
+    text_ += plan_.problem_texts[place];
+  }
+
   const Plan& plan_;
   std::vector<uint8_t> found_;  // Problem bits, by source
   std::string text_;

@@ -50,8 +50,12 @@ struct Value {
   }
 };
 
-// Bit i stands for entry i of errors.PROBLEM_CODES.
-enum Problem : uint8_t { no_problem = 0, field_type = 1, field_range = 2, field_missing = 4 };
-constexpr size_t problem_codes = 3;
+// Bit i stands for entry i of errors.PROBLEM_CODES. The first three are counted by source, the last one is the record's own.
+enum Problem : uint8_t { no_problem = 0, field_type = 1, field_range = 2, field_missing = 4, record_unknown = 8 };
+constexpr size_t field_problem_codes = 3;
+
+// Where a count of problems stands: first that of unknown records, then those of each source by code.
+constexpr size_t unknown_place = 0;
+constexpr size_t problem_place(size_t source, size_t code) { return 1 + source * field_problem_codes + code; }
 
 }  // namespace cfdns

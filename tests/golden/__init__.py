@@ -24,6 +24,7 @@ CONSTANTS = {
 }
 
 _MISSING = "field.missing:Timestamp"
+_UNKNOWN = "record.unknown"
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,8 @@ def _only(entry: dict[str, Any], *allowed: str) -> None:
 
 
 def _problems(events: tuple[dict[str, Any], ...]) -> dict[str, int]:
-    missing = sum("@timestamp" not in event for event in events)
-    return {_MISSING: missing} if missing else {}
+    counts = {_MISSING: sum("@timestamp" not in event for event in events), _UNKNOWN: events.count({})}
+    return {key: count for key, count in counts.items() if count}
 
 
 def _whole_case(topic: str, entry: dict[str, Any]) -> Case:
@@ -184,7 +185,7 @@ def _accepted_cases(topic: str, table: dict[str, Any]) -> Iterator[Case]:
             data=line + b"\n",
             events=({},),
             messages=(line.decode(),),
-            problems={_MISSING: 1},
+            problems={_MISSING: 1, _UNKNOWN: 1},
         )
 
 
