@@ -156,8 +156,8 @@ def _cli(context: click.Context) -> None:
 @click.option(
     "--columns",
     metavar="NAME,NAME,...",
-    help="The names of the cells of CSV or TSV rows, in order, where no header row gives them. One of them or more must "
-    "be known fields.",
+    help="The names of the cells of CSV or TSV rows, in order, where no header row gives them. At least one "
+    "must be a known field.",
 )
 @click.option(
     "--record-delimiter",
