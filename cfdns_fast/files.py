@@ -127,18 +127,17 @@ class _Source:
         self._raw = raw
         self._on_read = on_read
         self.byte_offset = 0
-        self.is_gzip = False
+        self._start = b""
+
+    @property
+    def is_gzip(self) -> bool:
+        return self._start == _GZIP_MAGIC
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield all there is."""
-        data = self.read(_COMPRESSED_BYTES)
-        size_bytes = _COMPRESSED_BYTES if data.startswith(_GZIP_MAGIC[:1]) else READ_BYTES
-        start = data[:2]
-        while data:
-            self.is_gzip = start == _GZIP_MAGIC
-            yield data
-            data = self.read(size_bytes)
-            start += data[: 2 - len(start)]
+        """Return an iterator over all there is. It keeps nothing of what it has given."""
+        head = self.read(_COMPRESSED_BYTES)
+        size_bytes = _COMPRESSED_BYTES if head.startswith(_GZIP_MAGIC[:1]) else READ_BYTES
+        return itertools.chain((head,) if head else (), iter(functools.partial(self.read, size_bytes), b""))
 
     def read(self, size_bytes: int) -> bytes:
         """Return what there is, at most `size_bytes`; empty only at the end."""
@@ -148,6 +147,7 @@ class _Source:
             select.select([self._raw], [], [])
             data = self._raw.read(size_bytes)
         self.byte_offset += len(data)
+        self._start += data[: len(_GZIP_MAGIC) - len(self._start)]
         if self._on_read is not None:
             self._on_read(len(data))
         return data
@@ -170,16 +170,18 @@ def _without_gzip(pieces: Iterator[bytes], layer: int = 1) -> Iterator[bytes]:
     if head == _GZIP_MAGIC[:1]:
         try:
             head += next(pieces, b"")
-        except BaseException:
+        except Exception:
             yield head
             raise
-    pieces = itertools.chain((head,) if head else (), pieces)
     if not head.startswith(_GZIP_MAGIC):
+        if head:
+            yield head
+        del head
         yield from pieces
         return
     if layer > _MAX_GZIP_LAYERS:
         raise InputFault(f"gzip within gzip is read {_MAX_GZIP_LAYERS} layers deep, not deeper", 0, layer=layer)
-    yield from _without_gzip(_gunzip(pieces, layer), layer + 1)
+    yield from _without_gzip(_gunzip(itertools.chain((head,), pieces), layer), layer + 1)
 
 
 def _gunzip(pieces: Iterator[bytes], layer: int) -> Iterator[bytes]:
@@ -187,36 +189,38 @@ def _gunzip(pieces: Iterator[bytes], layer: int) -> Iterator[bytes]:
     decoder = None
     size_bytes = BLOCK_BYTES  # conversion begins when it has them
     byte_offset = 0  # after `data`
-    for piece in pieces:
-        for start in range(0, len(piece), _COMPRESSED_BYTES):
-            data = piece[start : start + _COMPRESSED_BYTES]
-            byte_offset += len(data)
-            while data:
-                if decoder is None:
-                    data = data.lstrip(b"\0")
-                    if data and not _GZIP_MAGIC.startswith(data[:2]):
-                        raise InputFault("not gzip after the last member", byte_offset - len(data), layer=layer)
-                    decoder = zlib.decompressobj(GZIP_WBITS) if data else None
-                while decoder is not None:
-                    before = decoder.copy()
-                    try:
-                        block = decoder.decompress(data, size_bytes)
-                    except zlib.error as error:
-                        block, left = _decode_to_fault(before, data)
-                        if block:
-                            yield block
-                        reason = str(error).rpartition(": ")[2]
-                        raise InputFault(f"damaged gzip, {reason}", byte_offset - left, layer=layer) from error
+    piece = next(pieces, b"")
+    while piece:
+        # Nothing else may refer to `data`: memory that is free again before the next read costs less.
+        data, piece = piece[:_COMPRESSED_BYTES], piece[_COMPRESSED_BYTES:]
+        byte_offset += len(data)
+        while data:
+            if decoder is None:
+                data = data.lstrip(b"\0")
+                if data and not _GZIP_MAGIC.startswith(data[:2]):
+                    raise InputFault("not gzip after the last member", byte_offset - len(data), layer=layer)
+                decoder = zlib.decompressobj(GZIP_WBITS) if data else None
+            while decoder is not None:
+                before = decoder.copy()
+                try:
+                    block = decoder.decompress(data, size_bytes)
+                except zlib.error as error:
+                    block, left = _decode_to_fault(before, data)
                     if block:
                         yield block
-                    data = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
-                    if decoder.eof:
-                        decoder = None
-                        break
-                    # A full block may have left output inside the decoder even where all input is taken.
-                    if not data and len(block) < size_bytes:
-                        break
-                    size_bytes = min(2 * size_bytes, READ_BYTES)
+                    reason = str(error).rpartition(": ")[2]
+                    raise InputFault(f"damaged gzip, {reason}", byte_offset - left, layer=layer) from error
+                if block:
+                    yield block
+                data = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
+                if decoder.eof:
+                    decoder = None
+                    break
+                # A full block may have left output inside the decoder even where all input is taken.
+                if not data and len(block) < size_bytes:
+                    break
+                size_bytes = min(2 * size_bytes, READ_BYTES)
+        piece = piece or next(pieces, b"")
     if decoder is not None:
         raise InputFault("truncated gzip", byte_offset, layer=layer)
 
