@@ -29,6 +29,7 @@ import json
 
 from .errors import PROBLEM_CODES, REJECT_CODES, EngineError, RecordError
 from .results import RAW_LIMIT_BYTES, Reject, Result
+from .signatures import FIRST_BYTES, SECOND_BYTES
 
 
 cfdns_engine_error = <PyObject*>EngineError
@@ -43,6 +44,7 @@ BROKEN_LINE_PLACE = BROKEN_PLACE | LINES_PLACE
 
 
 include "_buffers.pxi"
+include "_first_look.pxi"
 include "_rejects.pxi"
 include "_plan_parts.pxi"
 include "_look_into.pxi"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 import threading
@@ -16,6 +15,7 @@ from typing import NoReturn
 
 import click
 
+from .check_files import CheckFile, log_blocks
 from .errors import CfdnsError, InputFormatError, MappingError
 from .files import InputFault, blocks_ahead
 from .mapping import DEFAULT_DATASET, is_path
@@ -35,8 +35,6 @@ _EXIT_DONE = 0
 _EXIT_FAILED = 1
 _EXIT_USAGE = 2
 _EXIT_SIGNAL = 128
-#: What Logpush writes beside the data when a destination is checked.
-_NO_LOGS = re.compile(r"(?:.*/)?(?:[0-9]{8}/test\.txt\.gz|ownership-challenge-[0-9a-f]{8}\.txt)")
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -93,17 +91,20 @@ Convert files of records to events, one a line, in the order of the inputs.
 
 INPUT is a file, or - for standard input, which is also read if there is none. Gzip is recognised by its content,
 and so is the shape: newline-delimited JSON, a JSON document around the records, CSV or TSV with a header row.
-Each input is read for itself: its last line needs no newline. Files that Logpush writes to check a destination
-(DATE/test.txt.gz, ownership-challenge-….txt) are skipped; standard input never is.
+Gzip within gzip is read, up to four layers; other compression and UTF-16 are recognised and named. Each input is
+read for itself: its last line needs no newline. Files that Logpush writes to check a destination are skipped and
+counted. They are recognised by what they hold, and by name (test.txt.gz, ownership-challenge-….txt) if they hold
+one short line that is no record.
 
 An output file appears when it is complete, or not at all. A summary on standard error counts lines, events, blank
-lines, problems (fields left out of events) and rejects (bytes that did not become an event), each by its code.
+lines, problems (fields left out of events) and rejects (bytes that did not become an event), each by its code. It
+names skipped inputs, and columns of CSV and TSV that are not used.
 
 \b
 Exit codes:
   0    done; also if the reader of the events stops reading (--rejects FILE is then not written)
-  1    an input could not be read to its end (what was read before is converted), or its shape is not known,
-       there are rejects with --strict, or the output could not be written
+  1    an input could not be read to its end (what was read before is converted), or its format is not known
+       or not read, there are rejects with --strict, or the output could not be written
   2    wrong usage
   130  interrupted (143 by SIGTERM, 129 by SIGHUP); output files are as they were before
 """
@@ -181,7 +182,8 @@ def _cli(context: click.Context) -> None:
 @click.option(
     "--columns",
     metavar="NAME,NAME,...",
-    help="The names of the cells of CSV or TSV rows, in order, where no header row gives them.",
+    help="The names of the cells of CSV or TSV rows, in order, where no header row gives them. At least one "
+    "must be a known field.",
 )
 @click.option(
     "--record-delimiter",
@@ -228,17 +230,23 @@ def _convert(
     except ValueError as error:
         raise click.UsageError(str(error)) from error
 
-    normalizer = Normalizer(
-        schema,
-        dataset=dataset,
-        keep_message=not no_message,
-        private_suffixes=private_suffixes,
-        timestamp_unit=timestamp_unit,
-        max_record_bytes=max_record_bytes,
-        input_format=input_format,
-        columns=names,
-        record_delimiter=record_delimiter,
-    )
+    try:
+        normalizer = Normalizer(
+            schema,
+            dataset=dataset,
+            keep_message=not no_message,
+            private_suffixes=private_suffixes,
+            timestamp_unit=timestamp_unit,
+            max_record_bytes=max_record_bytes,
+            input_format=input_format,
+            columns=names,
+            record_delimiter=record_delimiter,
+        )
+    except MappingError:
+        raise
+    except ValueError as error:
+        # Columns that the mapping does not know.
+        raise click.UsageError(str(error)) from error
     to_terminal = output == STANDARD_STREAM and _is_terminal(sys.stdout)
     progress = Progress(
         total_bytes(inputs), shown=_is_terminal(sys.stderr) and not (quiet or no_progress or to_terminal)
@@ -303,10 +311,6 @@ class _Conversion:
         return True
 
     def _convert(self, name: str) -> None:
-        if _NO_LOGS.fullmatch(name.replace(os.sep, "/")):
-            self._opened += 1
-            self._progress.say(f"{name}: skipped; Logpush writes such files to check a destination")
-            return
         stream = open_stream(self._normalizer, whole_rejects=self._rejects is not None, threads=self._threads)
         fault: InputFault | InputFormatError | None = None
         try:
@@ -314,18 +318,22 @@ class _Conversion:
                 # Progress is shown by this thread: what was read ahead counts when it is used.
                 counted = _Counter()
                 with blocks_ahead(name, counted.add) as blocks:
-                    for block in blocks:
+                    for block in log_blocks(name, blocks, self._normalizer):
                         self._take(name, stream.feed(block))
                         self._progress.update(counted.take())
             except InputFault as error:
                 fault = error
             self._take(name, stream.finish())
+        except CheckFile:
+            self._opened += 1
+            self.tally.skip(name)
         except InputFormatError as error:
             # Nothing of it was converted. If it could not be read either, that is the reason.
             fault = fault or error
         else:
             self._opened += not isinstance(fault, InputFault) or fault.byte_offset is not None
             self.tally.lines += stream.lines
+            self.tally.add_unused(stream.unused_columns)
         if fault is not None:
             self.faults += 1
             self._progress.say(f"{'stdin' if name == STANDARD_STREAM else name}: {fault}")

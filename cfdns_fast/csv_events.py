@@ -8,7 +8,7 @@ from dataclasses import replace
 from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING, Any
 
-from .csv_rows import FIELD_DELIMITERS, Row, RowReader, first_row
+from .csv_rows import FIELD_DELIMITERS, Row, RowReader, column_names, first_row
 from .errors import InputFormatError, RecordError
 from .mapping import Mapping
 from .plan import compile_plan
@@ -58,11 +58,13 @@ class RowPlan:
         """Return the columns that a header row names; InputFormatError if it is none."""
         if row.cells is None or not is_header(row.cells, self.known):
             raise InputFormatError("format.no_header")
-        return row.cells
+        return column_names(row.cells)
 
     def check_other_header(self, row: Row, columns: list[str]) -> None:
         """Raise InputFormatError if the first row is a header of other columns than those named."""
-        if row.cells is not None and row.cells != columns and is_header(row.cells, self.known):
+        if row.cells is None or not is_header(row.cells, self.known):
+            return
+        if column_names(row.cells) != columns:
             raise InputFormatError("format.other_header")
 
 
@@ -73,12 +75,14 @@ class _Rows:
         self._plan = plan
         self._raw_limit_bytes = None if whole_rejects else RAW_LIMIT_BYTES
         self._columns: list[str] | None = None
+        self.unused_columns: tuple[str, ...] = ()
         self._is_first = True
         if plan.columns is not None:
             self._name_columns(list(plan.columns))
 
     def _name_columns(self, columns: list[str]) -> list[str]:
         self._columns = columns
+        self.unused_columns = tuple(dict.fromkeys(name for name in columns if name not in self._plan.known))
         # Of columns of one name the last counts, as of equal keys in JSON.
         places = {name: place for place, name in enumerate(columns) if name in self._plan.known}
         self._places = list(places.values())
@@ -104,7 +108,7 @@ class _Rows:
             self._is_first = False
             if columns is None:
                 columns = self._name_columns(self._plan.check_header(row))
-            if row.cells == columns:
+            if row.cells is not None and _repeats(row.cells, columns):
                 # Batches that were put together repeat it.
                 continue
             if row.cells is None or len(row.cells) != len(columns):
@@ -113,6 +117,11 @@ class _Rows:
                 continue
             cells = [quoted(row.cells[place]) for place in self._places]
             yield (self._template % (*cells, quoted(row.text))).encode("utf-8")
+
+
+def _repeats(cells: list[str], columns: list[str]) -> bool:
+    # The first cell is compared first: this runs for every row.
+    return cells == columns or (cells[0].strip(" \t") == columns[0] and column_names(cells) == columns)
 
 
 class RowStream:
@@ -128,6 +137,11 @@ class RowStream:
     def lines(self) -> int:
         """Lines begun so far."""
         return self._lines.total
+
+    @property
+    def unused_columns(self) -> tuple[str, ...]:
+        """Names of columns that the mapping does not read."""
+        return self._rows.unused_columns
 
     def feed(self, block: bytes) -> Result[bytes]:
         """Take the next block and convert what is complete."""

@@ -7,10 +7,10 @@ one begins. Rows are read as it reads them where it is strict; reference_shapes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-__all__ = ["FIELD_DELIMITERS", "Row", "RowReader", "first_row"]
+__all__ = ["FIELD_DELIMITERS", "Row", "RowReader", "column_names", "first_row"]
 
 #: By input format.
 FIELD_DELIMITERS = {"csv": ",", "tsv": "\t"}
@@ -137,6 +137,11 @@ class RowReader:
         looked = data.find(b"\n", last if is_open else end)
         self._looked_until = self._offset + (len(data) if looked < 0 else looked + 1)
         return line_end, False
+
+
+def column_names(cells: Iterable[str]) -> list[str]:
+    """Return names of columns without the spaces and tabs around them."""
+    return [cell.strip(" \t") for cell in cells]
 
 
 def first_row(head: bytes, delimiter: str, complete: bool, max_record_bytes: int) -> Row | None:

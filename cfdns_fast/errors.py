@@ -56,9 +56,26 @@ PARSE_CODES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-#: Why input was not converted at all.
+#: Why input was not converted at all. Those of formats that are not read say what makes them readable.
 FORMAT_CODES: Mapping[str, str] = MappingProxyType(
     {
+        "format.gzip": "gzip data: decompress it first, for example with gzip.decompress; the command does that itself",
+        "format.zstd": "zstd data: decompress it first, for example zstd -dc FILE | cfdns-fast convert",
+        "format.lz4": "LZ4 data: decompress it first, for example lz4 -dc FILE | cfdns-fast convert",
+        "format.xz": "xz data: decompress it first, for example xz -dc FILE | cfdns-fast convert",
+        "format.bzip2": "bzip2 data: decompress it first, for example bzip2 -dc FILE | cfdns-fast convert",
+        "format.snappy": "Snappy data: decompress it first, for example snzip -dc FILE | cfdns-fast convert",
+        "format.zlib": "zlib data: decompress it first, for example with zlib.decompress, or pigz -dc < FILE | "
+        "cfdns-fast convert",
+        "format.zip": "a zip archive: extract its files first, for example unzip -p FILE | cfdns-fast convert",
+        "format.parquet": "a Parquet file, not log records: export its rows as NDJSON first, for example duckdb -c "
+        "\"COPY (FROM 'FILE') TO 'FILE.ndjson' (FORMAT json)\"",
+        "format.avro": "an Avro file, not log records: export its rows as NDJSON first, for example avro-tools tojson "
+        "FILE | cfdns-fast convert",
+        "format.utf16": "UTF-16 text: convert it to UTF-8 first, for example iconv -f UTF-16 -t UTF-8 FILE | "
+        "cfdns-fast convert (UTF-16LE or UTF-16BE where there is no byte order mark)",
+        "format.utf32": "UTF-32 text: convert it to UTF-8 first, for example iconv -f UTF-32 -t UTF-8 FILE | "
+        "cfdns-fast convert (UTF-32LE or UTF-32BE where there is no byte order mark)",
         "format.unknown": "neither JSON nor CSV or TSV with a header of known fields: say which it is with "
         "input_format (--input-format), and name the columns of rows without a header with columns (--columns)",
         "format.no_header": "the first row is no header, it names fewer than two known fields: name the columns with "
@@ -99,7 +116,7 @@ class MappingError(CfdnsError, ValueError):
 
 
 class InputFormatError(CfdnsError, ValueError):
-    """Input of which nothing can be converted, because its shape is not known.
+    """Input of which nothing can be converted, because its format is not known or not read.
 
     Attributes
     ----------

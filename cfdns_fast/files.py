@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import itertools
 import select
 import sys
 from collections.abc import Callable, Iterator
@@ -40,6 +41,9 @@ _KEPT_BYTES = 1 << 22
 _COMPRESSED_BYTES = 1 << 16
 
 _GZIP_MAGIC = b"\x1f\x8b"
+#: Some store what is compressed already compressed again. Data that decompresses to itself must end as well.
+_MAX_GZIP_LAYERS = 4
+_LAYERS = (None, "compressed input", "second gzip layer", "third gzip layer", "fourth gzip layer", "fifth gzip layer")
 GZIP_WBITS = 31
 
 
@@ -51,13 +55,16 @@ class InputFault(CfdnsError):
     reason : str
         What is wrong.
     byte_offset : int or None
-        Where, in bytes of the input as it is stored; None if it could not be opened.
+        Where, in bytes of the input as it is stored, or of the gzip layer; None if it could not be opened.
+    layer : int
+        Which of the gzip layers, 1 is the outermost; 0 if the input is not gzip.
     """
 
-    def __init__(self, reason: str, byte_offset: int | None = None, *, compressed: bool = False) -> None:
+    def __init__(self, reason: str, byte_offset: int | None = None, *, layer: int = 0) -> None:
         self.reason = reason
         self.byte_offset = byte_offset
-        of_what = " of the compressed input" if compressed else ""
+        self.layer = layer
+        of_what = f" of the {_LAYERS[layer]}" if layer else ""
         super().__init__(reason if byte_offset is None else f"{reason} (at byte {byte_offset}{of_what})")
 
 
@@ -87,7 +94,7 @@ def read_plain(name: str, on_read: Callable[[int], object] | None = None) -> Ite
     """Yield the plain bytes of an input, in pieces of about `READ_BYTES` at most, cut anywhere.
 
     Gzip is detected by its first two bytes that are not zero, never by the name. Every member is read; zero bytes
-    before and after a member are padding.
+    before and after a member are padding. Gzip within gzip is read, up to four layers.
 
     Parameters
     ----------
@@ -103,26 +110,14 @@ def read_plain(name: str, on_read: Callable[[int], object] | None = None) -> Ite
     """
     _keep_freed_memory()
     source: _Source | None = None
-    compressed = False
     try:
         with _open_input(name) as raw:
             source = _Source(raw, on_read)
-            padding_bytes, head = _skip_padding(source)
-            # A pipe may give its first byte alone.
-            if head == _GZIP_MAGIC[:1]:
-                head += source.read(_COMPRESSED_BYTES)
-            compressed = head.startswith(_GZIP_MAGIC)
-            if compressed:
-                yield from _gunzip(head, source)
-                return
-            for start in range(0, padding_bytes, BLOCK_BYTES):
-                yield bytes(min(BLOCK_BYTES, padding_bytes - start))
-            while head:
-                yield head
-                head = source.read(READ_BYTES)
+            yield from _without_gzip(source.pieces())
     except OSError as error:
-        where = source.byte_offset if source else None
-        raise InputFault(reason_of(error), where, compressed=compressed) from error
+        if source is None:
+            raise InputFault(reason_of(error)) from error
+        raise InputFault(reason_of(error), source.byte_offset, layer=int(source.is_gzip)) from error
 
 
 class _Source:
@@ -132,6 +127,17 @@ class _Source:
         self._raw = raw
         self._on_read = on_read
         self.byte_offset = 0
+        self._start = b""
+
+    @property
+    def is_gzip(self) -> bool:
+        return self._start == _GZIP_MAGIC
+
+    def pieces(self) -> Iterator[bytes]:
+        """Return an iterator over all there is. It keeps nothing of what it has given."""
+        head = self.read(_COMPRESSED_BYTES)
+        size_bytes = _COMPRESSED_BYTES if head.startswith(_GZIP_MAGIC[:1]) else READ_BYTES
+        return itertools.chain((head,) if head else (), iter(functools.partial(self.read, size_bytes), b""))
 
     def read(self, size_bytes: int) -> bytes:
         """Return what there is, at most `size_bytes`; empty only at the end."""
@@ -141,20 +147,10 @@ class _Source:
             select.select([self._raw], [], [])
             data = self._raw.read(size_bytes)
         self.byte_offset += len(data)
+        self._start += (data if self._start else data.lstrip(b"\0"))[: len(_GZIP_MAGIC) - len(self._start)]
         if self._on_read is not None:
             self._on_read(len(data))
         return data
-
-
-def _skip_padding(source: _Source) -> tuple[int, bytes]:
-    """Read to the first bytes that are not zero: return how many zero bytes come before them, and these bytes."""
-    padding_bytes = 0
-    while data := source.read(_COMPRESSED_BYTES):
-        content = data.lstrip(b"\0")
-        padding_bytes += len(data) - len(content)
-        if content:
-            return padding_bytes, content
-    return padding_bytes, b""
 
 
 def _open_input(name: str) -> AbstractContextManager[BinaryIO]:
@@ -167,38 +163,76 @@ def _open_input(name: str) -> AbstractContextManager[BinaryIO]:
     return open(name, "rb", buffering=0)
 
 
-def _gunzip(data: bytes, source: _Source) -> Iterator[bytes]:
+def _without_gzip(pieces: Iterator[bytes], layer: int = 1) -> Iterator[bytes]:
+    """Yield what is in the gzip layers around the plain bytes, of which this one would be number `layer`."""
+    padding_bytes, head = 0, b""
+    try:
+        while not head and (data := next(pieces, b"")):
+            head = data.lstrip(b"\0")
+            padding_bytes += len(data) - len(head)
+        # A pipe may give its first byte alone.
+        if head == _GZIP_MAGIC[:1]:
+            head += next(pieces, b"")
+    except Exception:
+        yield from _zero_blocks(padding_bytes)
+        if head:
+            yield head
+        raise
+    if not head.startswith(_GZIP_MAGIC):
+        yield from _zero_blocks(padding_bytes)
+        if head:
+            yield head
+        del head
+        yield from pieces
+        return
+    if layer > _MAX_GZIP_LAYERS:
+        raise InputFault(f"gzip within gzip is read {_MAX_GZIP_LAYERS} layers deep, not deeper", 0, layer=layer)
+    yield from _without_gzip(_gunzip(itertools.chain((head,), pieces), layer, padding_bytes), layer + 1)
+
+
+def _zero_blocks(size_bytes: int) -> Iterator[bytes]:
+    """Yield as many zero bytes, in blocks."""
+    return (bytes(min(BLOCK_BYTES, size_bytes - start)) for start in range(0, size_bytes, BLOCK_BYTES))
+
+
+def _gunzip(pieces: Iterator[bytes], layer: int, byte_offset: int) -> Iterator[bytes]:
+    """Yield the content of all gzip members, in pieces of `READ_BYTES` at most; `byte_offset` is that of the first."""
     decoder = None
     size_bytes = BLOCK_BYTES  # conversion begins when it has them
-    while data:
-        if decoder is None:
-            data = data.lstrip(b"\0")
-            if data and not _GZIP_MAGIC.startswith(data[:2]):
-                raise InputFault("not gzip after the last member", source.byte_offset - len(data), compressed=True)
-            decoder = zlib.decompressobj(GZIP_WBITS) if data else None
-        while decoder is not None:
-            before = decoder.copy()
-            try:
-                block = decoder.decompress(data, size_bytes)
-            except zlib.error as error:
-                block, left = _decode_to_fault(before, data)
+    piece = next(pieces, b"")
+    while piece:
+        # Nothing else may refer to `data`: memory that is free again before the next read costs less.
+        data, piece = piece[:_COMPRESSED_BYTES], piece[_COMPRESSED_BYTES:]
+        byte_offset += len(data)
+        while data:
+            if decoder is None:
+                data = data.lstrip(b"\0")
+                if data and not _GZIP_MAGIC.startswith(data[:2]):
+                    raise InputFault("not gzip after the last member", byte_offset - len(data), layer=layer)
+                decoder = zlib.decompressobj(GZIP_WBITS) if data else None
+            while decoder is not None:
+                before = decoder.copy()
+                try:
+                    block = decoder.decompress(data, size_bytes)
+                except zlib.error as error:
+                    block, left = _decode_to_fault(before, data)
+                    if block:
+                        yield block
+                    reason = str(error).rpartition(": ")[2]
+                    raise InputFault(f"damaged gzip, {reason}", byte_offset - left, layer=layer) from error
                 if block:
                     yield block
-                reason = str(error).rpartition(": ")[2]
-                raise InputFault(f"damaged gzip, {reason}", source.byte_offset - left, compressed=True) from error
-            if block:
-                yield block
-            data = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
-            if decoder.eof:
-                decoder = None
-                break
-            # A full block may have left output inside the decoder even where all input is taken.
-            if not data and len(block) < size_bytes:
-                break
-            size_bytes = min(2 * size_bytes, READ_BYTES)
-        data = data or source.read(_COMPRESSED_BYTES)
+                data = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
+                if decoder.eof:
+                    decoder = None
+                    break
+                # A full block may have left output inside the decoder even where all input is taken.
+                if not data and len(block) < size_bytes:
+                    break
+                size_bytes = min(2 * size_bytes, READ_BYTES)
+        piece = piece or next(pieces, b"")
     if decoder is not None:
-        raise InputFault("truncated gzip", source.byte_offset, compressed=True)
+        raise InputFault("truncated gzip", byte_offset, layer=layer)
 
 
 def _decode_to_fault(decoder: Any, data: bytes) -> tuple[bytes, int]:

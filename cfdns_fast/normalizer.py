@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
 
-from . import mapping
+from . import mapping, signatures
+from ._core import first_bytes, may_be_foreign
+from .errors import RecordError
 from .plan import TIMESTAMP_UNITS, compile_plan
 from .results import Result
-from .shapes import check_options
+from .shapes import check_columns_known, check_options, known_fields
 
 if TYPE_CHECKING:
     import pyarrow
@@ -53,7 +55,8 @@ class Normalizer:
         and a broken one costs the rest of its line; otherwise it costs all of the rest. ``"csv"`` and ``"tsv"``: rows
         under a header that names two known fields or more, or under `columns`. ``"auto"`` tells by the first bytes.
     columns : sequence of str, optional
-        What the cells of a row of CSV or TSV are, in order, where no header says so.
+        What the cells of a row of CSV or TSV are, in order, where no header says so. At least one of them must be a
+        field that the mapping reads. Spaces and tabs around names are ignored, in a header as well.
     record_delimiter : str, optional
         Text of 1 to 16 characters that stands between JSON records, besides newlines. It separates nothing within an
         object, but ends what is none, wherever it stands.
@@ -76,7 +79,8 @@ class Normalizer:
     immutable too); its ``__init__`` and ``__new__`` are not called.
     """
 
-    __slots__ = ("__weakref__", "_options", "_plan", "_raise_on_reject", "_shaped")
+    __slots__ = ("__weakref__", "_known", "_options", "_plan", "_raise_on_reject", "_shaped")
+    _known: frozenset[str]
     _options: dict[str, Any]
     _plan: Plan
     _raise_on_reject: bool
@@ -107,6 +111,9 @@ class Normalizer:
             raise ValueError(f"max_record_bytes must be {allowed}, not {max_record_bytes!r}")
         names, delimiter = check_options(input_format, columns, record_delimiter)
         loaded = mapping.load(schema, dataset)
+        known = known_fields(loaded)
+        if names is not None:
+            check_columns_known(names, known)
         if not keep_message:
             loaded = loaded.without_raw()
         reading: dict[str, Any] = {"private_suffixes": private_suffixes, "timestamp_unit": timestamp_unit}
@@ -138,6 +145,7 @@ class Normalizer:
             "columns": names,
             "record_delimiter": record_delimiter,
         }
+        object.__setattr__(self, "_known", known)
         object.__setattr__(self, "_options", options)
         object.__setattr__(self, "_plan", plan)
         object.__setattr__(self, "_raise_on_reject", on_reject == "raise")
@@ -192,11 +200,13 @@ class Normalizer:
         RecordError
             With ``on_reject="raise"``: the first reject; nothing is returned.
         InputFormatError
-            The data has none of the shapes that may be meant, or rows without a header.
+            The data has none of the shapes that may be meant, or rows without a header. Whatever `input_format` is: the
+            data begins like a compressed file, or like UTF-16 or UTF-32.
         EngineError
             No SIMD kernel works here.
         """
         _check_threads(threads)
+        _check_start(data)
         if self._shaped is not None:
             return self._shaped.to_ndjson(data, threads)
         return self._plan.to_ndjson(data, raise_on_reject=self._raise_on_reject, threads=threads)
@@ -229,6 +239,7 @@ class Normalizer:
         from . import arrow
 
         _check_threads(threads)
+        _check_start(data)
         if self._shaped is not None:
             return self._shaped.to_arrow(data, threads)
         return arrow.convert(self._plan, data, raise_on_reject=self._raise_on_reject, threads=threads)
@@ -239,6 +250,7 @@ class Normalizer:
         Every dict and list in it is fresh. The cyclic garbage collector is held off meanwhile. For many events at once
         `iter_dicts` is several times faster, because they need not all live.
         """
+        _check_start(data)
         if self._shaped is not None:
             return self._shaped.to_dicts(data)
         return self._plan.to_dicts(data, raise_on_reject=self._raise_on_reject)
@@ -253,6 +265,7 @@ class Normalizer:
         Every dict and list that somebody holds is fresh. An event that nobody holds any more when the next but one is
         asked for becomes that one, as it would be if it were new; what was put into it, if anything, goes then.
         """
+        _check_start(data)
         if self._shaped is not None:
             return self._shaped.iter_dicts(data)
         return self._plan.iter_dicts(data, raise_on_reject=self._raise_on_reject)
@@ -265,6 +278,12 @@ def _is_whole(value: object) -> TypeGuard[int]:
 def _check_threads(threads: object) -> None:
     if not _is_whole(threads) or not 1 <= threads <= _MOST_THREADS:
         raise ValueError(f"threads must be a whole number from 1 to {_MOST_THREADS}, not {threads!r}")
+
+
+def _check_start(data: Buffer) -> None:
+    """Raise InputFormatError if data must be decompressed or decoded first."""
+    if may_be_foreign(data):
+        signatures.check(first_bytes(data, signatures.HEAD_BYTES))
 
 
 def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
@@ -307,7 +326,16 @@ def parse(
     ------
     RecordError
         ``record.empty``, ``record.multiple``, or the code of the reject.
+    InputFormatError
+        The data begins like a compressed file, or like UTF-16 or UTF-32.
     """
     if isinstance(schema, str) and not mapping.is_path(schema):
-        return _bundled(schema, dataset)._plan.parse(data)
-    return Normalizer(schema, dataset=dataset)._plan.parse(data)
+        normalizer = _bundled(schema, dataset)
+    else:
+        normalizer = Normalizer(schema, dataset=dataset)
+    try:
+        return normalizer._plan.parse(data)
+    except RecordError:
+        # No record begins like these formats, so records need not be looked at.
+        _check_start(data)
+        raise

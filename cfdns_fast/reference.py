@@ -19,6 +19,7 @@ from .errors import PROBLEM_CODES, RecordError
 from .mapping import DEFAULT_DATASET, Field, Mapping, Node, load
 from .reference_records import Record, records
 from .reference_shapes import shaped_records
+from .reference_signatures import check_signature
 from .reference_time import TIMESTAMP_UNITS
 from .reference_values import Settings, read_field
 from .results import RAW_LIMIT_BYTES, Reject, Result
@@ -75,6 +76,8 @@ def to_dicts(
         `data` is a str or not bytes-like.
     ValueError
         An option has a value that is not allowed; MappingError (a ValueError) if that is `schema`.
+    InputFormatError
+        `data` begins like a format that is not read, or has none of the shapes that may be meant.
     """
     for option, value in (("keep_message", keep_message), ("private_suffixes", private_suffixes)):
         if not isinstance(value, bool):
@@ -92,8 +95,10 @@ def to_dicts(
     rejects: list[Reject] = []
     problems: Counter[str] = Counter()
     blank = 0
+    content = _bytes_of(data)
+    check_signature(content)
     found_in_data = shaped_records(
-        _bytes_of(data),
+        content,
         max_record_bytes,
         known={key for field in mapping.fields for key in field.sources},
         input_format=input_format,
@@ -152,11 +157,12 @@ def parse(
     ------
     RecordError
         No record (record.empty), more than one (record.multiple; both with the position of all the data), or a reject.
-    TypeError, ValueError
+    InputFormatError, TypeError, ValueError
         As `to_dicts`.
     """
     mapping = schema if isinstance(schema, Mapping) else load(schema, dataset)
     content = _bytes_of(data)
+    check_signature(content)
     found = [record for record in records(content, _DEFAULT_MAX_RECORD_BYTES) if record is not None]
     if len(found) != 1:
         code = "record.multiple" if found else "record.empty"

@@ -44,7 +44,13 @@ def shaped_records(
     ------
     InputFormatError
         The shape cannot be told, or rows have no header.
+    ValueError
+        `columns` names no known field.
     """
+    if columns is not None:
+        columns = _names(columns)
+        if not known & set(columns):
+            raise ValueError(f"columns must name at least one known field; known are: {', '.join(sorted(known))}")
     delimiter = (record_delimiter or "").strip("\r\n").encode("utf-8")
     if input_format == "auto":
         input_format = _shape(data, known, columns, delimiter, max_record_bytes)
@@ -210,8 +216,13 @@ class _Rows:
             csv.field_size_limit(limit)
 
 
+def _names(cells: Sequence[str]) -> list[str]:
+    """Return names of columns; spaces and tabs around a name do not count."""
+    return [re.sub(r"^[ \t]+|[ \t]+\Z", "", cell) for cell in cells]
+
+
 def _is_header(cells: Sequence[str], known: set[str]) -> bool:
-    return len(known & set(cells)) >= 2
+    return len(known & set(_names(cells))) >= 2
 
 
 def _row_records(rows: _Rows, known: set[str], columns: Sequence[str] | None) -> Iterator[Found]:
@@ -222,14 +233,15 @@ def _row_records(rows: _Rows, known: set[str], columns: Sequence[str] | None) ->
         if cells is None:
             yield None
             continue
-        if is_first and names is not None and isinstance(cells, list) and cells != names and _is_header(cells, known):
+        is_header = isinstance(cells, list) and _is_header(cells, known)
+        if is_first and names is not None and is_header and _names(cells) != names:
             raise InputFormatError("format.other_header")
         is_first = False
         if names is None:
-            if isinstance(cells, str) or not _is_header(cells, known):
+            if isinstance(cells, str) or not is_header:
                 raise InputFormatError("format.no_header")
-            names = cells
-        if cells == names:
+            names = _names(cells)
+        if isinstance(cells, list) and _names(cells) == names:
             continue
         if isinstance(cells, str) or len(cells) != len(names):
             code = cells if isinstance(cells, str) else "csv.columns"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterable
 
 from .paths import STANDARD_STREAM
 from .results import Reject, Result
@@ -48,6 +50,9 @@ class Tally:
         self.problems: Counter[str] = Counter()
         self.rejects: Counter[str] = Counter()
         self._first: dict[str, str] = {}
+        self.skipped = 0
+        self._skipped_names = _Names()
+        self._unused_columns = _Names()
 
     def add(self, name: str, result: Result[bytes]) -> None:
         """Count what one block of the input `name` gave."""
@@ -60,13 +65,54 @@ class Tally:
                 self._first[reject.code] = f"first at {shown}:{reject.line} byte offset {reject.byte_offset}"
             self.rejects[reject.code] += 1
 
+    def skip(self, name: str) -> None:
+        """Count an input that Logpush wrote to check a destination."""
+        self.skipped += 1
+        self._skipped_names.add("stdin" if name == STANDARD_STREAM else name)
+
+    def add_unused(self, columns: Iterable[str]) -> None:
+        """Note columns that the mapping does not read. Each is named once."""
+        for column in columns:
+            self._unused_columns.add(column)
+
     def summary(self, seconds: float, *, positions: bool) -> str:
         """Return the totals in one line; with `positions` also where the first reject of each code is."""
         problems = _by_code(self.problems, {})
         rejects = _by_code(self.rejects, self._first if positions else {})
         rate = round(self.events / max(seconds, 1e-9))
         counts = f"lines {self.lines}, events {self.events}, blank {self.blank}"
-        return f"{counts}, problems {problems}, rejects {rejects}, {rate} events/s"
+        text = f"{counts}, problems {problems}, rejects {rejects}, {rate} events/s"
+        if self.skipped:
+            text += f", skipped {self.skipped} (Logpush's checks of a destination: {self._skipped_names})"
+        if self._unused_columns:
+            text += f", columns not used: {self._unused_columns}"
+        return text
+
+
+class _Names:
+    """Different names, of which the first are shown. Memory is bounded, whatever the names are."""
+
+    _MAX_SHOWN = 10
+    _MAX_KEPT = 1000
+    _MAX_CHARACTERS = 200
+
+    def __init__(self) -> None:
+        self._kept: dict[str, None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._kept)
+
+    def add(self, name: str) -> None:
+        if len(self._kept) < self._MAX_KEPT:
+            is_long = len(name) > self._MAX_CHARACTERS
+            self._kept[f"{name[: self._MAX_CHARACTERS]}…" if is_long else name] = None
+
+    def __str__(self) -> str:
+        shown = ", ".join(name or '""' for name in itertools.islice(self._kept, self._MAX_SHOWN))
+        more = len(self._kept) - self._MAX_SHOWN
+        if more <= 0:
+            return shown
+        return f"{shown} and {more} more" if len(self._kept) < self._MAX_KEPT else f"{shown} and many more"
 
 
 def _by_code(counts: Counter[str], notes: dict[str, str]) -> str:

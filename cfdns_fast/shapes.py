@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from .csv_rows import FIELD_DELIMITERS, first_row
+from .csv_rows import FIELD_DELIMITERS, column_names, first_row
 from .errors import InputFormatError
 from .mapping import Mapping
 
 if TYPE_CHECKING:
     from ._core import Plan
 
-__all__ = ["HEAD_BYTES", "INPUT_FORMATS", "check_options", "detect", "is_header", "known_fields"]
+__all__ = [
+    "HEAD_BYTES",
+    "INPUT_FORMATS",
+    "check_columns_known",
+    "check_options",
+    "detect",
+    "is_header",
+    "known_fields",
+]
 
 INPUT_FORMATS = ("ndjson", "json", "csv", "tsv", "auto")
 
@@ -22,6 +30,7 @@ HEAD_BYTES = 1 << 20
 
 _LEAST_KNOWN_FIELDS = 2
 _MOST_DELIMITER_CHARACTERS = 16
+_MAX_LISTED_FIELDS = 50
 _SPACE = b" \t\r\n\0"
 _SCALAR = re.compile(r"true|false|null|-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _ARRAY_OF_OBJECTS = re.compile(rb"\[[ \t\r\n\0]*\{")
@@ -42,11 +51,22 @@ def _check_columns(input_format: str, columns: Sequence[str] | None) -> tuple[st
     if input_format not in ("csv", "tsv", "auto"):
         raise ValueError(f"columns are for input_format 'csv', 'tsv' or 'auto', not {input_format!r}")
     names = tuple(columns) if isinstance(columns, Sequence) and not isinstance(columns, (str, bytes)) else ()
+    if all(isinstance(name, str) for name in names):
+        names = tuple(column_names(names))
     if not names or not all(isinstance(name, str) and name for name in names):
         raise ValueError("columns must be a sequence of one name or more, none of them empty")
     if len(set(names)) != len(names):
         raise ValueError("columns must differ from each other")
     return names
+
+
+def check_columns_known(columns: Iterable[str], known: Iterable[str]) -> None:
+    """Raise ValueError if no column is a known field."""
+    fields = sorted(known)
+    if set(fields).isdisjoint(columns):
+        more = len(fields) - _MAX_LISTED_FIELDS
+        listed = ", ".join(fields[:_MAX_LISTED_FIELDS]) + (f" and {more} more" if more > 0 else "")
+        raise ValueError(f"columns must name at least one known field; known are: {listed}")
 
 
 def _check_delimiter(input_format: str, record_delimiter: object) -> bytes:
@@ -78,7 +98,7 @@ def known_fields(mapping: Mapping) -> frozenset[str]:
 
 def is_header(cells: Sequence[str], known: frozenset[str]) -> bool:
     """Whether the cells of a row name enough of the known fields to be no data."""
-    return len(known.intersection(cells)) >= _LEAST_KNOWN_FIELDS
+    return len(known.intersection(column_names(cells))) >= _LEAST_KNOWN_FIELDS
 
 
 def detect(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from . import signatures
 from .csv_events import RowStream
 from .document_stream import DocumentStream
+from .errors import InputFormatError
 from .normalizer import Normalizer
 from .results import Result, nothing
-from .shaped import ShapedInput
 from .shapes import HEAD_BYTES
 from .stream import NdjsonStream
 
@@ -26,22 +27,18 @@ class Stream(Protocol):
     def finish(self) -> Result[bytes]: ...
 
 
-def open_stream(normalizer: Normalizer, *, whole_rejects: bool = True, threads: int = 1) -> Stream:
+def open_stream(normalizer: Normalizer, *, whole_rejects: bool = True, threads: int = 1) -> _AutoStream:
     """Return a stream for one input in the shape that the normalizer's ``input_format`` says; see `NdjsonStream`.
 
     Only newline-delimited JSON is converted by more than one thread. The stream's methods raise InputFormatError where
     the normalizer's would, before anything was given back.
     """
+    return _AutoStream(normalizer, whole_rejects, threads)
+
+
+def _stream(normalizer: Normalizer, shape: str, whole_rejects: bool, threads: int) -> Stream:
     shaped = normalizer._shaped
-    if shaped is None:
-        return NdjsonStream(normalizer, whole_rejects=whole_rejects, threads=threads)
-    if shaped.input_format == "auto":
-        return _AutoStream(normalizer, shaped, whole_rejects, threads)
-    return _stream(normalizer, shaped, shaped.input_format, whole_rejects, threads)
-
-
-def _stream(normalizer: Normalizer, shaped: ShapedInput, shape: str, whole_rejects: bool, threads: int) -> Stream:
-    if shape == "ndjson":
+    if shaped is None or shape == "ndjson":
         return NdjsonStream(normalizer, whole_rejects=whole_rejects, threads=threads)
     if shape == "json":
         return DocumentStream(shaped.plan, whole_rejects=whole_rejects)
@@ -50,13 +47,16 @@ def _stream(normalizer: Normalizer, shaped: ShapedInput, shape: str, whole_rejec
 
 
 class _AutoStream:
-    """Keeps blocks until their shape is known, then hands them on. Of NULs at the beginning only the number is kept."""
+    """Keeps blocks until it is known what they begin, then passes them on to a stream for that.
 
-    def __init__(self, normalizer: Normalizer, shaped: ShapedInput, whole_rejects: bool, threads: int) -> None:
+    Of NULs at the beginning only the number is kept.
+    """
+
+    def __init__(self, normalizer: Normalizer, whole_rejects: bool, threads: int) -> None:
         self._normalizer = normalizer
-        self._shaped = shaped
         self._whole_rejects = whole_rejects
         self._threads = threads
+        self._is_native = False  # neither compressed nor in another encoding
         self._padding_bytes = 0
         self._head = bytearray()
         self._retry_bytes = 0
@@ -66,19 +66,21 @@ class _AutoStream:
     def lines(self) -> int:
         return 0 if self._stream is None else self._stream.lines
 
+    @property
+    def unused_columns(self) -> tuple[str, ...]:
+        """Names of columns of CSV or TSV that the mapping does not read."""
+        return self._stream.unused_columns if isinstance(self._stream, RowStream) else ()
+
     def feed(self, block: bytes) -> Result[bytes]:
         if self._stream is not None:
             return self._stream.feed(block)
-        if not self._head:
-            content = block.lstrip(b"\0")
-            self._padding_bytes += len(block) - len(content)
-            block = content
         self._head += block
         if len(self._head) < self._retry_bytes:
             return nothing()
+        result = self._open(complete=False)
         # Looking again at every block would take long if blocks are tiny.
         self._retry_bytes = min(2 * len(self._head), HEAD_BYTES)
-        return self._open(complete=False)
+        return result
 
     def finish(self) -> Result[bytes]:
         if self._stream is not None:
@@ -96,13 +98,28 @@ class _AutoStream:
         )
 
     def _open(self, *, complete: bool) -> Result[bytes]:
-        head = bytes(self._head)
-        shape = self._shaped.shape(head, complete=complete)
+        shape = self._shape(complete)
         if shape is None:
             return nothing()
-        self._stream = _stream(self._normalizer, self._shaped, shape, self._whole_rejects, self._threads)
+        head = bytes(self._head)
+        self._stream = _stream(self._normalizer, shape, self._whole_rejects, self._threads)
         self._head.clear()
         for done in range(0, self._padding_bytes, _PADDING_BLOCK_BYTES):
             # Nothing comes of NULs before it is known what follows them.
             self._stream.feed(bytes(min(_PADDING_BLOCK_BYTES, self._padding_bytes - done)))
         return self._stream.feed(head)
+
+    def _shape(self, complete: bool) -> str | None:
+        """Return the shape of the input that begins with what is kept; None if more of it must be seen."""
+        if not self._is_native:
+            foreign = signatures.foreign_format(bytes(self._head), complete=complete)
+            if foreign:
+                raise InputFormatError(foreign)
+            if foreign is None:
+                return None
+            self._is_native = True
+        content = self._head.lstrip(b"\0")
+        self._padding_bytes += len(self._head) - len(content)
+        self._head = content
+        shaped = self._normalizer._shaped
+        return "ndjson" if shaped is None else shaped.shape(bytes(content), complete=complete)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
 import json
+import lzma
 import mmap
 import os
 import subprocess
 import sys
 import sysconfig
 import threading
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -140,6 +146,32 @@ if find_spec("pyarrow") is not None:
     WRITERS["to_arrow"] = to_arrow_and_back
 
 every_writer = pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+
+
+def _foreign() -> dict[str, bytes]:
+    text = b'{"QueryName":"www.example.com","Timestamp":1}\n' * 3
+    data = {
+        "format.gzip": gzip.compress(text),
+        "format.xz": lzma.compress(text),
+        "format.bzip2": bz2.compress(text),
+        "format.zlib": zlib.compress(text),
+        # Of the text "a" with a newline.
+        "format.zstd": bytes.fromhex("28b52ffd0458110000610a55c8cc1e"),
+        "format.lz4": bytes.fromhex("04224d186440a702000080610a0000000085954d99"),
+        "format.snappy": bytes.fromhex("ff060000734e61507059010600007bd19d04610a"),
+        "format.parquet": b"PAR1\x15\x04\x15\x10\x15\x14",
+        "format.avro": b"Obj\x01\x04\x14avro.codec",
+        "format.utf16": b"\xff\xfe" + text.decode().encode("utf-16-le"),
+        "format.utf32": b"\0\0\xfe\xff" + text.decode().encode("utf-32-be"),
+    }
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr(zipfile.ZipInfo("a.ndjson"), text)
+    return {**data, "format.zip": archive.getvalue()}
+
+
+#: By code: the beginning of an input in a format that is not read.
+FOREIGN = _foreign()
 
 
 def containers(value: Any) -> Iterator[Any]:

@@ -217,3 +217,115 @@ def test_plain_when_zero_bytes_come_first_then_are_kept(tmp_path: Path, padding_
     for content in (b"{}\n", b"\x1f", b""):
         path.write_bytes(bytes(padding_bytes) + content)
         assert b"".join(read_plain(str(path))) == bytes(padding_bytes) + content
+
+
+# Gzip within gzip
+
+
+def layered(content: bytes, layers: int) -> bytes:
+    for _ in range(layers):
+        content = gzip.compress(content)
+    return content
+
+
+@pytest.mark.parametrize("layers", [2, 3, 4])
+def test_gzip_layers_are_read(tmp_path: Path, layers: int) -> None:
+    assert read(written(tmp_path / "in", layered(LINES, layers))) == (LINES, None)
+    assert read(written(tmp_path / "in", layered(b"", layers))) == (b"", None)
+
+
+@pytest.mark.parametrize("layers", [5, 6, 50])
+def test_gzip_layers_have_a_limit(tmp_path: Path, layers: int) -> None:
+    content, fault = read(written(tmp_path / "in", layered(LINES, layers)))
+    assert content == b""
+    reason = "gzip within gzip is read 4 layers deep, not deeper"
+    assert str(fault) == f"{reason} (at byte 0 of the fifth gzip layer)"
+
+
+def test_gzip_layers_have_members_and_padding(tmp_path: Path) -> None:
+    # The members of a layer are put together before the next layer is looked for: its magic may be cut.
+    inner = gzip.compress(LINES) + bytes(700) + gzip.compress(b"{}\n")
+    cuts = (1, 2, 15, len(inner) - 1)
+    outer = bytes(9).join(gzip.compress(part) for part in (b"", *pieces(inner, cuts), b""))
+    assert read(written(tmp_path / "in", gzip.compress(outer))) == (LINES + b"{}\n", None)
+
+
+def pieces(data: bytes, cuts: tuple[int, ...]) -> list[bytes]:
+    return [data[start:end] for start, end in zip((0, *cuts), (*cuts, len(data)), strict=True)]
+
+
+def test_gzip_layers_with_tiny_inner_members(tmp_path: Path) -> None:
+    inner = b"".join(gzip.compress(b"%d\n" % number) for number in range(5000))
+    expected = b"".join(b"%d\n" % number for number in range(5000))
+    assert read(written(tmp_path / "in", gzip.compress(inner))) == (expected, None)
+
+
+def test_inner_gzip_fault_names_its_layer(tmp_path: Path) -> None:
+    cut = gzip.compress(LINES)[:-9]
+    content, fault = read(written(tmp_path / "in", gzip.compress(cut)))
+    assert content == zlib.decompressobj(31).decompress(cut)
+    assert str(fault) == f"truncated gzip (at byte {len(cut)} of the second gzip layer)"
+    content, fault = read(written(tmp_path / "in", layered(gzip.compress(LINES) + b"junk", 2)))
+    assert content == LINES
+    offset = len(gzip.compress(LINES))
+    assert str(fault) == f"not gzip after the last member (at byte {offset} of the third gzip layer)"
+
+
+def test_outer_gzip_fault_comes_after_the_inner_data(tmp_path: Path) -> None:
+    # Stored, so that the place where the outer layer breaks off is one in the inner layer too.
+    inner = gzip.compress(LINES)
+    compressor = zlib.compressobj(0, wbits=31)
+    outer = (compressor.compress(inner) + compressor.flush())[: len(inner) // 2]
+    content, fault = read(written(tmp_path / "in", outer))
+    plain = zlib.decompressobj(31).decompress(outer)
+    assert content == zlib.decompressobj(31).decompress(plain)
+    assert len(content) > 1000
+    assert str(fault) == f"truncated gzip (at byte {len(outer)} of the compressed input)"
+
+
+@pytest.mark.parametrize("kept", [1, 2])
+def test_outer_gzip_fault_spares_the_first_bytes(tmp_path: Path, kept: int) -> None:
+    compressor = zlib.compressobj(0, wbits=31)
+    outer = compressor.compress(b"\x1f{}"[:kept]) + compressor.flush(zlib.Z_FULL_FLUSH)
+    content, fault = read(written(tmp_path / "in", outer))
+    assert content == b"\x1f{}"[:kept]
+    assert str(fault) == f"truncated gzip (at byte {len(outer)} of the compressed input)"
+
+
+def test_gzip_bomb_of_two_layers_comes_in_small_pieces(tmp_path: Path) -> None:
+    plain = bytes(64 * READ_BYTES)
+    path = written(tmp_path / "in", layered(plain, 3))
+    assert path.stat().st_size < 1000
+    size = 0
+    for block in read_plain(os.fspath(path)):
+        assert len(block) <= READ_BYTES
+        size += len(block)
+    assert size == len(plain)
+
+
+@needs_posix
+def test_gzip_layers_come_through_a_bytewise_pipe(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    compressor = zlib.compressobj(wbits=31)
+    first = compressor.compress(gzip.compress(b"{}\n")) + compressor.flush(zlib.Z_SYNC_FLUSH)
+    was_read = threading.Event()
+
+    def write_bytewise() -> None:
+        with open(fifo, "wb", buffering=0) as pipe:
+            for byte in first:
+                pipe.write(bytes([byte]))
+            # The reader must have this before more is written.
+            was_read.wait(20)
+            pipe.write(compressor.compress(gzip.compress(b"[]\n")) + compressor.flush())
+
+    writer = threading.Thread(target=write_bytewise)
+    writer.start()
+    blocks = read_plain(os.fspath(fifo))
+    content = b""
+    while len(content) < 3:
+        content += next(blocks)
+    is_live = not was_read.is_set()
+    was_read.set()
+    assert (content + b"".join(blocks), is_live) == (b"{}\n[]\n", True)
+    writer.join()

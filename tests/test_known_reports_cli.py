@@ -116,8 +116,8 @@ def test_convert_when_a_compressed_file_does_not_say_so_in_its_name_then_decompr
     assert (run.code, numbers(run.output), run.rejects) == (0, [0, 1, 2], [])
 
 
-# cloudflare/cloudflare-docs#8865: the body with which a destination is validated is counted as a bad line. Text is one
-# here too, because nothing is lost; the object is an object, so an event of constants. Files that hold them have names.
+# cloudflare/cloudflare-docs#8865: the body with which a destination is validated is counted as a bad line. The command
+# skips an input that holds nothing else. To the library the text is a reject, and the object an event of constants.
 def test_convert_when_a_destination_was_checked_then_its_files_are_skipped(convert: Any, tmp_path: Path) -> None:
     (tmp_path / "20240607").mkdir()
     for name, content in (

@@ -292,6 +292,8 @@ BAD_OPTIONS: list[dict[str, Any]] = [
     {"input_format": "csv", "columns": ["a", "b", "a"]},
     {"input_format": "csv", "columns": 5},
     {"input_format": "csv", "columns": ["a", ""]},
+    {"input_format": "csv", "columns": ["QueryName", " \t"]},
+    {"input_format": "csv", "columns": ["QueryName", "QueryName "]},
     {"input_format": "csv", "columns": {"a", "b"}},
     {"record_delimiter": ""},
     {"record_delimiter": "\r"},
@@ -358,3 +360,44 @@ def test_stream_when_a_delimiter_begins_with_a_byte_order_mark_then_it_may_be_cu
         stream = open_stream(normalizer)
         parts = [stream.feed(data[:at]), stream.feed(data[at:]), stream.finish()]
         assert (sum(part.events for part in parts), [part.rejects for part in parts]) == (2, [()] * 3)
+
+
+@pytest.mark.parametrize("dataset", ["dns_logs", "dns_firewall_logs"])
+def test_columns_without_a_known_field_are_refused(implementation: Any, dataset: str) -> None:
+    with pytest.raises(ValueError, match="columns must name at least one known field; known are: C") as caught:
+        implementation.to_dicts(b"", dataset=dataset, input_format="csv", columns=["a", "queryname"])
+    assert "QueryName, " in str(caught.value)
+    assert ("UpstreamIP" in str(caught.value)) == (dataset == "dns_firewall_logs")
+    assert implementation.to_dicts(b"x,1\n", input_format="csv", columns=["a", " QueryName\t"]).events == 1
+
+
+def test_columns_error_lists_some_of_many_fields(tmp_path: Path) -> None:
+    entries = [field(**{"from": f"key{number:03}", "to": f"a{number}", "kind": "text"}) for number in range(70)]
+    with pytest.raises(ValueError, match=r"known are: key000, .*, key049 and 20 more$"):
+        Normalizer(write_mapping(tmp_path, "\n".join(entries)), input_format="csv", columns=["a"])
+
+
+def test_header_of_spaced_names_is_a_header(implementation: Any) -> None:
+    data = b" ColoCode\t, QueryType \nAMS,1\n"
+    assert colos(implementation.to_dicts(data, input_format="auto")) == ["AMS"]
+    columns = ["QueryType", "ColoCode"]
+    with pytest.raises(InputFormatError, match=r"format\.other_header"):
+        implementation.to_dicts(data, input_format="csv", columns=columns)
+
+
+@pytest.mark.parametrize("input_format", ["auto", "csv"])
+def test_stream_names_columns_that_are_not_used(input_format: str) -> None:
+    stream = open_stream(Normalizer(input_format=input_format))
+    assert stream.unused_columns == ()
+    for byte in b" Foo,ColoCode,QueryType, Bar ,Foo,,queryname\na,AMS,1,b,c,,d\n":
+        stream.feed(bytes([byte]))
+    stream.finish()
+    assert stream.unused_columns == ("Foo", "Bar", "", "queryname")
+
+
+def test_stream_of_other_formats_uses_all_columns() -> None:
+    for data in (b"{}\n", b"[{}]", b"ColoCode,QueryType\n", b""):
+        stream = open_stream(Normalizer(input_format="auto"))
+        stream.feed(data)
+        stream.finish()
+        assert stream.unused_columns == ()

@@ -118,7 +118,9 @@ def test_convert_when_shapes_have_rejects_then_the_side_file_holds_every_byte(co
     [
         (["--input-format", "xml"], "--input-format"),
         (["--input-format", "json", "--columns", "a"], "columns"),
-        (["--columns", "a,a"], "columns"),
+        (["--columns", "QueryName, QueryName"], "columns"),
+        (["--columns", "a,b"], "known are: ColoCode, "),
+        (["--columns", "a,b", "--schema", "ecs"], "(see cfdns-fast convert --help)"),
         (["--record-delimiter", "{"], "record_delimiter"),
         (["--input-format", "tsv", "--record-delimiter", "|"], "record_delimiter"),
     ],
@@ -129,6 +131,24 @@ def test_convert_when_options_do_not_fit_then_wrong_usage_in_one_line(
     code, output, lines = convert(*arguments)
     assert (code, output, len(lines)) == (2, b"", 1)
     assert word in lines[0]
+
+
+def test_convert_names_unused_columns_once(convert: Any) -> None:
+    other = b"ColoCode,QueryType,Bar, Foo\nCDG,1,,\n"
+    files = {"a": b"Foo ,ColoCode,QueryType\n,AMS,1\n", "b": other, "c": other}
+    code, output, lines = convert(*files, **files)
+    assert (code, colos(output), len(lines)) == (0, ["AMS", "CDG", "CDG"], 1)
+    assert lines[0].endswith(" events/s, columns not used: Foo, Bar")
+    assert convert("a", "-q", **files)[2] == []
+
+
+def test_convert_bounds_unused_columns(convert: Any) -> None:
+    names = ["\x1b[31mred", "", "x" * 5000, *(f"c{number}" for number in range(20))]
+    header = ",".join(["ColoCode", "QueryType", *names])
+    code, _, lines = convert("in", **{"in": header.encode() + b"\n"})
+    shown = ", ".join(["\\x1b[31mred", '""', "x" * 200 + "…", *(f"c{number}" for number in range(7))])
+    assert (code, len(lines)) == (0, 1)
+    assert lines[0].endswith(f", columns not used: {shown} and 13 more")
 
 
 SLOW_SHAPES = ("json", "a line", "delimited", "broken", "broken line")

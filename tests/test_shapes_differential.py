@@ -11,6 +11,7 @@ pytest.importorskip("hypothesis")
 import strategies
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support import FOREIGN
 
 from cfdns_fast import InputFormatError, Normalizer, Result
 from cfdns_fast.streams import open_stream
@@ -87,7 +88,15 @@ _cells = st.sampled_from(
     ]
 )
 _headers = st.sampled_from(
-    ["QueryName,Timestamp,ColoCode\n", "ColoCode\tQueryName\tx\r\n", "a,b,c\n", "", "\ufeff\n", "\x00\ufeff\x00"]
+    [
+        "QueryName,Timestamp,ColoCode\n",
+        "\tQueryName , Timestamp,ColoCode \n",
+        "ColoCode\tQueryName\tx\r\n",
+        "a,b,c\n",
+        "",
+        "\ufeff\n",
+        "\x00\ufeff\x00",
+    ]
 )
 rows = st.builds(
     lambda header, lines, end: (header + end.join(lines)).encode(),
@@ -101,9 +110,16 @@ _delimited = st.lists(
     st.tuples(st.builds(_cut, strategies.lines, _cuts), st.sampled_from(_delimiters)), max_size=4
 ).map(lambda pieces: "".join(line + delimiter for line, delimiter in pieces).encode())
 
+# Beginnings of formats that are not read, as they are and with bytes changed, and what only looks like them.
+foreign: st.SearchStrategy[bytes] = st.one_of(
+    st.sampled_from(list(FOREIGN.values())),
+    st.builds(lambda data, end: data[:end], st.sampled_from(list(FOREIGN.values())), st.integers(1, 24)),
+    st.sampled_from([b"x^text, and more of it\n", b"PK\n", b"PAR1,Obj\n", b"BZh9\n", b"\0\0\0{}", b" \0 \0\n"]),
+)
+
 any_data: st.SearchStrategy[bytes] = st.builds(
     strategies.changed,
-    st.one_of(documents, documents, documents_on_lines, rows, rows, _delimited, strategies.batches),
+    st.one_of(documents, documents, documents_on_lines, rows, rows, _delimited, strategies.batches, foreign),
     st.one_of(st.just([]), strategies.changes),
 )
 options: st.SearchStrategy[dict[str, Any]] = st.one_of(
@@ -119,7 +135,7 @@ options: st.SearchStrategy[dict[str, Any]] = st.one_of(
         {"input_format": st.sampled_from(["auto", "csv", "tsv"])},
         optional={
             "max_record_bytes": st.sampled_from([1, 5, 12, 40]),
-            "columns": st.sampled_from([("QueryName", "Timestamp", "ColoCode"), ("ColoCode", "x")]),
+            "columns": st.sampled_from([("QueryName", " Timestamp", "ColoCode\t"), ("ColoCode", "x")]),
             "keep_message": st.booleans(),
         },
     ),
