@@ -20,13 +20,14 @@ from .errors import CfdnsError, InputFormatError, MappingError
 from .files import InputFault, blocks_ahead
 from .mapping import DEFAULT_DATASET, is_path
 from .normalizer import MOST_RECORD_BYTES, USUAL_RECORD_BYTES, Normalizer
-from .outputs import Output, OutputFault
+from .outputs import Output, OutputFault, publish_all
 from .paths import STANDARD_STREAM, PathError, check_outputs, total_bytes
 from .plan import TIMESTAMP_UNITS
 from .report import Progress, Tally, reject_line, say
 from .results import Result
 from .shapes import INPUT_FORMATS, check_options
 from .streams import open_stream
+from .temporaries import remove_dead
 
 __all__ = ["main"]
 
@@ -37,6 +38,8 @@ _EXIT_USAGE = 2
 _EXIT_SIGNAL = 128
 #: What Logpush writes beside the data when a destination is checked.
 _NO_LOGS = re.compile(r"(?:.*/)?(?:[0-9]{8}/test\.txt\.gz|ownership-challenge-[0-9a-f]{8}\.txt)")
+#: Unlike click's default, this does not test whether an existing file can be read.
+_PATH = click.Path(readable=False)
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -96,13 +99,13 @@ def _cli(context: click.Context) -> None:
 
 
 @_cli.command("convert")
-@click.argument("inputs", metavar="[INPUT]...", nargs=-1, type=click.Path())
+@click.argument("inputs", metavar="[INPUT]...", nargs=-1, type=_PATH)
 @click.option(
     "-o",
     "--output",
     metavar="FILE",
     default=STANDARD_STREAM,
-    type=click.Path(),
+    type=_PATH,
     help="Write events here instead of standard output; compressed if the name ends in .gz.",
 )
 @click.option(
@@ -122,7 +125,7 @@ def _cli(context: click.Context) -> None:
 @click.option(
     "--rejects",
     metavar="FILE",
-    type=click.Path(),
+    type=_PATH,
     help="Write what did not become an event here, one JSON object a reject: input, line, byte_offset, byte_length, "
     "code and all its bytes as raw, or as raw_base64 if they are not UTF-8.",
 )
@@ -280,6 +283,7 @@ class _Conversion:
             try:
                 for output in outputs:
                     output.open()
+                self._remove_dead(outputs)
                 for name in inputs:
                     self._convert(name)
                 if not self._opened:
@@ -291,11 +295,15 @@ class _Conversion:
                 if self._events.broken_pipe:
                     return False
                 raise
-            # From here on all outputs are complete: better both than one.
+            # All outputs are complete: no signal may separate them. Rejects come first: events tell that a run is done.
             _ignore_signals()
-            for output in outputs:
-                output.publish()
+            publish_all(outputs[::-1])
         return True
+
+    def _remove_dead(self, outputs: Sequence[Output]) -> None:
+        for folder in dict.fromkeys(output.temporary_folder for output in outputs):
+            for path in [] if folder is None else remove_dead(folder):
+                self._progress.say(f"{path}: removed; a run that was killed left it")
 
     def _convert(self, name: str) -> None:
         if _NO_LOGS.fullmatch(name.replace(os.sep, "/")):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +89,15 @@ def wait_until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline_s
         time.sleep(0.01)
+
+
+def temporary_bytes(process: subprocess.Popen[bytes], directory: Path) -> int:
+    """Return the size of the temporary files of a process in a directory, with or without a name."""
+    sizes = [path.stat().st_size for path in directory.glob(".cfdns-fast-*")]
+    folder = Path(f"/proc/{process.pid}/fd")
+    for entry in folder.iterdir() if folder.exists() else ():
+        with suppress(FileNotFoundError):
+            target = os.readlink(entry)
+            if target.startswith(f"{directory}{os.sep}#") and target.endswith(" (deleted)"):
+                sizes.append(entry.stat().st_size)
+    return sum(sizes)
