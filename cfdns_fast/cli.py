@@ -203,14 +203,20 @@ def _convert(
     Each input is read for itself: its last line needs no newline. Files that Logpush writes to check a destination
     (DATE/test.txt.gz, ownership-challenge-….txt) are skipped; standard input never is.
 
-    An output file appears when it is complete, or not at all. A summary on standard error counts lines, events, blank
-    lines, problems (fields left out of events) and rejects (bytes that did not become an event), each by its code.
+    An output file changes only when everything is complete, rejects before events. It is replaced by renaming. Where
+    that is impossible (a file mounted into a container, another user's file in a sticky folder, a folder that cannot be
+    written) but the file can be written, its content is replaced in place at the end, which is not atomic. An output
+    that can be neither is reported before the conversion. Temporary files that killed runs left in the folder of an
+    output are removed.
+
+    A summary on standard error counts lines, events, blank lines, problems (fields left out of events) and rejects
+    (bytes that did not become an event), each by its code.
 
     \b
     Exit codes:
       0    done; also if the reader of the events stops reading (--rejects FILE is then not written)
-      1    an input could not be read to its end (what was read before is converted), or its shape is not known,
-           there are rejects with --strict, or the output could not be written
+      1    an input is missing, unreadable or could not be read to its end (what was read before is converted), or
+           its shape is not known; there are rejects with --strict; or an output could not be written
       2    wrong usage
       130  interrupted (143 by SIGTERM, 129 by SIGHUP); output files are as they were before
     """

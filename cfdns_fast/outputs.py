@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from .errors import CfdnsError
 from .files import GZIP_WBITS, zlib
-from .paths import STANDARD_STREAM, descriptor_of, reason_of
+from .paths import STANDARD_STREAM, descriptor_of, real_path, reason_of
 from .temporaries import Temporary
 
 __all__ = ["Output", "OutputFault", "publish_all"]
@@ -40,14 +40,14 @@ class OutputFault(CfdnsError):
 
 
 class Output:
-    """A destination of bytes: a regular file that changes only when the data is complete, or anything else, written directly.
+    """A destination of bytes: a file that changes only when the data is complete, or anything else, written directly.
 
     `open`, any number of `write`, `seal`, `publish`; `discard` at any time ends it and removes what was not published.
     Nothing happens before `open`, so that `discard` can be registered first.
 
-    A file is replaced by renaming a temporary file from its folder. Where its name cannot be renamed onto (a mounted
-    file, another user's file in a sticky folder, a folder that cannot be written) but the file can be written, `publish`
-    rewrites it in place, which is not atomic.
+    A file is replaced by renaming a temporary file of its folder. Where that is impossible (a mounted file, another
+    user's file in a sticky folder, a folder that cannot be written) but the file can be written, `publish` rewrites it
+    in place, which is not atomic.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class Output:
             raise self._fault(error) from error
 
     def publish(self) -> None:
-        """Replace or rewrite the file with the sealed data; raises OutputFault, after which `keep` can save the data."""
+        """Replace or rewrite the file with the sealed data; raises OutputFault: `keep` can then save the data."""
         if self._temporary is None:
             return
         failure = None
@@ -148,7 +148,7 @@ class Output:
             return getattr(buffer, "raw", buffer)
         if descriptor is not None:
             return os.fdopen(os.dup(descriptor), "wb", buffering=0)
-        self._target = os.path.realpath(self._path)
+        self._target = real_path(self._path)
         try:
             status = os.stat(self._target)
         except FileNotFoundError:
@@ -265,7 +265,7 @@ def _kept(output: Output) -> str:
 def _check_writable(path: str) -> None:
     """Raise OSError if an existing file cannot be written."""
     if not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
-        # Opening tells the reason. A file that can be written is not opened: programs that watch it would read it again.
+        # Opening tells the reason. A file that can be written is not opened: programs that watch it would read it.
         os.close(os.open(path, os.O_WRONLY))
 
 
@@ -274,7 +274,7 @@ def _can_be_replaced(path: str) -> bool:
     if sys.platform != "linux":
         return True
     try:
-        # Never removes a file: Linux checks the rights to remove it (sticky folder, immutable file), then that it is no folder.
+        # This never removes a file: Linux checks the right to remove the name first, then that it is a folder.
         os.rmdir(path)
     except OSError as error:
         if error.errno == errno.EPERM:

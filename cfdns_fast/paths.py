@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from .errors import CfdnsError
 
-__all__ = ["STANDARD_STREAM", "PathError", "check_outputs", "descriptor_of", "reason_of", "total_bytes"]
+__all__ = ["STANDARD_STREAM", "PathError", "check_outputs", "descriptor_of", "real_path", "reason_of", "total_bytes"]
 
 #: The name that means standard input, or standard output.
 STANDARD_STREAM = "-"
@@ -31,7 +31,7 @@ def check_outputs(inputs: Sequence[str], outputs: Sequence[str], *, mapping: str
             continue
         if not output:
             raise PathError("an output has an empty name")
-        target = os.path.realpath(output)
+        target = real_path(output)
         if os.path.isdir(target):
             raise PathError(f"{output}: is a directory")
         if output.endswith((os.sep, os.altsep or os.sep)):
@@ -79,7 +79,7 @@ def _identities(name: str, standard: int) -> set[tuple[object, ...]]:
     if descriptor is not None:
         keys.add(("descriptor", descriptor))
     elif status is None:
-        keys.add(("path", os.path.realpath(name)))
+        keys.add(("path", real_path(name)))
     if status is not None and (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
         keys.add(("inode", status.st_dev, status.st_ino))
     return keys
@@ -101,7 +101,7 @@ def _shown(text: str, name: str, standard: int) -> str:
 
 
 def _descriptor_of(name: str, standard: int) -> int | None:
-    """Return the open descriptor that a name of an input (`standard` is 0) or output (1) means, None if it is a path."""
+    """Return the descriptor that a name of an input (`standard` is 0) or output (1) means, None if it is a path."""
     if name == STANDARD_STREAM:
         return standard
     try:
@@ -131,7 +131,7 @@ def descriptor_of(path: str) -> int | None:
     for _ in range(40):  # as many as Linux follows
         # Its folder may be spelled in many ways, and be reached through links.
         folder, name = os.path.split(path)
-        named = _DESCRIPTOR.fullmatch(f"{os.path.realpath(folder)}/{name}")
+        named = _DESCRIPTOR.fullmatch(f"{real_path(folder)}/{name}")
         if named and named[1] not in (None, "self", "thread-self", str(os.getpid())):
             raise PathError(f"{path}: is a descriptor of another process")
         if named:
@@ -141,6 +141,15 @@ def descriptor_of(path: str) -> int | None:
         except (OSError, AttributeError):
             return None
     return None
+
+
+def real_path(path: str) -> str:
+    """Return the absolute path without symbolic links, as far as they can be read."""
+    try:
+        return os.path.realpath(path)
+    except OSError:
+        # A link in /proc of another user's process: lstat can see it, readlink cannot.
+        return os.path.abspath(path)
 
 
 def reason_of(error: OSError) -> str:

@@ -237,7 +237,7 @@ def _is_running(process: int, start: str) -> bool:
 
 
 def _start_of(process: int) -> str | None:
-    """Return when a process started, in ticks since the system's start; None if there is no such process or no /proc."""
+    """Return when a process started, in ticks since the system's start; None if /proc has no such process."""
     try:
         with open(f"/proc/{process}/stat", "rb") as file:
             content = file.read()

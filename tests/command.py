@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -39,13 +39,15 @@ def numbered(count: int, first: int = 0) -> list[str]:
 class Cli:
     """Runs the command in a directory of its own."""
 
+    prefix: ClassVar = ["-m", "cfdns_fast"]
+
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith(("CFDNS", "TQDM"))}
         self.environment["PYTHONPATH"] = ROOT
 
     def start(self, *arguments: str | bytes, **options: Any) -> subprocess.Popen[bytes]:
-        return self._start([sys.executable, "-m", "cfdns_fast", *arguments], **options)
+        return self._start([sys.executable, *self.prefix, *arguments], **options)
 
     def shell(self, command: str) -> subprocess.Popen[bytes]:
         """Start a shell in which ``$0`` is the interpreter."""

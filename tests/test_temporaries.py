@@ -92,9 +92,7 @@ def test_temporary_is_kept_after_a_failed_move(tmp_path: Path, kind: str) -> Non
     assert len(names(tmp_path)) == 2
 
 
-def test_temporary_is_copied_if_links_are_forbidden(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
+def test_temporary_is_copied_if_links_are_forbidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     def forbidden(*_: object, **__: object) -> None:
         raise PermissionError
 
