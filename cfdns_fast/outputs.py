@@ -166,7 +166,7 @@ class Output:
         raw = self._open_temporary(0o600)
         if self._in_place:
             os.close(os.open(self._target, os.O_WRONLY))
-        elif hasattr(os, "fchmod"):
+        elif sys.platform != "win32":
             with suppress(OSError):
                 os.fchown(raw.fileno(), status.st_uid, status.st_gid)
             os.fchmod(raw.fileno(), status.st_mode & 0o777)
@@ -284,6 +284,8 @@ def _can_be_replaced(path: str) -> bool:
 
 def _mount_of(path: str) -> bytes | None:
     """Return the id of the mount that a path leads to; None if /proc does not say."""
+    if sys.platform != "linux":
+        return None
     with suppress(OSError):
         descriptor = os.open(path, os.O_PATH)
         try:

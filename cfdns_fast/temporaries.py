@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import stat
+import sys
 from contextlib import suppress
 from typing import BinaryIO
 
-try:
+# Windows needs no locks: an open file can be neither renamed nor removed there.
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows, where an open file cannot be removed anyway
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["Temporary", "remove_dead"]
 
@@ -81,7 +81,7 @@ class Temporary:
                 return
         self._set_path()
         assert self._path is not None
-        if os.name == "nt":  # an open file cannot be renamed there
+        if sys.platform == "win32":
             self.file.close()
         os.replace(self._path, target)
         self._path = None
@@ -142,9 +142,10 @@ class Temporary:
         try:
             _lock(descriptor)
             self.copy_to(descriptor)
-            with suppress(OSError):
-                os.fchown(descriptor, status.st_uid, status.st_gid)
-            os.fchmod(descriptor, status.st_mode & 0o777)
+            if sys.platform != "win32":
+                with suppress(OSError):
+                    os.fchown(descriptor, status.st_uid, status.st_gid)
+                os.fchmod(descriptor, status.st_mode & 0o777)
             os.fsync(descriptor)
         except BaseException:
             os.close(descriptor)
@@ -177,7 +178,7 @@ def _is_dead(name: str) -> bool:
 
 
 def _remove_unlocked(path: str) -> bool:
-    if fcntl is None:
+    if sys.platform == "win32":
         os.unlink(path)
         return True
     descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -225,7 +226,7 @@ def _is_running(process: int, start: str) -> bool:
     known = _start_of(process)
     if known is not None:
         return known == start
-    if os.name == "nt":  # os.kill would end the process; an open file cannot be removed
+    if sys.platform == "win32":  # os.kill would end the process
         return False
     try:
         os.kill(process, 0)
@@ -248,10 +249,8 @@ def _start_of(process: int) -> str | None:
 
 
 def _lock(descriptor: int) -> bool:
-    if fcntl is None:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+    if sys.platform != "win32":
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    return False

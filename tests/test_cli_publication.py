@@ -177,7 +177,7 @@ def killed(cli: Cli) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="no O_TMPFILE")
-def test_convert_killed_leaves_dead_files_to_the_next_run(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_convert_after_a_killed_run(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only a file system without O_TMPFILE has them."""
     os.mkfifo(cli.directory / "fifo")
     cli.write("out", b"old")
