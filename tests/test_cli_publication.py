@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 from command import RECORD, Cli, Finished, query_names, records, temporary_bytes, wait_until
 
+from cfdns_fast.temporaries import _open_unnamed
+
 NOBODY = 65534
 #: The command as another user. A first run imports all modules: this Python may be where the user cannot read.
 AS_NOBODY = f"""
@@ -138,13 +140,15 @@ def test_convert_inputs_that_cannot_be_read(unprivileged: Cli) -> None:
     (unprivileged.directory / "foreign").symlink_to("/proc/1/cwd/in")
     run = unprivileged("convert", "-q", "secret", "nowhere", "good/x", "folder", "loop", "foreign", "good")
     assert (run.code, query_names(run.output)) == (1, ["www.example.com"])
+    # Some containers run all processes as one user.
+    reasons = ("Permission denied", "No such file or directory")
+    assert run.lines.pop() in [f"cfdns-fast: foreign: {reason}" for reason in reasons]
     assert run.lines == [
         "cfdns-fast: secret: Permission denied",
         "cfdns-fast: nowhere: No such file or directory",
         "cfdns-fast: good/x: Not a directory",
         "cfdns-fast: folder: Is a directory",
         "cfdns-fast: loop: Too many levels of symbolic links",
-        f"cfdns-fast: foreign: {'Permission denied' if os.path.exists('/proc/1') else 'No such file or directory'}",
     ]
 
 
@@ -178,7 +182,9 @@ def killed(cli: Cli) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="no O_TMPFILE")
 def test_convert_after_a_killed_run(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only a file system without O_TMPFILE has them."""
+    """It leaves a temporary file only where there is no O_TMPFILE, and the next run removes that file."""
+    if _open_unnamed(os.fspath(cli.directory), 0o600) is None:
+        pytest.skip("no O_TMPFILE on this file system")
     os.mkfifo(cli.directory / "fifo")
     cli.write("out", b"old")
     killed(cli)
