@@ -20,13 +20,14 @@ from .errors import CfdnsError, InputFormatError, MappingError
 from .files import InputFault, blocks_ahead
 from .mapping import DEFAULT_DATASET, is_path
 from .normalizer import MOST_RECORD_BYTES, USUAL_RECORD_BYTES, Normalizer
-from .outputs import Output, OutputFault
+from .outputs import Output, OutputFault, publish_all
 from .paths import STANDARD_STREAM, PathError, check_outputs, total_bytes
 from .plan import TIMESTAMP_UNITS
 from .report import Progress, Tally, reject_line, say
 from .results import Result
 from .shapes import INPUT_FORMATS, check_options
 from .streams import open_stream
+from .temporaries import remove_dead
 
 __all__ = ["main"]
 
@@ -35,6 +36,8 @@ _EXIT_DONE = 0
 _EXIT_FAILED = 1
 _EXIT_USAGE = 2
 _EXIT_SIGNAL = 128
+#: Unlike click's default, this does not test whether an existing file can be read.
+_PATH = click.Path(readable=False)
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -96,15 +99,21 @@ read for itself: its last line needs no newline. Files that Logpush writes to ch
 counted. They are recognised by what they hold, and by name (test.txt.gz, ownership-challenge-….txt) if they hold
 one short line that is no record.
 
-An output file appears when it is complete, or not at all. A summary on standard error counts lines, events, blank
-lines, problems (fields left out of events) and rejects (bytes that did not become an event), each by its code. It
-names skipped inputs, and columns of CSV and TSV that are not used.
+An output file changes only when everything is complete, rejects before events. It is replaced by renaming. Where
+that is impossible (a file mounted into a container, another user's file in a sticky folder, a folder that cannot be
+written) but the file can be written, its content is replaced in place at the end, which is not atomic. An output
+that can be neither is reported before the conversion. Temporary files that killed runs left in the folder of an
+output are removed.
+
+A summary on standard error counts lines, events, blank lines, problems (fields left out of events) and rejects
+(bytes that did not become an event), each by its code. It names skipped inputs, and columns of CSV and TSV that are
+not used.
 
 \b
 Exit codes:
   0    done; also if the reader of the events stops reading (--rejects FILE is then not written)
-  1    an input could not be read to its end (what was read before is converted), or its format is not known
-       or not read, there are rejects with --strict, or the output could not be written
+  1    an input is missing, unreadable or could not be read to its end (what was read before is converted), or its
+       format is not known or not read; there are rejects with --strict; or an output could not be written
   2    wrong usage
   130  interrupted (143 by SIGTERM, 129 by SIGHUP); output files are as they were before
 """
@@ -120,13 +129,13 @@ def _cli(context: click.Context) -> None:
 
 
 @_cli.command("convert", help=_CONVERT_HELP)
-@click.argument("inputs", metavar="[INPUT]...", nargs=-1, type=click.Path())
+@click.argument("inputs", metavar="[INPUT]...", nargs=-1, type=_PATH)
 @click.option(
     "-o",
     "--output",
     metavar="FILE",
     default=STANDARD_STREAM,
-    type=click.Path(),
+    type=_PATH,
     help="Write events here instead of standard output; compressed if the name ends in .gz.",
 )
 @click.option(
@@ -146,7 +155,7 @@ def _cli(context: click.Context) -> None:
 @click.option(
     "--rejects",
     metavar="FILE",
-    type=click.Path(),
+    type=_PATH,
     help="Write what did not become an event here, one JSON object a reject: input, line, byte_offset, byte_length, "
     "code and all its bytes as raw, or as raw_base64 if they are not UTF-8.",
 )
@@ -293,6 +302,7 @@ class _Conversion:
             try:
                 for output in outputs:
                     output.open()
+                self._remove_dead(outputs)
                 for name in inputs:
                     self._convert(name)
                 if not self._opened:
@@ -304,11 +314,15 @@ class _Conversion:
                 if self._events.broken_pipe:
                     return False
                 raise
-            # From here on all outputs are complete: better both than one.
+            # All outputs are complete: no signal may separate them. Rejects come first: events tell that a run is done.
             _ignore_signals()
-            for output in outputs:
-                output.publish()
+            publish_all(outputs[::-1])
         return True
+
+    def _remove_dead(self, outputs: Sequence[Output]) -> None:
+        for folder in dict.fromkeys(output.temporary_folder for output in outputs):
+            for path in [] if folder is None else remove_dead(folder):
+                self._progress.say(f"{path}: removed; a run that was killed left it")
 
     def _convert(self, name: str) -> None:
         stream = open_stream(self._normalizer, whole_rejects=self._rejects is not None, threads=self._threads)

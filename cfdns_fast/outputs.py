@@ -1,21 +1,22 @@
-"""Outputs that appear complete or not at all."""
+"""Outputs that change only when everything is complete."""
 
 from __future__ import annotations
 
 import errno
 import os
-import secrets
 import select
 import stat
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
 from .errors import CfdnsError
 from .files import GZIP_WBITS, zlib
-from .paths import STANDARD_STREAM, descriptor_of, reason_of
+from .paths import STANDARD_STREAM, descriptor_of, real_path, reason_of
+from .temporaries import Temporary
 
-__all__ = ["Output", "OutputFault"]
+__all__ = ["Output", "OutputFault", "publish_all"]
 
 #: On converted records level 2 is three times as fast as the usual 6 (362 against 111 MB/s) for 25 % more bytes.
 _GZIP_LEVEL = 2
@@ -39,10 +40,14 @@ class OutputFault(CfdnsError):
 
 
 class Output:
-    """Where bytes go: a regular file that appears complete or not at all, or anything else, written directly.
+    """A destination of bytes: a file that changes only when the data is complete, or anything else, written directly.
 
-    `open`, any number of `write`, `seal`, `publish`; `discard` at any time ends it without a trace of a file that was
-    not published. Nothing happens before `open`, so that `discard` can be arranged for first.
+    `open`, any number of `write`, `seal`, `publish`; `discard` at any time ends it and removes what was not published.
+    Nothing happens before `open`, so that `discard` can be registered first.
+
+    A file is replaced by renaming a temporary file of its folder. Where that is impossible (a mounted file, another
+    user's file in a sticky folder, a folder that cannot be written) but the file can be written, `publish` rewrites it
+    in place, which is not atomic.
 
     Parameters
     ----------
@@ -50,20 +55,34 @@ class Output:
         ``-`` is standard output. A name ending in ``.gz`` is written compressed, the same bytes for the same events.
         Symbolic links are followed. Names of open descriptors (``/dev/stdout``, ``/dev/fd/3``) mean those, at their
         position; FIFOs and devices are written as they are.
+
+    Attributes
+    ----------
+    name : str
+        The output in messages.
+    broken_pipe : bool
+        Whether the reader of the output has stopped reading.
     """
 
     def __init__(self, path: str) -> None:
         self.name = "stdout" if path == STANDARD_STREAM else path
-        self.broken_pipe = False  # its reader has gone
+        self.broken_pipe = False
         self._path = path
         self._raw: BinaryIO | None = None
         self._closes = True
-        self._temporary: str | None = None
+        self._temporary: Temporary | None = None
         self._target = ""
+        self._is_new = False
+        self._in_place = False
         self._compressor = zlib.compressobj(_GZIP_LEVEL, wbits=GZIP_WBITS) if path.lower().endswith(".gz") else None
 
+    @property
+    def temporary_folder(self) -> str | None:
+        """The folder of the temporary file; None if there is none."""
+        return None if self._temporary is None else self._temporary.folder
+
     def open(self) -> None:
-        """Prepare for writing; raises OutputFault."""
+        """Prepare for writing; raises OutputFault if it cannot be written or, as far as is known now, published."""
         try:
             self._raw = self._open()
         except OSError as error:
@@ -74,34 +93,49 @@ class Output:
         self._write(data if self._compressor is None else self._compressor.compress(data))
 
     def seal(self) -> None:
-        """Bring everything to disk, so that only the name is missing; raises OutputFault."""
+        """Complete the data and bring a file's data to disk; raises OutputFault."""
         if self._compressor is not None:
             self._write(self._compressor.flush())
         try:
             if self._temporary is not None:
-                assert self._raw is not None
-                os.fsync(self._raw.fileno())
-            self._close()
+                self._temporary.sync()
+            else:
+                self._close()
         except OSError as error:
             raise self._fault(error) from error
 
     def publish(self) -> None:
-        """Give a sealed file its name; raises OutputFault."""
-        if self._temporary is not None:
+        """Replace or rewrite the file with the sealed data; raises OutputFault: `keep` can then save the data."""
+        if self._temporary is None:
+            return
+        failure = None
+        if not self._in_place:
             try:
-                os.replace(self._temporary, self._target)
+                self._temporary.move_to(self._target, new=self._is_new)
             except OSError as error:
-                raise self._fault(error) from error
-            self._temporary = None
+                failure = error
+        if self._in_place or failure is not None:
+            self._rewrite(self._temporary, failure)
+        _sync_folder(os.path.dirname(self._target))
+        self.discard()
+
+    def keep(self) -> str | None:
+        """Return the path at which sealed data that could not be published is left; None if there is no such data.
+
+        Raises
+        ------
+        OSError
+            It could not be left anywhere.
+        """
+        return None if self._temporary is None else self._temporary.keep()
 
     def discard(self) -> None:
         """Close, and remove what was not published."""
         with suppress(OSError):
             self._close()
-        if self._temporary is not None:
-            with suppress(OSError):
-                os.unlink(self._temporary)
-            self._temporary = None
+        temporary, self._temporary = self._temporary, None
+        if temporary is not None:
+            temporary.discard()
 
     def _open(self) -> BinaryIO:
         descriptor = descriptor_of(self._path)
@@ -114,30 +148,66 @@ class Output:
             return getattr(buffer, "raw", buffer)
         if descriptor is not None:
             return os.fdopen(os.dup(descriptor), "wb", buffering=0)
-        target = os.path.realpath(self._path)
+        self._target = real_path(self._path)
         try:
-            status = os.stat(target)
+            status = os.stat(self._target)
         except FileNotFoundError:
-            return self._open_temporary(target, None)
-        if stat.S_ISREG(status.st_mode):
-            return self._open_temporary(target, status)
-        return os.fdopen(os.open(target, os.O_WRONLY), "wb", buffering=0)
-
-    def _open_temporary(self, target: str, existing: os.stat_result | None) -> BinaryIO:
-        # Replacing needs no right to the file itself, but whoever protected it does not expect it to change.
-        if existing is not None and not os.access(target, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        self._target = target
-        self._temporary = os.path.join(os.path.dirname(target), f".cfdns-fast-{secrets.token_hex(8)}.tmp")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        # A new file's mode is the umask's affair; one that replaces a private file is never more open than that.
-        descriptor = os.open(self._temporary, flags, 0o666 if existing is None else 0o600)
-        raw = os.fdopen(descriptor, "wb", buffering=0)
-        if existing is not None and hasattr(os, "fchmod"):
+            self._is_new = True
+            return self._open_temporary(0o666)
+        except PermissionError as error:
+            folder = os.path.dirname(self._target)
+            raise OutputFault(self.name, f"the folder {folder} cannot be searched ({reason_of(error)})") from error
+        if not stat.S_ISREG(status.st_mode):
+            return os.fdopen(os.open(self._target, os.O_WRONLY), "wb", buffering=0)
+        # Replacing needs no right to the file itself, but a protected file is not expected to change.
+        _check_writable(self._target)
+        self._in_place = not _can_be_replaced(self._target)
+        # A file that replaces a private one is never more open than that.
+        raw = self._open_temporary(0o600)
+        if self._in_place:
+            os.close(os.open(self._target, os.O_WRONLY))
+        elif sys.platform != "win32":
             with suppress(OSError):
-                os.fchown(descriptor, existing.st_uid, existing.st_gid)
-            os.fchmod(descriptor, existing.st_mode & 0o777)
+                os.fchown(raw.fileno(), status.st_uid, status.st_gid)
+            os.fchmod(raw.fileno(), status.st_mode & 0o777)
         return raw
+
+    def _open_temporary(self, mode: int) -> BinaryIO:
+        folder = os.path.dirname(self._target)
+        try:
+            return self._open_temporary_in(folder, mode)
+        except OSError as error:
+            reason = f"the folder {folder} cannot be written ({reason_of(error)})"
+            if self._is_new or error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise OutputFault(self.name, reason) from error
+        self._in_place = True
+        # Imported here: it takes longer than most of this package.
+        from tempfile import gettempdir
+
+        try:
+            return self._open_temporary_in(os.path.abspath(gettempdir()), mode)
+        except OSError as error:
+            reason += f", nor can the folder for temporary files ({error.strerror})"
+            raise OutputFault(self.name, reason) from error
+
+    def _open_temporary_in(self, folder: str, mode: int) -> BinaryIO:
+        self._temporary = Temporary(folder, mode)
+        self._temporary.open()
+        return self._temporary.file
+
+    def _rewrite(self, temporary: Temporary, failure: OSError | None) -> None:
+        try:
+            descriptor = os.open(self._target, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+        except OSError as error:
+            raise self._fault(failure or error) from error
+        try:
+            os.ftruncate(descriptor, 0)
+            temporary.copy_to(descriptor)
+            os.fsync(descriptor)
+        except OSError as error:
+            raise OutputFault(self.name, f"{reason_of(error)}, so the file is incomplete") from error
+        finally:
+            os.close(descriptor)
 
     def _write(self, data: bytes) -> None:
         assert self._raw is not None
@@ -160,3 +230,77 @@ class Output:
     def _fault(self, error: OSError) -> OutputFault:
         self.broken_pipe |= error.errno == errno.EPIPE
         return OutputFault(self.name, reason_of(error))
+
+
+def publish_all(outputs: Sequence[Output]) -> None:
+    """Publish sealed outputs in order; where one fails, its data and the data of the following ones are kept.
+
+    Raises
+    ------
+    OutputFault
+        One could not be published; the reason says where the data is and which outputs are published.
+    """
+    published: list[str] = []
+    for position, output in enumerate(outputs):
+        is_file = output.temporary_folder is not None
+        try:
+            output.publish()
+        except OutputFault as fault:
+            notes = [f"{fault.reason}; {_kept(output)}"]
+            rest = [other for other in outputs[position + 1 :] if other.temporary_folder is not None]
+            notes += [f"{other.name} is not published either; {_kept(other)}" for other in rest]
+            notes += [f"{name} is published" for name in published]
+            raise OutputFault(fault.name, "; ".join(notes)) from fault
+        if is_file:
+            published.append(output.name)
+
+
+def _kept(output: Output) -> str:
+    try:
+        return f"the complete data is kept in {output.keep()}"
+    except OSError as error:
+        return f"the data could not be kept ({reason_of(error)})"
+
+
+def _check_writable(path: str) -> None:
+    """Raise OSError if an existing file cannot be written."""
+    if not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        # Opening tells the reason. A file that can be written is not opened: programs that watch it would read it.
+        os.close(os.open(path, os.O_WRONLY))
+
+
+def _can_be_replaced(path: str) -> bool:
+    """Whether a file can be renamed onto an existing regular file; certain on Linux, assumed elsewhere."""
+    if sys.platform != "linux":
+        return True
+    try:
+        # This never removes a file: Linux checks the right to remove the name first, then that it is a folder.
+        os.rmdir(path)
+    except OSError as error:
+        if error.errno == errno.EPERM:
+            return False
+    return _mount_of(path) == _mount_of(os.path.dirname(path))
+
+
+def _mount_of(path: str) -> bytes | None:
+    """Return the id of the mount that a path leads to; None if /proc does not say."""
+    if sys.platform != "linux":
+        return None
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_PATH)
+        try:
+            with open(f"/proc/self/fdinfo/{descriptor}", "rb") as file:
+                return next((line for line in file if line.startswith(b"mnt_id:")), None)
+        finally:
+            os.close(descriptor)
+    return None
+
+
+def _sync_folder(folder: str) -> None:
+    """Bring a folder's names to disk where that is possible."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from .errors import CfdnsError
 
-__all__ = ["STANDARD_STREAM", "PathError", "check_outputs", "descriptor_of", "reason_of", "total_bytes"]
+__all__ = ["STANDARD_STREAM", "PathError", "check_outputs", "descriptor_of", "real_path", "reason_of", "total_bytes"]
 
 #: The name that means standard input, or standard output.
 STANDARD_STREAM = "-"
@@ -31,21 +31,30 @@ def check_outputs(inputs: Sequence[str], outputs: Sequence[str], *, mapping: str
             continue
         if not output:
             raise PathError("an output has an empty name")
-        target = os.path.realpath(output)
-        if os.path.isdir(target) or output.endswith((os.sep, os.altsep or os.sep)):
+        target = real_path(output)
+        if os.path.isdir(target):
             raise PathError(f"{output}: is a directory")
-        if not os.path.isdir(os.path.dirname(target)):
+        if output.endswith((os.sep, os.altsep or os.sep)):
+            raise PathError(f"{output}: names a directory")
+        if not _may_be_folder(os.path.dirname(target)):
             raise PathError(f"{output}: there is no directory {os.path.dirname(target)}")
     if "" in inputs:
         raise PathError("an input has an empty name")
-    taken = {key: f"the input {name}" for name in inputs for key in _identities(name, 0)}
+    taken = {key: _shown(f"the input {name}", name, 0) for name in inputs for key in _identities(name, 0)}
     if mapping is not None:
         taken.update(dict.fromkeys(_identities(mapping, 0), f"the mapping {mapping}"))
+    to_stdout = False
     for output in outputs:
         keys = _identities(output, 1)
+        if to_stdout and ("descriptor", 1) in keys:
+            raise PathError(
+                "two outputs would both go to standard output, where events go without -o; "
+                "name a file for one of them (-o events.ndjson)"
+            )
         for key in keys & taken.keys():
-            raise PathError(f"{output}: is the same file as {taken[key]}")
-        taken.update(dict.fromkeys(keys, f"the output {output}"))
+            raise PathError(f"{_shown(output, output, 1)}: is the same file as {taken[key]}")
+        taken.update(dict.fromkeys(keys, _shown(f"the output {output}", output, 1)))
+        to_stdout |= ("descriptor", 1) in keys
 
 
 def total_bytes(names: Sequence[str]) -> int | None:
@@ -65,19 +74,47 @@ def _identities(name: str, standard: int) -> set[tuple[object, ...]]:
     Devices have none of their own: a terminal, or /dev/null, is input and output at once.
     """
     keys: set[tuple[object, ...]] = set()
-    descriptor = standard if name == STANDARD_STREAM else descriptor_of(name)
+    descriptor = _descriptor_of(name, standard)
     status = status_of(name, standard)
     if descriptor is not None:
         keys.add(("descriptor", descriptor))
     elif status is None:
-        keys.add(("path", os.path.realpath(name)))
+        keys.add(("path", real_path(name)))
     if status is not None and (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
         keys.add(("inode", status.st_dev, status.st_ino))
     return keys
 
 
+def _may_be_folder(path: str) -> bool:
+    """Whether a path is a folder, or one that cannot be examined: opening the output reports the reason."""
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+
+
+def _shown(text: str, name: str, standard: int) -> str:
+    """Return `text`, or what the standard stream is called if `name` means it."""
+    return ("standard input", "standard output")[standard] if name == STANDARD_STREAM else text
+
+
+def _descriptor_of(name: str, standard: int) -> int | None:
+    """Return the descriptor that a name of an input (`standard` is 0) or output (1) means, None if it is a path."""
+    if name == STANDARD_STREAM:
+        return standard
+    try:
+        return descriptor_of(name)
+    except PathError:
+        # To read it, it can be opened again.
+        if standard == 0:
+            return None
+        raise
+
+
 def status_of(name: str, standard: int) -> os.stat_result | None:
-    descriptor = standard if name == STANDARD_STREAM else descriptor_of(name)
+    descriptor = _descriptor_of(name, standard)
     with suppress(OSError):
         return os.stat(name) if descriptor is None else os.fstat(descriptor)
     return None
@@ -94,7 +131,7 @@ def descriptor_of(path: str) -> int | None:
     for _ in range(40):  # as many as Linux follows
         # Its folder may be spelled in many ways, and be reached through links.
         folder, name = os.path.split(path)
-        named = _DESCRIPTOR.fullmatch(f"{os.path.realpath(folder)}/{name}")
+        named = _DESCRIPTOR.fullmatch(f"{real_path(folder)}/{name}")
         if named and named[1] not in (None, "self", "thread-self", str(os.getpid())):
             raise PathError(f"{path}: is a descriptor of another process")
         if named:
@@ -104,6 +141,15 @@ def descriptor_of(path: str) -> int | None:
         except (OSError, AttributeError):
             return None
     return None
+
+
+def real_path(path: str) -> str:
+    """Return the absolute path without symbolic links, as far as they can be read."""
+    try:
+        return os.path.realpath(path)
+    except OSError:
+        # A link in /proc of another user's process: lstat can see it, readlink cannot.
+        return os.path.abspath(path)
 
 
 def reason_of(error: OSError) -> str:

@@ -8,8 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -38,13 +39,15 @@ def numbered(count: int, first: int = 0) -> list[str]:
 class Cli:
     """Runs the command in a directory of its own."""
 
+    prefix: ClassVar = ["-m", "cfdns_fast"]
+
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith(("CFDNS", "TQDM"))}
         self.environment["PYTHONPATH"] = ROOT
 
     def start(self, *arguments: str | bytes, **options: Any) -> subprocess.Popen[bytes]:
-        return self._start([sys.executable, "-m", "cfdns_fast", *arguments], **options)
+        return self._start([sys.executable, *self.prefix, *arguments], **options)
 
     def shell(self, command: str) -> subprocess.Popen[bytes]:
         """Start a shell in which ``$0`` is the interpreter."""
@@ -88,3 +91,15 @@ def wait_until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline_s
         time.sleep(0.01)
+
+
+def temporary_bytes(process: subprocess.Popen[bytes], directory: Path) -> int:
+    """Return the size of the temporary files of a process in a directory, with or without a name."""
+    sizes = [path.stat().st_size for path in directory.glob(".cfdns-fast-*")]
+    folder = Path(f"/proc/{process.pid}/fd")
+    for entry in folder.iterdir() if folder.exists() else ():
+        with suppress(FileNotFoundError):
+            target = os.readlink(entry)
+            if target.startswith(f"{directory}{os.sep}#") and target.endswith(" (deleted)"):
+                sizes.append(entry.stat().st_size)
+    return sum(sizes)

@@ -70,7 +70,7 @@ def test_convert_when_an_output_is_an_input_then_wrong_usage_and_nothing_touched
         assert (run.code, run.lines) == (2, [f"cfdns-fast: {name}: is the same file as the input in"])
     with open(path, "rb") as file:
         run = cli("convert", "-o", "in", stdin=file)
-    assert (run.code, run.lines) == (2, ["cfdns-fast: in: is the same file as the input -"])
+    assert (run.code, run.lines) == (2, ["cfdns-fast: in: is the same file as standard input"])
     assert path.read_bytes() == RECORD
     assert cli.names() == ["hard", "in", "soft"]
 
@@ -80,13 +80,16 @@ def test_convert_when_stdout_is_an_input_then_wrong_usage(cli: Cli) -> None:
     path = cli.write("in", RECORD)
     with open(path, "ab") as file:
         run = cli("convert", "in", stdout=file)
-    assert (run.code, run.lines) == (2, ["cfdns-fast: -: is the same file as the input in"])
+    assert (run.code, run.lines) == (2, ["cfdns-fast: standard output: is the same file as the input in"])
     assert path.read_bytes() == RECORD
 
 
 def test_convert_when_rejects_and_output_are_one_then_wrong_usage(cli: Cli) -> None:
     assert cli("convert", "-o", "out", "--rejects", "./out").code == 2
-    assert cli("convert", "--rejects", "-").code == 2
+    for arguments in (["--rejects", "-"], ["--rejects", "-", "-o", "-"]):
+        run = cli("convert", *arguments)
+        assert (run.code, len(run.lines)) == (2, 1)
+        assert run.lines[0].startswith("cfdns-fast: two outputs would both go to standard output")
     assert cli.names() == []
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from unittest.mock import patch
 
 import pytest
-from command import RECORD, Cli, Finished, needs_posix, records, wait_until
+from command import RECORD, Cli, Finished, needs_posix, records, temporary_bytes, wait_until
 
 import cfdns_fast.cli as cli_module
 
@@ -38,7 +38,7 @@ def test_convert_when_signalled_then_old_output_one_line_and_128_more(
     with open(cli.directory / "fifo", "wb") as writer:
         writer.write(records(2000) + b"x\n")
         writer.flush()
-        wait_until(lambda: any(path.stat().st_size for path in cli.directory.glob(".cfdns-fast-*")))
+        wait_until(lambda: temporary_bytes(process, cli.directory))
         process.send_signal(number)
         run = Finished(process)
     assert (run.code, run.lines) == (code, [line])

@@ -16,6 +16,13 @@ LINES = b"".join(b'{"n":%d}\n' % number for number in range(20_000))
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="POSIX file kinds and permissions")
 
 
+@pytest.fixture(autouse=True, params=["unnamed", "named"])
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each test with temporary files without a name, where the system has them, and with named ones."""
+    if request.param == "named":
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+
+
 def written(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
@@ -103,7 +110,8 @@ def test_output_when_target_is_private_then_its_temporary_file_is_private_too(tm
     path.chmod(0o600)
     output = Output(os.fspath(path))
     output.open()
-    assert {stat.S_IMODE(entry.stat().st_mode) for entry in tmp_path.iterdir()} == {0o600}
+    assert output._raw is not None
+    assert stat.S_IMODE(os.fstat(output._raw.fileno()).st_mode) == 0o600
     output.discard()
 
 
@@ -163,3 +171,15 @@ def test_output_when_disk_is_full_then_fault_names_it() -> None:
 def test_output_when_descriptor_is_not_open_then_fault() -> None:
     with pytest.raises(OutputFault, match="Bad file descriptor"):
         Output("/dev/fd/987").open()
+
+
+@needs_posix
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("loop", "Too many levels of symbolic links"), ("n" * 300, "File name too long")],
+    ids=["loop", "long"],
+)
+def test_output_with_a_name_that_cannot_be(tmp_path: Path, name: str, reason: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OutputFault, match=reason):
+        Output(os.fspath(tmp_path / name)).open()

@@ -52,7 +52,8 @@ def test_check_outputs_when_both_outputs_are_one_then_refused(tmp_path: Path) ->
     output = tmp_path / "out"
     for rejects in (output, tmp_path / "link"):
         assert conflict(["-"], [output, rejects]) == f"{rejects}: is the same file as the output {output}"
-    assert conflict([tmp_path / "in"], ["-", "-"]) == "-: is the same file as the output -"
+    text = conflict([tmp_path / "in"], ["-", "-"])
+    assert text is not None and text.startswith("two outputs would both go to standard output")
 
 
 def test_check_outputs_when_missing_input_is_the_output_then_refused(tmp_path: Path) -> None:
@@ -74,5 +75,27 @@ def test_check_outputs_when_fifo_is_input_and_output_then_refused(tmp_path: Path
 def test_check_outputs_when_there_is_no_place_for_the_file_then_refused(tmp_path: Path) -> None:
     missing = tmp_path / "nowhere"
     assert conflict(["-"], [tmp_path]) == f"{tmp_path}: is a directory"
-    assert conflict(["-"], [f"{missing}{os.sep}"]) == f"{missing}{os.sep}: is a directory"
+    assert conflict(["-"], [f"{missing}{os.sep}"]) == f"{missing}{os.sep}: names a directory"
     assert conflict(["-"], [missing / "out"]) == f"{missing / 'out'}: there is no directory {missing}"
+
+
+@needs_posix
+def test_check_outputs_when_stdout_is_input_and_output() -> None:
+    """An input may have the descriptor's number too: the message names it."""
+    assert conflict(["/dev/fd/1"], ["-"]) == "standard output: is the same file as the input /dev/fd/1"
+
+
+@needs_posix
+def test_check_outputs_of_a_loop_or_a_long_name(tmp_path: Path) -> None:
+    """They are no wrong usage: opening the output reports them."""
+    (tmp_path / "loop").symlink_to("loop")
+    assert conflict(["-"], [tmp_path / "loop"]) is None
+    assert conflict(["-"], [tmp_path / ("n" * 300)]) is None
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="names of descriptors as Linux has them")
+def test_check_outputs_of_a_foreign_input(tmp_path: Path) -> None:
+    """A descriptor of another process can be read, but not be written."""
+    name = f"/proc/{os.getppid()}/fd/0"
+    assert conflict([name], [tmp_path / "out"]) is None
+    assert conflict([tmp_path / "in"], [name]) == f"{name}: is a descriptor of another process"
