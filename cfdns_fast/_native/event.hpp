@@ -375,7 +375,8 @@ class Event {
     while (name.size_bytes != 0 && name.end()[-1] == '.') --name.size_bytes;
     Slice whole = reading.has(Reading::keeps_dots) ? text : name;
     set_any_text(reading.slot, whole, plain);
-    if (reading.flags >= Reading::keeps_root) change_name(reading, text, plain);
+    const bool may_change = reading.flags >= Reading::keeps_root;
+    if (may_change && !(plain && name.size_bytes != 0 && is_printable(whole))) change_name(reading, text);
     NameParts parts;
     bool is_split = reading.has(Reading::wants_parts) && name.size_bytes != 0 && !is_ip(name);
     if (is_split) parts = plan_.suffixes->split(name, plain);
@@ -385,11 +386,11 @@ class Event {
   }
 
   // What few mappings ask for, after the name is set.
-  CFDNS_APART void change_name(const Reading& reading, Slice text, bool plain) {
+  CFDNS_APART void change_name(const Reading& reading, Slice text) {
     const bool is_root = text.size_bytes == 1 && *text.data == '.';
-    if (reading.has(Reading::keeps_root) && is_root) set_text(reading.slot, text, plain);
+    if (reading.has(Reading::keeps_root) && is_root) set_text(reading.slot, text, false);
     const Value& name = values[reading.slot];
-    if (!reading.has(Reading::escapes) || name.type == ValueType::absent || (plain && is_printable(name.text))) return;
+    if (!reading.has(Reading::escapes) || name.type == ValueType::absent) return;
     set_text(reading.slot, escape_name(name.text, new_text()), false);
   }
 
