@@ -19,10 +19,10 @@ from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
 from cfdns_fast._cpp cimport (
-    ArrowArray, ArrowBatch, Batch, BatchState, CArrowPlan, CPlan, CReject, CSuffixTable, Cursor, DictBuilder, DictPlaces,
-    DocumentSplitter, Engine, Event, Found, Leftovers, Members, OutputRoom, ParallelNdjson, PyGC_Disable, PyGC_Enable, Reach,
-    ShortTexts, Slice, TimestampUnit, Turn, ask_for_huge_pages, broken_place, c_active_kernel, c_available_kernels,
-    cfdns_engine_error, lines_place, skip_brackets, string_view,
+    ArrowArray, ArrowBatch, Batch, BatchState, CArrowPlan, CPlan, CReject, CRejectList, CSuffixTable, Cursor, DictBuilder,
+    DictPlaces, DocumentSplitter, Engine, Event, Found, Leftovers, Members, OutputRoom, ParallelNdjson, PyGC_Disable,
+    PyGC_Enable, Reach, RejectCode, ShortTexts, Slice, TimestampUnit, Turn, ask_for_huge_pages, broken_place, c_active_kernel, c_available_kernels,
+    cfdns_engine_error, lines_place, max_byte_length, skip_brackets, string_view,
 )
 
 import json
@@ -42,8 +42,8 @@ BROKEN_LINE_PLACE = BROKEN_PLACE | LINES_PLACE
 
 
 include "_buffers.pxi"
-include "_rejects.pxi"
 include "_plan_parts.pxi"
+include "_rejects.pxi"
 include "_look_into.pxi"
 
 
@@ -229,7 +229,7 @@ cdef class Plan:
                 capacity_bytes = capacity_bytes + capacity_bytes // 2 + batch.get().wanted_bytes
                 _resize(&output, capacity_bytes)
             if state == BatchState.refused:
-                raise RecordError(*_reject_fields(batch.get().rejects.back()))
+                raise RecordError(*_reject_fields(batch.get().rejects.at(batch.get().rejects.size() - 1)))
             self._cut_output(&output, input.size_bytes, capacity_bytes, batch.get().written_bytes)
             result = self._result(<object>output, cursor.get().events, cursor.get().blank, batch.get().rejects,
                                   cursor.get().event.problems, lines_before, bytes_before)
@@ -257,7 +257,7 @@ cdef class Plan:
             with nogil:
                 batch.get().run(threads, memory, capacity_bytes)
             if raise_on_reject and batch.get().rejects.size() != 0:
-                raise RecordError(*_reject_fields(batch.get().rejects.front()))
+                raise RecordError(*_reject_fields(batch.get().rejects.at(0)))
             if batch.get().written_bytes > capacity_bytes:
                 capacity_bytes = batch.get().written_bytes
                 _resize(&output, capacity_bytes)
@@ -286,10 +286,10 @@ cdef class Plan:
             return 0
         return _resize(output, used_bytes)
 
-    cdef object _result(self, output, uint64_t events, uint64_t blank, vector[CReject]& rejects,
+    cdef object _result(self, output, uint64_t events, uint64_t blank, CRejectList& rejects,
                         const vector[uint64_t]& problems, uint64_t lines_before, uint64_t bytes_before):
         return Result(
-            output, events, blank, _new_rejects(rejects, lines_before, bytes_before), self._problems(problems)
+            output, events, blank, _taken_rejects(rejects, lines_before, bytes_before), self._problems(problems)
         )
 
     def to_arrow(self, data, take, *, bint raise_on_reject=False, size_t threads=1, bint document=False):
@@ -310,7 +310,7 @@ cdef class Plan:
             with nogil:
                 batch.get().run(threads, document)
             if raise_on_reject and batch.get().rejects.size() != 0:
-                raise RecordError(*_reject_fields(batch.get().rejects.front()))
+                raise RecordError(*_reject_fields(batch.get().rejects.at(0)))
             batch.get().hand_over(array)
             output = take(<uintptr_t>&array)
             return self._result(output, batch.get().events, batch.get().blank, batch.get().rejects,
