@@ -12,6 +12,7 @@ cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
+from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdint cimport uint64_t, uintptr_t
 from libcpp cimport bool as cbool
 from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
@@ -22,7 +23,7 @@ from cfdns_fast._cpp cimport (
     ArrowArray, ArrowBatch, Batch, BatchState, CArrowPlan, CPlan, CReject, CRejectList, CSuffixTable, Cursor, DictBuilder,
     DictPlaces, DocumentSplitter, Engine, Event, Found, Leftovers, Members, OutputRoom, ParallelNdjson, PyGC_Disable,
     PyGC_Enable, Reach, RejectCode, ShortTexts, Slice, TimestampUnit, Turn, ask_for_huge_pages, broken_place, c_active_kernel, c_available_kernels,
-    cfdns_engine_error, lines_place, max_byte_length, skip_brackets, string_view,
+    can_throw, cfdns_engine_error, lines_place, max_byte_length, skip_brackets, string_view,
 )
 
 import json
@@ -75,6 +76,7 @@ cdef class Plan:
         cdef bytes text
         cdef bytes json_key
         cdef bytes plain_text
+        _check_memory()
         self.columns = columns
         self.arrow = _arrow_plan(columns)
         self.engine = make_shared[Engine]()
@@ -189,6 +191,7 @@ cdef class Plan:
                         uint64_t lines_before, uint64_t bytes_before, size_t threads, int place=-1):
         cdef Py_buffer view
         cdef Slice input
+        _check_memory()
         _get_buffer(data, &view)
         try:
             input.data = <const char*>view.buf
@@ -302,6 +305,7 @@ cdef class Plan:
         cdef ArrowArray array
         cdef unique_ptr[ArrowBatch] batch
         array.release = NULL
+        _check_memory()
         _get_buffer(data, &view)
         try:
             input.data = <const char*>view.buf
@@ -348,6 +352,7 @@ cdef class Plan:
         cdef unique_ptr[Cursor] cursor
         cdef Turn turn
         cdef Slice input
+        _check_memory()
         _get_buffer(data, &view)
         try:
             cursor = self.engine.get().borrow()

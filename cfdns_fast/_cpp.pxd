@@ -64,6 +64,10 @@ cdef extern from "cfdns_fast/_dicts.hpp" namespace "cfdns":
         PyObject* build(const Event&, Slice, cbool, ShortTexts*, PyObject*, Leftovers*) except NULL
 
 
+cdef extern from "cfdns_fast/_native/can_throw.hpp" namespace "cfdns" nogil:
+    cbool can_throw()
+
+
 cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
     cdef cppclass Slice:
         Slice()

@@ -23,6 +23,7 @@ cdef class EventIterator:
     cdef ShortTexts short_texts
     cdef bint raise_on_reject
     cdef bint running  # or failed
+    cdef long thread  # the last one that asked for an event
     cdef RejectBuilder refused
     # The last two events, which a later one is made of if nobody else has them any more: in a loop, the last one still has
     # a name when the next is asked for.
@@ -32,6 +33,7 @@ cdef class EventIterator:
 
     def __cinit__(self, Plan plan not None, data, bint raise_on_reject, bint document):
         cdef Slice input
+        _check_memory()
         self.plan = plan
         self.engine = plan.engine
         # Whatever is not bytes may change or vanish before the iterator is done.
@@ -64,8 +66,13 @@ cdef class EventIterator:
     cdef object advance(self, bint reuse_events):
         cdef Cursor* cursor = self.cursor.get()
         cdef Turn turn
+        cdef long thread
         if self.running:
             raise ValueError("iterator is already running, or has failed")
+        thread = PyThread_get_thread_ident()
+        if thread != self.thread:
+            _check_memory()
+            self.thread = thread
         # It stays so if memory runs out: the record at hand is lost then, and going on would hide that.
         self.running = True
         while True:

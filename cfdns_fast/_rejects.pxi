@@ -1,6 +1,7 @@
 # Rejects as Python sees them; part of _core.pyx.
 
 import operator
+import sys
 from collections.abc import Sequence
 
 from cpython.object cimport PyObject_GenericSetAttr
@@ -42,6 +43,9 @@ cdef class RejectBuilder:
     """Rejects that are collected one by one; `rejects` gives those collected so far."""
 
     cdef CRejectList collected
+
+    def __cinit__(self):
+        _check_memory()
 
     def add(self, reject):
         """Add a copy of a Reject."""
@@ -122,11 +126,11 @@ cdef class Rejects:
                 found[_REJECT_CODES[i]] = counts[i]
         return found
 
-    def count(self, value):
+    def count(self, value, /):
         """Return how many times a reject occurs."""
         return sum(reject == value for reject in self)
 
-    def index(self, value, start=0, stop=None):
+    def index(self, value, start=0, stop=sys.maxsize, /):
         """Return the index of the first such reject from `start` to `stop`; ValueError if there is none."""
         for i in range(*slice(start, stop).indices(self.size)):
             if self._at(i) == value:
