@@ -5,6 +5,7 @@
 
 from typing import TYPE_CHECKING
 
+from ._core import Rejects
 from .errors import CfdnsError, EngineError, InputFormatError, MappingError, RecordError
 from .normalizer import Normalizer, parse
 from .results import Reject, Result
@@ -19,6 +20,7 @@ __all__ = [
     "Normalizer",
     "RecordError",
     "Reject",
+    "Rejects",
     "Result",
     "parse",
     "split_domain",

@@ -33,6 +33,13 @@ cdef extern from *:
     void _release "Py_XDECREF"(PyObject*)
 
 
+# First of all in what calls C++ that may throw.
+cdef int _check_memory() except -1:
+    if not can_throw():
+        raise MemoryError
+    return 0
+
+
 cdef int _get_buffer(object data, Py_buffer* view) except -1:
     if isinstance(data, str):
         raise TypeError("data must be bytes-like, not str: encode it first, for example data.encode('utf-8')")

@@ -12,6 +12,7 @@ cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
+from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdint cimport uint64_t, uintptr_t
 from libcpp cimport bool as cbool
 from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
@@ -19,10 +20,10 @@ from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
 from cfdns_fast._cpp cimport (
-    ArrowArray, ArrowBatch, Batch, BatchState, CArrowPlan, CPlan, CReject, CSuffixTable, Cursor, DictBuilder, DictPlaces,
-    DocumentSplitter, Engine, Event, Found, Leftovers, Members, OutputRoom, ParallelNdjson, PyGC_Disable, PyGC_Enable, Reach,
-    ShortTexts, Slice, TimestampUnit, Turn, ask_for_huge_pages, broken_place, c_active_kernel, c_available_kernels,
-    cfdns_engine_error, lines_place, skip_brackets, string_view,
+    ArrowArray, ArrowBatch, Batch, BatchState, CArrowPlan, CPlan, CReject, CRejectList, CSuffixTable, Cursor, DictBuilder,
+    DictPlaces, DocumentSplitter, Engine, Event, Found, Leftovers, Members, OutputRoom, ParallelNdjson, PyGC_Disable,
+    PyGC_Enable, Reach, RejectCode, ShortTexts, Slice, TimestampUnit, Turn, ask_for_huge_pages, broken_place, c_active_kernel, c_available_kernels,
+    can_throw, cfdns_engine_error, lines_place, max_byte_length, skip_brackets, string_view,
 )
 
 import json
@@ -45,8 +46,8 @@ BROKEN_LINE_PLACE = BROKEN_PLACE | LINES_PLACE
 
 include "_buffers.pxi"
 include "_first_look.pxi"
-include "_rejects.pxi"
 include "_plan_parts.pxi"
+include "_rejects.pxi"
 include "_look_into.pxi"
 
 
@@ -78,6 +79,7 @@ cdef class Plan:
         cdef bytes text
         cdef bytes json_key
         cdef bytes plain_text
+        _check_memory()
         self.columns = columns
         self.arrow = _arrow_plan(columns)
         self.engine = make_shared[Engine]()
@@ -194,6 +196,7 @@ cdef class Plan:
                         uint64_t lines_before, uint64_t bytes_before, size_t threads, int place=-1):
         cdef Py_buffer view
         cdef Slice input
+        _check_memory()
         _get_buffer(data, &view)
         try:
             input.data = <const char*>view.buf
@@ -234,7 +237,7 @@ cdef class Plan:
                 capacity_bytes = capacity_bytes + capacity_bytes // 2 + batch.get().wanted_bytes
                 _resize(&output, capacity_bytes)
             if state == BatchState.refused:
-                raise RecordError(*_reject_fields(batch.get().rejects.back()))
+                raise RecordError(*_reject_fields(batch.get().rejects.at(batch.get().rejects.size() - 1)))
             self._cut_output(&output, input.size_bytes, capacity_bytes, batch.get().written_bytes)
             result = self._result(<object>output, cursor.get().events, cursor.get().blank, batch.get().rejects,
                                   cursor.get().event.problems, lines_before, bytes_before)
@@ -262,7 +265,7 @@ cdef class Plan:
             with nogil:
                 batch.get().run(threads, memory, capacity_bytes)
             if raise_on_reject and batch.get().rejects.size() != 0:
-                raise RecordError(*_reject_fields(batch.get().rejects.front()))
+                raise RecordError(*_reject_fields(batch.get().rejects.at(0)))
             if batch.get().written_bytes > capacity_bytes:
                 capacity_bytes = batch.get().written_bytes
                 _resize(&output, capacity_bytes)
@@ -291,10 +294,10 @@ cdef class Plan:
             return 0
         return _resize(output, used_bytes)
 
-    cdef object _result(self, output, uint64_t events, uint64_t blank, vector[CReject]& rejects,
+    cdef object _result(self, output, uint64_t events, uint64_t blank, CRejectList& rejects,
                         const vector[uint64_t]& problems, uint64_t lines_before, uint64_t bytes_before):
         return Result(
-            output, events, blank, _new_rejects(rejects, lines_before, bytes_before), self._problems(problems)
+            output, events, blank, _taken_rejects(rejects, lines_before, bytes_before), self._problems(problems)
         )
 
     def to_arrow(self, data, take, *, bint raise_on_reject=False, size_t threads=1, bint document=False):
@@ -307,6 +310,7 @@ cdef class Plan:
         cdef ArrowArray array
         cdef unique_ptr[ArrowBatch] batch
         array.release = NULL
+        _check_memory()
         _get_buffer(data, &view)
         try:
             input.data = <const char*>view.buf
@@ -315,7 +319,7 @@ cdef class Plan:
             with nogil:
                 batch.get().run(threads, document)
             if raise_on_reject and batch.get().rejects.size() != 0:
-                raise RecordError(*_reject_fields(batch.get().rejects.front()))
+                raise RecordError(*_reject_fields(batch.get().rejects.at(0)))
             batch.get().hand_over(array)
             output = take(<uintptr_t>&array)
             return self._result(output, batch.get().events, batch.get().blank, batch.get().rejects,
@@ -353,6 +357,7 @@ cdef class Plan:
         cdef unique_ptr[Cursor] cursor
         cdef Turn turn
         cdef Slice input
+        _check_memory()
         _get_buffer(data, &view)
         try:
             cursor = self.engine.get().borrow()

@@ -64,6 +64,10 @@ cdef extern from "cfdns_fast/_dicts.hpp" namespace "cfdns":
         PyObject* build(const Event&, Slice, cbool, ShortTexts*, PyObject*, Leftovers*) except NULL
 
 
+cdef extern from "cfdns_fast/_native/can_throw.hpp" namespace "cfdns" nogil:
+    cbool can_throw()
+
+
 cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
     cdef cppclass Slice:
         Slice()
@@ -73,6 +77,9 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
     cdef cppclass string_view "std::string_view":
         string_view()
         string_view(const char*, size_t)
+        const char* data()
+        size_t size()
+        cbool operator!=(const string_view&)
 
     cdef cppclass CSuffixTable "cfdns::SuffixTable":
         CSuffixTable(string_view) except +cfdns_raise
@@ -118,7 +125,14 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         uint64_t byte_offset
         uint64_t byte_length
         RejectCode code
-        string raw
+        string_view raw
+
+    const uint64_t max_byte_length "cfdns::RejectList::max_byte_length"
+
+    cdef cppclass CRejectList "cfdns::RejectList":
+        size_t size()
+        void add(const CReject&) except +cfdns_raise
+        CReject at(size_t)
 
     cdef enum class Turn(uint8_t):
         event
@@ -149,7 +163,7 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         BatchState run(const CPlan&, char*, size_t, cbool) except +cfdns_raise
         size_t written_bytes
         size_t wanted_bytes
-        vector[CReject] rejects
+        CRejectList rejects
 
     void ask_for_huge_pages(void*, size_t)
 
@@ -179,7 +193,7 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         uint64_t newlines
         uint64_t consumed_bytes
         cbool mid_line
-        vector[CReject] rejects
+        CRejectList rejects
         vector[uint64_t] problems
 
         @staticmethod
@@ -240,5 +254,5 @@ cdef extern from "cfdns_fast/_native/arrow_batch.hpp" namespace "cfdns" nogil:
         void hand_over(ArrowArray&) except +cfdns_raise
         uint64_t events
         uint64_t blank
-        vector[CReject] rejects
+        CRejectList rejects
         vector[uint64_t] problems

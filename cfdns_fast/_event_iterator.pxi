@@ -6,7 +6,7 @@ cdef class EventIterator:
     Attributes
     ----------
     events, blank : int
-    rejects : tuple of Reject
+    rejects : Rejects
     problems : dict[str, int]
         As in `Result`; true for what was consumed so far, final at the end.
 
@@ -23,7 +23,8 @@ cdef class EventIterator:
     cdef ShortTexts short_texts
     cdef bint raise_on_reject
     cdef bint running  # or failed
-    cdef list refused
+    cdef long thread  # the last one that asked for an event
+    cdef RejectBuilder refused
     # The last two events, which a later one is made of if nobody else has them any more: in a loop, the last one still has
     # a name when the next is asked for.
     cdef object last
@@ -32,12 +33,13 @@ cdef class EventIterator:
 
     def __cinit__(self, Plan plan not None, data, bint raise_on_reject, bint document):
         cdef Slice input
+        _check_memory()
         self.plan = plan
         self.engine = plan.engine
         # Whatever is not bytes may change or vanish before the iterator is done.
         self.data = data if type(data) is bytes else first_bytes(data, <size_t>-1)
         self.raise_on_reject = raise_on_reject
-        self.refused = []
+        self.refused = RejectBuilder()
         self.cursor = self.engine.get().borrow()
         input = _slice(self.data)
         self.cursor.get().start(input, True, False, _RAW_LIMIT_BYTES)
@@ -64,8 +66,13 @@ cdef class EventIterator:
     cdef object advance(self, bint reuse_events):
         cdef Cursor* cursor = self.cursor.get()
         cdef Turn turn
+        cdef long thread
         if self.running:
             raise ValueError("iterator is already running, or has failed")
+        thread = PyThread_get_thread_ident()
+        if thread != self.thread:
+            _check_memory()
+            self.thread = thread
         # It stays so if memory runs out: the record at hand is lost then, and going on would hide that.
         self.running = True
         while True:
@@ -89,7 +96,7 @@ cdef class EventIterator:
                 self.last_but_one = None
                 self.last = None
                 return None
-            self.refused.append(_new_reject(cursor.reject))
+            self.refused._add(cursor.reject)
             if self.raise_on_reject:
                 error = RecordError(*_reject_fields(cursor.reject))
                 self.running = False
@@ -107,8 +114,7 @@ cdef class EventIterator:
 
     @property
     def rejects(self):
-        with cython.critical_section(self):
-            return tuple(self.refused)
+        return self.refused.rejects()
 
     @property
     def problems(self):

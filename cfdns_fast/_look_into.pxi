@@ -11,6 +11,7 @@ cdef tuple _look_into(shared_ptr[Engine] engine, data, size_t line_bytes, bint f
     cdef const char* line_end
     cdef cbool is_wrapper = False
     cdef Found found
+    _check_memory()
     _get_buffer(data, &view)
     try:
         splitter.reset(new DocumentSplitter(engine.get().plan, engine.get().delimiter()))

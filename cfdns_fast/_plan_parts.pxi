@@ -23,6 +23,7 @@ cdef class SuffixTable:
     cdef shared_ptr[CSuffixTable] table
 
     def __cinit__(self, bytes node_flags, list edges, list folds):
+        _check_memory()
         self.table = make_shared[CSuffixTable](_view(node_flags))
         for parent, label, child in edges:
             self.table.get().add_edge(parent, _slice(label), child)

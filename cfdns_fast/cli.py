@@ -23,7 +23,7 @@ from .normalizer import MOST_RECORD_BYTES, USUAL_RECORD_BYTES, Normalizer
 from .outputs import Output, OutputFault, publish_all
 from .paths import STANDARD_STREAM, PathError, check_outputs, total_bytes
 from .plan import TIMESTAMP_UNITS
-from .report import Progress, Tally, reject_line, say
+from .report import Progress, Tally, reject_lines, say
 from .results import Result
 from .shapes import INPUT_FORMATS, check_options
 from .streams import open_stream
@@ -355,7 +355,8 @@ class _Conversion:
     def _take(self, name: str, result: Result[bytes]) -> None:
         self._events.write(result.output)
         if self._rejects is not None:
-            self._rejects.write(b"".join(reject_line(name, reject) for reject in result.rejects))
+            for piece in reject_lines(name, result.rejects):
+                self._rejects.write(piece)
         self.tally.add(name, result)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING, Any
 
+from ._core import RejectBuilder, Rejects
 from .csv_rows import FIELD_DELIMITERS, Row, RowReader, column_names, first_row
 from .errors import InputFormatError, RecordError
 from .mapping import Mapping
@@ -158,10 +159,10 @@ class RowStream:
         return replace(result, blank=blank, rejects=rejects)
 
 
-def collect(found: Iterable[bytes | Reject | None], raise_on_reject: bool) -> tuple[bytes, tuple[Reject, ...], int]:
+def collect(found: Iterable[bytes | Reject | None], raise_on_reject: bool) -> tuple[bytes, Rejects, int]:
     """Return records as NDJSON, rejects, and how many rows were blank."""
     records = []
-    rejects = []
+    rejects = RejectBuilder()
     blank = 0
     for each in found:
         if each is None:
@@ -169,10 +170,10 @@ def collect(found: Iterable[bytes | Reject | None], raise_on_reject: bool) -> tu
         elif isinstance(each, Reject):
             if raise_on_reject:
                 raise _error(each)
-            rejects.append(each)
+            rejects.add(each)
         else:
             records.append(each)
-    return b"\n".join(records), tuple(rejects), blank
+    return b"\n".join(records), rejects.rejects(), blank
 
 
 def records_of(plan: RowPlan, shape: str, data: bytes) -> Iterator[bytes | Reject | None]:
@@ -191,7 +192,7 @@ class RowIterator:
     Attributes
     ----------
     events, blank : int
-    rejects : tuple of Reject
+    rejects : Rejects
     problems : dict[str, int]
         As in `Result`; true for what was consumed so far, final at the end.
     """
@@ -204,14 +205,14 @@ class RowIterator:
         self._plan = plan.plan
         self._found = records_of(plan, shape, data)
         self._raise_on_reject = raise_on_reject
-        self._rejects: list[Reject] = []
+        self._rejects = RejectBuilder()
         self._problems: Counter[str] = Counter()
         self.events = 0
         self.blank = 0
 
     @property
-    def rejects(self) -> tuple[Reject, ...]:
-        return tuple(self._rejects)
+    def rejects(self) -> Rejects:
+        return self._rejects.rejects()
 
     @property
     def problems(self) -> dict[str, int]:
@@ -225,7 +226,7 @@ class RowIterator:
             if found is None:
                 self.blank += 1
             elif isinstance(found, Reject):
-                self._rejects.append(found)
+                self._rejects.add(found)
                 if self._raise_on_reject:
                     raise _error(found)
             else:

@@ -49,7 +49,7 @@ class DocumentStream:
             self._kept = bytearray(block[line_end:])
             self._place = _core.LINES_PLACE
             result = self._convert(final=False)
-            return replace(result, rejects=(reject, *result.rejects))
+            return replace(result, rejects=_core.Rejects([reject]) + result.rejects)
         self._kept += block
         # A long unfinished record must not be read anew with every block: what is left over must double first.
         if len(self._kept) < self._retry_bytes:
@@ -60,7 +60,7 @@ class DocumentStream:
         """Convert the rest."""
         if not self._is_broken:
             return self._convert(final=True)
-        return replace(nothing(), rejects=(self._rest(is_line=False),))
+        return replace(nothing(), rejects=_core.Rejects([self._rest(is_line=False)]))
 
     @property
     def _is_broken(self) -> bool:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
+from ._core import Rejects
 from .errors import PROBLEM_CODES, RecordError
 from .mapping import DEFAULT_DATASET, Field, Mapping, Node, load
 from .reference_records import Record, records
@@ -114,7 +115,7 @@ def to_dicts(
             event, record_problems = _event(found, settings)
             events.append(event)
             problems.update(record_problems)
-    return Result(events, len(events), blank, tuple(rejects), dict(problems))
+    return Result(events, len(events), blank, Rejects(rejects), dict(problems))
 
 
 def to_ndjson(

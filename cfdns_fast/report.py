@@ -8,13 +8,15 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from .paths import STANDARD_STREAM
 from .results import Reject, Result
 
-__all__ = ["Progress", "Tally", "printable", "reject_line", "say"]
+__all__ = ["Progress", "Tally", "printable", "reject_line", "reject_lines", "say"]
 
+#: The size of the pieces in which rejects are written. A line takes a hundred bytes more than the reject.
+_PIECE_BYTES = 1 << 16
 
 #: One encoder for all lines: json.dumps() makes a new one at every call with options.
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -40,6 +42,21 @@ def reject_line(name: str, reject: Reject) -> bytes:
     return _to_json(line).encode("utf-8") + b"\n"
 
 
+def reject_lines(name: str, rejects: Iterable[Reject]) -> Iterator[bytes]:
+    """Yield the lines of rejects (see `reject_line`) in pieces: a piece ends after the line that fills 64 KiB."""
+    lines: list[bytes] = []
+    size_bytes = 0
+    for reject in rejects:
+        lines.append(reject_line(name, reject))
+        size_bytes += len(lines[-1])
+        if size_bytes >= _PIECE_BYTES:
+            yield b"".join(lines)
+            lines.clear()
+            size_bytes = 0
+    if lines:
+        yield b"".join(lines)
+
+
 class Tally:
     """The totals of a run. Of the rejects only the counts and the first of each code are kept."""
 
@@ -59,11 +76,12 @@ class Tally:
         self.events += result.events
         self.blank += result.blank
         self.problems.update(result.problems)
-        for reject in result.rejects:
-            if reject.code not in self.rejects:
-                shown = "stdin" if name == STANDARD_STREAM else name
-                self._first[reject.code] = f"first at {shown}:{reject.line} byte offset {reject.byte_offset}"
-            self.rejects[reject.code] += 1
+        counts = result.rejects.count_by_code()
+        for code in counts.keys() - self.rejects.keys():
+            first = next(reject for reject in result.rejects if reject.code == code)
+            shown = "stdin" if name == STANDARD_STREAM else name
+            self._first[code] = f"first at {shown}:{first.line} byte offset {first.byte_offset}"
+        self.rejects.update(counts)
 
     def skip(self, name: str) -> None:
         """Count an input that Logpush wrote to check a destination."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from ._core import Rejects
 
 __all__ = ["RAW_LIMIT_BYTES", "Reject", "Result", "nothing"]
 
@@ -48,7 +51,7 @@ class Result(Generic[Output]):
         How many there are.
     blank : int
         Lines of only spaces, tabs, carriage returns and NULs, and runs of NULs where a record may begin.
-    rejects : tuple of Reject
+    rejects : Rejects
         In input order.
     problems : dict[str, int]
         Fields left out of events, by ``"code:SourceKey"``, and records without a known key, by ``"record.unknown"``;
@@ -58,10 +61,12 @@ class Result(Generic[Output]):
     output: Output
     events: int
     blank: int
-    rejects: tuple[Reject, ...]
+    rejects: Rejects
     problems: dict[str, int]
 
 
 def nothing() -> Result[bytes]:
     """Return what no bytes become; fresh, because its problems can be changed."""
-    return Result(b"", 0, 0, (), {})
+    from ._core import Rejects  # not at the top: the compiled module imports this one
+
+    return Result(b"", 0, 0, Rejects(), {})

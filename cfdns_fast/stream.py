@@ -10,6 +10,8 @@ __all__ = ["LineCount", "NdjsonStream"]
 _BYTES_A_THREAD = 1 << 19
 # Sixteen pieces, so more threads find nothing to do: with four times as many, 64 took 160 to 180 MB instead of 92.
 _MOST_SHARED_BYTES = 1 << 21
+# Tiny records become large: an event has 200 bytes or more even if its record has two. So a call gets fewer bytes of them.
+_MAX_SHARED_RECORDS = 1 << 14
 
 
 class LineCount:
@@ -39,13 +41,18 @@ class NdjsonStream:
 
     Positions in rejects are of the whole input. With `whole_rejects` their ``raw`` is complete, whatever its length.
     ``on_reject`` of the normalizer is not looked at. Not for several threads at once; with `threads` above 1 it uses so
-    many itself, and gives results for half a megabyte a thread at a time, for two megabytes at most.
+    many itself, and gives results for half a megabyte a thread at a time, for two megabytes at most, and for less where
+    records are tiny.
     """
 
     def __init__(self, normalizer: Normalizer, *, whole_rejects: bool = True, threads: int = 1) -> None:
         self._threads = threads
         # Few threads want several pieces a call each, or they cost more than they spare.
         self._least_bytes = 0 if threads == 1 else min(threads * _BYTES_A_THREAD, _MOST_SHARED_BYTES)
+        delimiter = (normalizer._options["record_delimiter"] or "").strip("\r\n").encode()
+        # A record or reject begins after one of these, or with it.
+        self._record_marks = [mark for mark in (b"\n", b"{", delimiter) if mark] if threads > 1 else []
+        self._max_records = 0  # in the blocks since the last conversion
         self._plan = normalizer._plan
         self._whole_rejects = whole_rejects
         self._kept = bytearray()
@@ -67,7 +74,9 @@ class NdjsonStream:
         self._kept += block
         if self._kept:
             self._unended = not self._kept.endswith(b"\n")
-        if len(self._kept) < (self._least_bytes if has_newline else max(self._retry_bytes, self._least_bytes)):
+        self._max_records += sum(map(block.count, self._record_marks))
+        least_bytes = self._least_bytes if self._max_records < _MAX_SHARED_RECORDS else 0
+        if len(self._kept) < (least_bytes if has_newline else max(self._retry_bytes, least_bytes)):
             return nothing()
         return self._convert(final=False)
 
@@ -76,6 +85,7 @@ class NdjsonStream:
         return self._convert(final=True)
 
     def _convert(self, *, final: bool) -> Result[bytes]:
+        self._max_records = 0
         result, (consumed, newlines, mid_line) = self._plan.to_ndjson_part(
             self._kept,
             final=final,

@@ -1,6 +1,8 @@
 """Run by test_memory.py with failing_malloc.c preloaded: make every allocation of a call fail once.
 
-    python allocation_failures.py CALL LEAST_BYTES cold|warm
+    python allocation_failures.py CALL LEAST_BYTES cold|warm [exhaust]
+
+With exhaust, all later allocations of the call fail too.
 
 Prints how many allocations were tried and how many of them ended in a MemoryError.
 """
@@ -8,6 +10,7 @@ Prints how many allocations were tried and how many of them ended in a MemoryErr
 from __future__ import annotations
 
 import ctypes
+import pickle
 import sys
 import threading
 from collections.abc import Callable
@@ -46,6 +49,11 @@ def stream(normalizer: Normalizer) -> Any:
     return [(part.output, part.rejects) for part in results]
 
 
+def rejects(normalizer: Normalizer) -> Any:
+    found = normalizer.to_ndjson(b"x\n" * 3000).rejects
+    return [found + found, found[::2], found.count_by_code(), pickle.loads(pickle.dumps(found))]
+
+
 @cache
 def schema() -> Any:
     return Normalizer().to_arrow(b"").output.schema
@@ -68,6 +76,7 @@ def to_arrow(normalizer: Normalizer, data: bytes, **options: Any) -> Any:
 
 def in_new_thread(normalizer: Normalizer) -> Any:
     left = LIBRARY.disarm()
+    other = Normalizer()
     results: list[Any] = []
     # What this thread allocates meanwhile would be made to fail as well, and waiting for a lock allocates nothing.
     begin, end = threading.Lock(), threading.Lock()
@@ -76,6 +85,9 @@ def in_new_thread(normalizer: Normalizer) -> Any:
 
     def convert() -> None:
         nonlocal left
+        if "exhaust" in sys.argv:
+            # The first call of a thread makes sure that the thread can throw.
+            other.to_ndjson(b"")
         begin.acquire()
         LIBRARY.arm(left, int(sys.argv[2]))
         try:
@@ -122,6 +134,7 @@ CALLS: dict[str, tuple[dict[str, Any], Callable[[Normalizer], Any]]] = {
     "a loop": ({}, lambda n: [change(event, number) for number, event in enumerate(n.iter_dicts(FULL))]),
     "parse": ({}, lambda n: n._plan.parse(GOOD)),
     "stream": ({}, stream),
+    "rejects": ({}, rejects),
     "document": ({"input_format": "json"}, lambda n: n.to_dicts(DOCUMENT)),
     "auto": ({"input_format": "auto"}, lambda n: n.to_ndjson(WRAPPED)),
     "lists": ({"dataset": "gateway_dns"}, lambda n: n.to_ndjson(LISTS * 20)),
@@ -157,6 +170,7 @@ if __name__ == "__main__":
     LIBRARY = ctypes.CDLL(None)
     LIBRARY.arm.argtypes = [ctypes.c_long, ctypes.c_size_t]
     LIBRARY.disarm.restype = ctypes.c_long
+    LIBRARY.exhaust(sys.argv[4:] == ["exhaust"])
     # What the interpreter cannot raise, it would print.
     sys.unraisablehook = lambda _: None
     print(*run(sys.argv[1], int(sys.argv[2]), sys.argv[3] == "cold"))

@@ -1,16 +1,23 @@
 /* Preloaded by test_memory.py: the n-th allocation of at least `least` bytes after arm(n, least) fails, on whatever thread.
-   Only that one, so that whoever meets the failure can still allocate what it needs to report it. */
+   Only that one, so that whoever meets the failure can still allocate what it needs to report it. After exhaust(1), all later
+   allocations fail too, until disarm(). */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <stddef.h>
 
 static long countdown; /* at most 0: not armed, or done */
+static int exhausts;   /* whether the n-th failure is not the only one */
+static int exhausted;  /* whether it has happened */
 static size_t least_bytes;
 
 static int fails(size_t size) {
-  if (size < least_bytes || __atomic_load_n(&countdown, __ATOMIC_RELAXED) <= 0) return 0;
-  if (__atomic_sub_fetch(&countdown, 1, __ATOMIC_RELAXED) != 0) return 0;
+  if (size < least_bytes) return 0;
+  if (!__atomic_load_n(&exhausted, __ATOMIC_RELAXED)) {
+    if (__atomic_load_n(&countdown, __ATOMIC_RELAXED) <= 0) return 0;
+    if (__atomic_sub_fetch(&countdown, 1, __ATOMIC_RELAXED) != 0) return 0;
+    __atomic_store_n(&exhausted, exhausts, __ATOMIC_RELAXED);
+  }
   errno = ENOMEM;
   return 1;
 }
@@ -20,8 +27,11 @@ void arm(long n, size_t least) {
   __atomic_store_n(&countdown, n, __ATOMIC_RELAXED);
 }
 
+void exhaust(int value) { exhausts = value; }
+
 /* What is left to count: 0 if the failure has happened. */
 long disarm(void) {
+  __atomic_store_n(&exhausted, 0, __ATOMIC_RELAXED);
   long left = __atomic_exchange_n(&countdown, 0, __ATOMIC_RELAXED);
   return left > 0 ? left : 0;
 }

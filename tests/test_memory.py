@@ -79,6 +79,47 @@ def test_conversion_when_any_allocation_fails_then_memory_error_or_the_right_res
     assert failures > 0 or (call, state) == ("parse", "warm")
 
 
+# When a thread throws for the first time, the C++ library allocates a few bytes, and the C library ends the process if it cannot.
+# The interpreter can still make its own objects here.
+@pytest.mark.parametrize("state", ["cold", "warm"])
+@pytest.mark.parametrize("call", ["in a new thread", "threads", "rejects"])
+def test_exhausted_memory_is_a_memory_error(failing_malloc: Path, call: str, state: str) -> None:
+    program = Path(__file__).with_name("allocation_failures.py").read_text(encoding="utf-8")
+    preload = {"LD_PRELOAD": str(failing_malloc), "PYTHONMALLOC": "pymalloc"}
+    done = run_python(program, call, "1", state, "exhaust", **preload)
+    assert (done.returncode, done.stderr) == (0, "")
+    tried, failures = map(int, done.stdout.split())
+    assert 0 < failures < tried
+
+
+FIRST_CALL = """
+import ctypes, threading
+from cfdns_fast import Normalizer
+library = ctypes.CDLL(None)
+normalizer, found = Normalizer(), []
+
+def convert():
+    library.exhaust(1)
+    library.arm(ctypes.c_long(1), ctypes.c_size_t(1))
+    try:
+        normalizer.to_ndjson(b"{}" * 3000)
+    except MemoryError as error:
+        found.append(error)
+    finally:
+        library.disarm()
+
+thread = threading.Thread(target=convert)
+thread.start()
+thread.join()
+print(len(found), normalizer.to_ndjson(b"{}").events)
+"""
+
+
+def test_first_call_of_a_thread_without_memory(failing_malloc: Path) -> None:
+    done = run_python(FIRST_CALL, LD_PRELOAD=str(failing_malloc), PYTHONMALLOC="pymalloc")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1 1\n", "")
+
+
 NO_MEMORY = """
 import sys
 import _testcapi

@@ -13,7 +13,7 @@ import pytest
 from golden import ALL_GOLDEN, INPUTS
 from support import GOOD, MIXED, consume, containers, memory_mapped, run_python
 
-from cfdns_fast import Normalizer, RecordError, Reject, Result, parse
+from cfdns_fast import Normalizer, RecordError, Reject, Rejects, Result, parse
 
 
 def spoil(value: Any) -> None:
@@ -31,7 +31,7 @@ def test_result_when_a_batch_is_mixed_then_has_the_documented_attributes_and_typ
     assert type(result.output) is list and all(type(event) is dict for event in result.output)
     assert (type(result.events), result.events) == (int, 5)
     assert (type(result.blank), result.blank) == (int, 1)
-    assert type(result.rejects) is tuple and all(type(reject) is Reject for reject in result.rejects)
+    assert type(result.rejects) is Rejects and all(type(reject) is Reject for reject in result.rejects)
     assert type(result.problems) is dict
     assert result.problems == {"field.range:QueryType": 1, "field.missing:Timestamp": 3}
     assert type(Normalizer().to_ndjson(MIXED).output) is bytes

@@ -16,6 +16,7 @@ from cfdns_fast import (
     Normalizer,
     RecordError,
     Reject,
+    Rejects,
     Result,
     parse,
     split_domain,
@@ -40,7 +41,7 @@ def results(normalizer: Normalizer, data: bytes) -> None:
     assert_type(ndjson.output, bytes)
     assert_type(ndjson.events, int)
     assert_type(ndjson.blank, int)
-    assert_type(ndjson.rejects, tuple[Reject, ...])
+    assert_type(ndjson.rejects, Rejects)
     assert_type(ndjson.problems, dict[str, int])
 
     dicts = normalizer.to_dicts(data)
@@ -63,12 +64,19 @@ def iteration(normalizer: Normalizer, data: bytes) -> None:
         assert_type(event, dict[str, Any])
     assert_type(events.events, int)
     assert_type(events.blank, int)
-    assert_type(events.rejects, tuple[Reject, ...])
+    assert_type(events.rejects, Rejects)
     assert_type(events.problems, dict[str, int])
 
 
-def rejects(reject: Reject) -> None:
-    """A reject is a value."""
+def rejects(reject: Reject, several: Rejects) -> None:
+    """A reject is a value, and several are a sequence that can be added to tuples."""
+    assert_type(several[0], Reject)
+    assert_type(several[1:], Rejects)
+    assert_type((reject,) + several, Rejects)
+    assert_type(several + (reject,), Rejects)
+    assert_type(several.count_by_code(), dict[str, int])
+    several[0] = reject  # type: ignore[index]
+    Rejects([reject.code])  # type: ignore[list-item]
     assert_type(reject.line, int)
     assert_type(reject.byte_offset, int)
     assert_type(reject.byte_length, int)

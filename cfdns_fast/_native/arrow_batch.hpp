@@ -54,7 +54,7 @@ class ArrowBatch : public ParallelBatch {
     engine_.give_back(std::move(cursor));
   }
 
-  void read(Cursor& cursor, Columns& columns, std::vector<Reject>& rejects) {
+  void read(Cursor& cursor, Columns& columns, RejectList& rejects) {
     cursor.event.formats_times = plan_->formats_times;
     cursor.event.counts_times = true;
     for (;;) {
@@ -63,7 +63,7 @@ class ArrowBatch : public ParallelBatch {
       if (turn == Turn::event) {
         columns.add(engine_.plan, cursor.event, cursor.message());
       } else {
-        rejects.push_back(std::move(cursor.reject));
+        rejects.add(cursor.reject);
         if (stop_at_reject_) break;
       }
     }

@@ -30,7 +30,7 @@ class Batch {
         Turn turn = cursor_.next();
         if (turn == Turn::end) return BatchState::end;
         if (turn == Turn::reject) {
-          rejects.push_back(std::move(cursor_.reject));
+          rejects.add(cursor_.reject);
           if (stop_at_reject) return BatchState::refused;
           continue;
         }
@@ -48,7 +48,7 @@ class Batch {
 
   size_t written_bytes = 0;
   size_t wanted_bytes = 0;
-  std::vector<Reject> rejects;
+  RejectList rejects;
 
  private:
   Cursor& cursor_;

@@ -321,7 +321,7 @@ Turn Cursor::refuse(const char* from, const char* to, RejectCode code) {
   reject.byte_offset = window_offset_ + static_cast<uint64_t>(from - buffer_.data());
   reject.byte_length = static_cast<uint64_t>(to - from);
   reject.code = code;
-  reject.raw.assign(from, reject.byte_length < raw_limit_bytes_ ? reject.byte_length : raw_limit_bytes_);
+  reject.raw = {from, static_cast<size_t>(std::min<uint64_t>(reject.byte_length, raw_limit_bytes_))};
   return Turn::reject;
 }
 
@@ -352,7 +352,7 @@ Turn Cursor::refuse_item(Slice item, RejectCode code) {
   reject.byte_offset = window_offset_;
   reject.byte_length = item.size_bytes;
   reject.code = code;
-  reject.raw.assign(item.data, item.size_bytes < raw_limit_bytes_ ? item.size_bytes : raw_limit_bytes_);
+  reject.raw = {item.data, std::min(item.size_bytes, raw_limit_bytes_)};
   return Turn::reject;
 }
 

@@ -10,19 +10,9 @@
 
 #include "document.hpp"
 #include "event.hpp"
+#include "rejects.hpp"
 
 namespace cfdns {
-
-// In the order of errors.REJECT_CODES.
-enum class RejectCode : uint8_t { too_large, utf8, depth, syntax, surrogate, not_object };
-
-struct Reject {
-  uint64_t line = 0;  // 1-based
-  uint64_t byte_offset = 0;
-  uint64_t byte_length = 0;
-  RejectCode code = RejectCode::syntax;
-  std::string raw;  // cut to the cursor's limit
-};
 
 enum class Turn : uint8_t { event, reject, end };
 

@@ -48,7 +48,7 @@ class ParallelBatch {
   uint64_t newlines = 0;
   uint64_t consumed_bytes = 0;
   bool mid_line = false;  // reading stopped within a line
-  std::vector<Reject> rejects;
+  RejectList rejects;
   std::vector<uint64_t> problems;
 
  protected:
@@ -81,7 +81,7 @@ class ParallelBatch {
     size_t number = 0;          // of the piece
     size_t offset = 0;          // of the piece in the data
     Counts counts;
-    std::vector<Reject> rejects;
+    RejectList rejects;
   };
 
   virtual std::unique_ptr<Part> new_part() = 0;
@@ -174,11 +174,8 @@ class ParallelBatch {
     bool others_wait = false;
     while (Part* part = std::exchange(finished_[next_ % finished_.size()], nullptr)) {
       if (stopped_) break;
-      for (Reject& reject : part->rejects) {
-        reject.line += newlines;
-        reject.byte_offset += part->offset;
-        rejects.push_back(std::move(reject));
-      }
+      rejects.append(part->rejects, newlines, part->offset);
+      part->rejects.clear();
       place(*part);
       add(part->counts, part->offset);
       part->state = Part::State::placed;

@@ -18,6 +18,8 @@
 #include <signal.h>
 #endif
 
+#include "can_throw.hpp"
+
 namespace cfdns {
 
 class Workers {
@@ -118,7 +120,7 @@ class Workers {
   void work() {
     std::unique_lock<std::mutex> guard(mutex_);
     auto is_wanted = [&] { return jobs_ != nullptr; };
-    for (;;) {
+    while (can_throw()) {
       stay_awake(guard, is_wanted);
       if (!wake_.wait_for(guard, patience, is_wanted)) break;
       Job& job = *jobs_;
