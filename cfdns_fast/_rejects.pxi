@@ -33,13 +33,12 @@ cdef tuple _new_rejects(const vector[CReject]& rejects, uint64_t lines_before, u
     cdef list made = []
     cdef size_t i
     # As in Plan.to_dicts.
-    cdef int collecting = PyGC_Disable()
+    cdef int collecting = cfdns_pause_gc()
     try:
         for i in range(rejects.size()):
             made.append(_new_reject(rejects[i], lines_before, bytes_before))
     finally:
-        if collecting:
-            PyGC_Enable()
+        cfdns_resume_gc(collecting)
     return tuple(made)
 
 
