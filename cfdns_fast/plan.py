@@ -108,8 +108,8 @@ def _merge(steps: list[tuple[int, int, bytes, bytes]]) -> list[tuple[int, int, b
 def _dict_steps(nodes: tuple[Node, ...], readings: Readings) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Return the patterns of an event's dicts and the steps that fill copies of them, in the order of `_ndjson_steps`.
 
-    A pattern is (whether it holds containers, (key, constant or None) for each key); the first one is the event's. A step
-    is (what, slot, index of the key, key, items of a list, flag); _dicts.hpp describes them.
+    A pattern is (whether it holds containers, (key, constant or None) for each key); the first one is the event's.
+    A step is (what, slot, index of the key, key, items of a list, flag); _dicts.hpp describes them.
     """
     patterns: list[Any] = []
     steps: list[tuple[Any, ...]] = []

@@ -1,4 +1,4 @@
-"""Every event that becomes a dict is new, belongs to the caller alone, and is safe from code that looks for its pattern."""
+"""Every event that becomes a dict is new, the caller alone refers to it, and its pattern is out of reach."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import random_mappings
 from random_mappings import BUNDLED, COUNT, SEED, normalizers
-from support import FREE_THREADED, FULL_RECORD, GOOD, containers, field, records, run_python, write_mapping
+from support import FREE_THREADED, FULL_RECORD, containers, field, records, run_python, write_mapping
 
 from cfdns_fast import Normalizer, _core
 from cfdns_fast.mapping import load
@@ -29,7 +29,7 @@ HAS_PLACES = (
     and not FREE_THREADED
     and ".abi3." not in _core.__file__
     # A job of the CI builds for newer ones too.
-    and (sys.version_info < (3, 15) or "CFDNS_DICT_PLACES_BEFORE" in os.environ.get("CFLAGS", ""))
+    and (sys.version_info < (3, 15) or "CFDNS_DICT_PLACES_BEFORE" in os.environ.get("CPPFLAGS", ""))
 )
 
 
