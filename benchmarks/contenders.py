@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Any
 
 from . import corpus, floor, machine, parallel, peers
 from .answers import TOLERATED_SHARE, Expected, arrow_events, differing_events, differing_rows, expected
@@ -20,11 +21,18 @@ NDJSON_WITHOUT_MESSAGE = "NDJSON to NDJSON, without message"
 NDJSON_BATCHES = "NDJSON to NDJSON, 1,000-record batches"
 DICTS_ONE_BY_ONE = "NDJSON to dicts, one by one"
 DICTS_KEPT = "NDJSON to dicts, one by one, of which the last hundred are kept"
+DICTS_READ = "NDJSON to dicts, one by one, of which one field is read"
+DICTS_SERIALISED = "NDJSON to dicts, one by one, which orjson serialises"
 DICTS_LIST = "NDJSON to dicts, lists of 1,000"
 ARROW = "NDJSON to Arrow"
 ARROW_BATCHES = "NDJSON to Arrow, 1,000-record batches"
 READ_ONLY = "read nine fields (the floor)"
 LINES_ONLY = "find the line ends"
+
+try:
+    from orjson import dumps as _dumps
+except ImportError:
+    from json import dumps as _dumps
 
 BATCH_RECORDS = 1000
 KEPT_EVENTS = 100
@@ -51,6 +59,19 @@ def consume_and_keep(events: Iterator[object]) -> None:
     last: deque[object] = deque(maxlen=KEPT_EVENTS)
     for event in events:
         last.append(event)
+
+
+def consume_and_read(events: Iterator[Any]) -> None:
+    """Take events one at a time and read one field of each."""
+    found = 0
+    for event in events:
+        found += event["dns"]["question"]["name"] == "www.example.com"
+
+
+def consume_and_serialise(events: Iterator[object]) -> None:
+    """Take events one at a time and serialise each, with orjson if it is installed."""
+    for event in events:
+        _dumps(event)
 
 
 def _one_by_one(convert: Callable[[bytes], object], pieces: Sequence[bytes]) -> Callable[[], None]:
@@ -91,7 +112,7 @@ class Lineup:
         """Return all contenders, those side by side that are compared: a machine's moods last for seconds."""
 
         def place(contender: Contender) -> tuple[bool, int, bool]:
-            to_dicts = (DICTS_ONE_BY_ONE, DICTS_KEPT, DICTS_LIST)
+            to_dicts = (DICTS_ONE_BY_ONE, DICTS_KEPT, DICTS_READ, DICTS_SERIALISED, DICTS_LIST)
             kind = to_dicts.index(contender.task) if contender.task in to_dicts else -1
             return contender.variant != "typical", kind, contender.task not in (LINES_ONLY, READ_ONLY)
 
@@ -180,6 +201,8 @@ class Lineup:
         for task, name, run in (
             (DICTS_ONE_BY_ONE, "iter_dicts", consume),
             (DICTS_KEPT, "kept_dicts", consume_and_keep),
+            (DICTS_READ, "read_dicts", consume_and_read),
+            (DICTS_SERIALISED, "serialised_dicts", consume_and_serialise),
         ):
             self._add(
                 who,

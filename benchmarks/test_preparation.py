@@ -109,6 +109,8 @@ def test_a_lineup_prepares_who_keeps_names() -> None:
             "ndjson_distinct": 0,
             "orjson.iter_dicts": USUAL_SHARE,
             "orjson.kept_dicts": USUAL_SHARE,
+            "orjson.read_dicts": USUAL_SHARE,
+            "orjson.serialised_dicts": USUAL_SHARE,
             "lists": USUAL_SHARE,
             "names_known": 1,
         }

@@ -11,7 +11,7 @@ _Batch = TypeVar("_Batch")
 BROKEN_PLACE: int
 LINES_PLACE: int
 BROKEN_LINE_PLACE: int
-REUSES_EVENTS: bool
+DICT_PLACES: bool
 
 def active_kernel() -> str: ...
 def available_kernels() -> list[str]: ...
@@ -38,8 +38,8 @@ class Plan:
         problems_slot: int | None,
         slot_count: int,
         steps: list[tuple[int, int, bytes, bytes]],
-        dict_pattern: dict[str, Any],
-        dict_steps: list[tuple[Any, ...]],
+        dict_patterns: tuple[tuple[bool, tuple[tuple[str, object], ...]], ...],
+        dict_steps: tuple[tuple[Any, ...], ...],
         columns: Columns,
         suffixes: SuffixTable,
         timestamp_unit: int,

@@ -11,6 +11,7 @@ built here, from the same steps and values as NDJSON.
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdint cimport uint64_t, uintptr_t
@@ -21,9 +22,9 @@ from libcpp.vector cimport vector
 
 from cfdns_fast._cpp cimport (
     ArrowArray, ArrowBatch, Batch, BatchState, CArrowPlan, CPlan, CReject, CRejectList, CSuffixTable, Cursor, DictBuilder,
-    DictPlaces, DocumentSplitter, Engine, Event, Found, Leftovers, Members, OutputRoom, ParallelNdjson, PyGC_Disable,
-    PyGC_Enable, Reach, RejectCode, ShortTexts, Slice, TimestampUnit, Turn, ask_for_huge_pages, broken_place, c_active_kernel, c_available_kernels,
-    can_throw, cfdns_engine_error, lines_place, max_byte_length, skip_brackets, string_view,
+    DictPlaces, DocumentSplitter, Engine, Event, Found, Members, OutputRoom, ParallelNdjson, Reach, RejectCode, ShortTexts, Slice,
+    TimestampUnit, Turn, ask_for_huge_pages, broken_place, c_active_kernel, c_available_kernels, can_throw, cfdns_engine_error,
+    cfdns_pause_gc, cfdns_resume_gc, lines_place, max_byte_length, skip_brackets, string_view,
 )
 
 import json
@@ -34,9 +35,8 @@ from .signatures import FIRST_BYTES, SECOND_BYTES
 
 
 cfdns_engine_error = <PyObject*>EngineError
-DictPlaces.try_out()
-#: Whether iter_dicts makes events of earlier ones: not in abi3 builds, nor without the GIL.
-REUSES_EVENTS = <bint>DictPlaces.is_layout_known()
+#: Whether values are written into copied dicts by index: false for abi3 builds, without the GIL, and if CFDNS_DICT_PLACES is 0.
+DICT_PLACES = <bint>DictPlaces.try_out()
 cdef tuple _FIELD_CODES = tuple(PROBLEM_CODES)[:3]
 cdef str _UNKNOWN_KEY = tuple(PROBLEM_CODES)[3]
 BROKEN_PLACE = <int>broken_place
@@ -61,6 +61,8 @@ def available_kernels():
     return list(map(bytes.decode, c_available_kernels()))
 
 
+# It refers to immutable objects alone, so it is part of no cycle; and gc.get_referents() shows nothing of it.
+@cython.no_gc
 cdef class Plan:
     """What to do with every record, decided once by plan.py. Immutable; safe to use from many threads."""
 
@@ -68,11 +70,10 @@ cdef class Plan:
     cdef shared_ptr[Engine] engine
     cdef shared_ptr[CArrowPlan] arrow
     cdef DictBuilder dicts
-    cdef list borrowed      # what `dicts` borrows
-    cdef list problem_keys  # as Event.problems counts them
+    cdef tuple problem_keys  # as Event.problems counts them
 
-    def __cinit__(self, *, list sources, size_t key_count, list inputs, list enumerations, list members, list firsts, list collections,
-                  list verdicts, problems_slot, size_t slot_count, list steps, dict dict_pattern, list dict_steps,
+    def __cinit__(self, *, list sources, size_t key_count, list inputs, list enumerations, list members, list firsts,
+                  list collections, list verdicts, problems_slot, size_t slot_count, list steps, tuple dict_patterns, tuple dict_steps,
                   columns, SuffixTable suffixes not None, int timestamp_unit, size_t max_record_bytes,
                   bytes record_delimiter=b""):
         cdef CPlan* plan
@@ -89,17 +90,18 @@ cdef class Plan:
         plan.max_record_bytes = max_record_bytes
         plan.slot_count = slot_count
         plan.unit = <TimestampUnit>timestamp_unit
-        self.borrowed = [enumerations, members, dict_pattern, dict_steps]
         plan.key_count = key_count
-        self.problem_keys = [_UNKNOWN_KEY]
+        problem_keys = [_UNKNOWN_KEY]
         for key in sources:
             text = key.encode()
             plan.add_source(_view(text))
             for code in _FIELD_CODES:
-                self.problem_keys.append(f"{code}:{key}")
-        for problem_key in self.problem_keys:
+                # A text of its own: a key of the mapping may be an object that Python code can reach.
+                problem_keys.append(f"{code}:{key}".encode().decode())
+        for problem_key in problem_keys:
             text = problem_key.encode()
             plan.add_problem_text(_view(text))
+        self.problem_keys = tuple(problem_keys)
         for input_sources, required, readings in inputs:
             plan.add_input(input_sources[0], required)
             for source in input_sources[1:]:
@@ -141,9 +143,20 @@ cdef class Plan:
             plan.set_problems_slot(problems_slot, len(", ".join(self.problem_keys).encode()))
         for what, slot, before, after in steps:
             plan.add_step(what, slot, _view(before), _view(after))
-        self.dicts.set_pattern(<PyObject*>dict_pattern)
-        for what, slot, index, key, item, flag in dict_steps:
-            self.dicts.add_step(what, slot, index, <PyObject*>key, <PyObject*>item, flag)
+        for holds_containers, keys_and_constants in dict_patterns:
+            self._add_pattern(keys_and_constants, holds_containers)
+        for what, slot, index, key, items, flag in dict_steps:
+            self.dicts.add_step(what, slot, index, <PyObject*>key, <PyObject*>items, flag)
+
+    # A function of its own: no reference to the pattern remains.
+    cdef int _add_pattern(self, tuple keys_and_constants, bint holds_containers) except -1:
+        cdef dict pattern = {}
+        for key, constant in keys_and_constants:
+            # One object for each place: the references of a single None would be counted one after another, in one place of
+            # memory.
+            pattern[key] = object() if constant is None else constant
+        self.dicts.add_pattern(<PyObject*>pattern, holds_containers)
+        return 0
 
     def to_ndjson(self, data, *, bint raise_on_reject=False, size_t threads=1):
         """Convert a batch; see Normalizer.to_ndjson."""
@@ -333,18 +346,17 @@ cdef class Plan:
         """Convert a batch; see Normalizer.to_dicts."""
         cdef EventIterator iterator = EventIterator.__new__(EventIterator, self, data, raise_on_reject, document)
         cdef list output = []
-        # Many live dicts make the cyclic collector run again and again, and none of them is part of a cycle. The switch is
-        # the process's: a thread that turns it off meanwhile finds it on again.
-        cdef int collecting = PyGC_Disable()
+        # New dicts are part of no cycle, and very many make the collector run again and again.
+        iterator.pauses_gc = True
+        iterator.resumes_gc = cfdns_pause_gc()
         try:
             while True:
-                event = iterator.advance(False)
+                event = iterator.advance()
                 if event is None:
                     break
                 output.append(event)
         finally:
-            if collecting:
-                PyGC_Enable()
+            cfdns_resume_gc(iterator.resumes_gc)
         return Result(output, iterator.events, iterator.blank, iterator.rejects, iterator.problems)
 
     def iter_dicts(self, data, *, bint raise_on_reject=False, bint document=False):
@@ -371,7 +383,7 @@ cdef class Plan:
             event = None
             if turn == Turn.event:
                 try:
-                    event = self._dict(cursor.get().event, input, False, NULL, NULL, NULL)
+                    event = self._dict(cursor.get().event, input, False, NULL)
                 except UnicodeDecodeError:
                     # The record is valid: this is from what follows it, which is a second one, or the bytes have changed.
                     failure = RecordError(*_whole(input, "json.utf8"))
@@ -395,9 +407,8 @@ cdef class Plan:
                 problems[self.problem_keys[i]] = counts[i]
         return problems
 
-    cdef object _dict(self, const Event& event, Slice message, bint padded, ShortTexts* short_texts, PyObject* spare,
-                      Leftovers* leftovers):
-        cdef PyObject* made = self.dicts.build(event, message, padded, short_texts, spare, leftovers)
+    cdef object _dict(self, const Event& event, Slice message, bint padded, ShortTexts* short_texts):
+        cdef PyObject* made = self.dicts.build(event, message, padded, short_texts)
         result = <object>made
         _release(made)
         return result

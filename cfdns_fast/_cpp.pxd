@@ -33,11 +33,25 @@ cdef extern from *:
         PyErr_SetString(PyExc_RuntimeError, other.what());
       }
     }
+
+    // Turn the cyclic garbage collector off; cfdns_resume_gc takes what this returns. The switch is the process's, so it
+    // must be back before another thread can run. Without the GIL that cannot be had, and the switch stays as it is.
+    static int cfdns_pause_gc() {
+    #ifdef Py_GIL_DISABLED
+      return 0;
+    #else
+      return PyGC_Disable();
+    #endif
+    }
+
+    static void cfdns_resume_gc(int was_enabled) {
+      if (was_enabled) PyGC_Enable();
+    }
     """
     PyObject* cfdns_engine_error
     void cfdns_raise()
-    int PyGC_Disable()
-    int PyGC_Enable()
+    int cfdns_pause_gc()
+    void cfdns_resume_gc(int)
 
 
 cdef extern from "cfdns_fast/_dicts.hpp" namespace "cfdns":
@@ -48,20 +62,14 @@ cdef extern from "cfdns_fast/_dicts.hpp" namespace "cfdns":
         @staticmethod
         cbool try_out()
 
-        @staticmethod
-        cbool is_layout_known()
-
-    cdef cppclass Leftovers:
-        void release()
-
     cdef cppclass DictBuilder:
-        void set_pattern(PyObject*) except +cfdns_raise
+        void add_pattern(PyObject*, cbool) except +cfdns_raise
         void add_step(int, size_t, size_t, PyObject*, PyObject*, cbool) except +cfdns_raise
         void add_enumeration() except +cfdns_raise
         void add_name(PyObject*) except +cfdns_raise
         void add_members() except +cfdns_raise
         void add_member(PyObject*) except +cfdns_raise
-        PyObject* build(const Event&, Slice, cbool, ShortTexts*, PyObject*, Leftovers*) except NULL
+        PyObject* build(const Event&, Slice, cbool, ShortTexts*) except NULL
 
 
 cdef extern from "cfdns_fast/_native/can_throw.hpp" namespace "cfdns" nogil:

@@ -1,119 +1,79 @@
-// Where a dict keeps its values, and whether a dict can be used again.
+// Writing a value into a copied dict at the index of its key, past CPython's API.
 //
-// Most of an event's time went to making its twelve dicts and lists, and to freeing those of an earlier one. Whoever alone
-// holds an event can use them for the next, as zip() does with its tuples (measured: 37 % less time for a loop over
-// iter_dicts, 31 % less if it puts something of its own into each event, and 2 % more where many events are kept).
+// A copy of a dict holds the same keys in the same order, so a value can be replaced without looking its key up. This is the
+// only header that knows the layout of a dict (Include/internal/pycore_dict.h, the same from CPython 3.11 to 3.14). Four
+// things keep it safe; where one of them fails, PyDict_SetItem is used instead:
+// - The layout is tried out when the module is imported (try_out), and CFDNS_DICT_PLACES=0 turns the writing off.
+// - Python code never reaches a pattern: its builder alone refers to it, and the garbage collector does not track it.
+// - Python code never reaches a copy before the last write: it is not tracked until then, and only its builder refers to it.
+//   (From CPython 3.14 on a dict is tracked from the start, but from 3.12 on no allocation runs Python code.) No watcher and
+//   no cached version tag can therefore belong to such a dict.
+// - Every copy is checked before the first write (find).
 #pragma once
 
 #include <Python.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
-#include <exception>
-#include <new>
 #include <utility>
-#include <vector>
+
+// CPython's version that is too new for the writing; a build for a test of that version may set a later one.
+#ifndef CFDNS_DICT_PLACES_BEFORE
+#define CFDNS_DICT_PLACES_BEFORE 0x030F0000
+#endif
+
+#if !defined(Py_LIMITED_API) && !defined(Py_GIL_DISABLED) && !defined(Py_TRACE_REFS) && !defined(PYPY_VERSION) && \
+    !defined(GRAALVM_PYTHON) && PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < CFDNS_DICT_PLACES_BEFORE
+#define CFDNS_HAS_DICT_PLACES 1
+#else
+#define CFDNS_HAS_DICT_PLACES 0
+#endif
 
 namespace cfdns {
 
-// Objects to let go of when nothing is half done any more: letting go of an object that is not ours may run anybody's code.
-class Leftovers {
- public:
-  Leftovers() = default;
-  Leftovers(const Leftovers&) = delete;
-  Leftovers& operator=(const Leftovers&) = delete;
-  ~Leftovers() { release(); }
-
-  // Make room for so many more, which add() then relies on; false if memory is out.
-  bool reserve(size_t count) noexcept {
-    try {
-      objects_.reserve(objects_.size() + count);
-      return true;
-    } catch (const std::bad_alloc&) {
-      return false;
-    }
-  }
-
-  // Takes over the reference.
-  void add(PyObject* object) noexcept { objects_.push_back(object); }
-
-  void release() {
-    while (!objects_.empty()) {
-      PyObject* object = objects_.back();
-      objects_.pop_back();
-      Py_DECREF(object);
-    }
-  }
-
- private:
-  std::vector<PyObject*> objects_;
+// What is known of the copies of one dict.
+struct DictLayout {
+  Py_ssize_t size = 0;  // 0 if values are not written by index
+  uint8_t log2_size = 0;
+  uint8_t log2_index_bytes = 0;
 };
 
-// A dict that others are copied from: all keys in their order, and which of the values change.
-struct DictPattern {
-  static constexpr size_t most_places = 64;
-
-  PyObject* dict = nullptr;
-  uint64_t changing = 0;  // a bit for each place
-};
-
-// Of a dict: nothing; what it holds, in the places of the pattern; or the dict itself, because whoever had it in between left
-// its keys, their order and all values that nobody will write anew.
-enum class Reuse : uint8_t { none, parts, whole };
-
-// Where a dict keeps its values. Events have the same keys again and again: copying a dict that has them and writing the
-// values into their places takes a quarter less instructions for an event, made and freed, than replacing them one by one.
-// The layout is CPython's own (Include/internal/pycore_dict.h, the same from 3.11 to 3.14), so it is tried out when the
-// module is imported, and anything unexpected leaves the ordinary way, PyDict_SetItem.
 class DictPlaces {
  public:
-#if !defined(Py_LIMITED_API) && !defined(Py_GIL_DISABLED) && !defined(PYPY_VERSION) && !defined(GRAALVM_PYTHON) && \
-    PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x030F0000
-  // Whether the places are where this class looks for them; call once, when the module is imported.
+#if CFDNS_HAS_DICT_PLACES
+  // Find out whether dicts have the layout that this class knows. To be called once, when the module is imported.
   static bool try_out() {
-    known_ = true;
+    const char* wanted = std::getenv("CFDNS_DICT_PLACES");
+    known_ = wanted == nullptr || std::strcmp(wanted, "0") != 0;
     for (Py_ssize_t size : {1, 5, 6, 11, 200}) known_ = known_ && try_size(size);
     PyErr_Clear();
     return known_;
   }
 
-  static bool is_layout_known() { return known_; }
-
-  // What of a dict (or null) that was a copy of the pattern can be used again: nothing unless the caller alone holds it.
-  // Values are then written past CPython: to a dict that is watched from C, or that has become one of other keys, it is not
-  // done; the version tag, which 3.11 and 3.12 have and nothing in them asks for, stays.
-  static Reuse reuse(PyObject* dict, const DictPattern& pattern) {
-    if (!known_ || dict == nullptr || Py_REFCNT(dict) != 1 || !PyDict_CheckExact(dict)) return Reuse::none;
-    const PyDictObject* mine = reinterpret_cast<PyDictObject*>(dict);
+  // The layout that copies of the dict have.
+  static DictLayout layout_of(PyObject* dict) {
+    DictLayout layout;
+    if (!known_) return layout;
     const Keys* keys = keys_of(dict);
-    const Py_ssize_t size = reinterpret_cast<PyDictObject*>(pattern.dict)->ma_used;
-    bool usual = mine->ma_values == nullptr && keys->kind == str_keys && keys->entry_count >= size &&
-                 !is_watched(mine) && static_cast<size_t>(size) <= DictPattern::most_places;
-    if (!usual) return Reuse::none;
-    const Entry* entry = entries(dict);
-    const Entry* wanted = entries(pattern.dict);
-    bool same_keys = true;
-    bool same_values = true;
-    for (Py_ssize_t i = 0; i < size; ++i) {
-      same_keys &= entry[i].key == wanted[i].key || entry[i].key == nullptr;
-      same_values &= (pattern.changing >> i & 1) != 0 || entry[i].value == wanted[i].value;
-    }
-    if (!same_keys) return Reuse::none;
-    // One that was larger for a while would stay so for ever.
-    bool whole = same_values && mine->ma_used == size && keys->entry_count == size &&
-                 keys->log2_size == keys_of(pattern.dict)->log2_size;
-    return whole ? Reuse::whole : Reuse::parts;
+    layout.size = reinterpret_cast<PyDictObject*>(dict)->ma_used;
+    layout.log2_size = keys->log2_size;
+    layout.log2_index_bytes = keys->log2_index_bytes;
+    return layout.size <= UINT16_MAX && has_layout(dict, layout) ? layout : DictLayout();
   }
 
-  // The value of the index-th key of such a dict; null if the key was taken out.
-  static PyObject*& place(PyObject* dict, size_t index) { return entries(dict)[index].value; }
+  struct Entry {  // of keys that are all str
+    PyObject* key;
+    PyObject* value;
+  };
 
-  // Put an item in the place of the index-th key of a copied dict. Takes over the reference, also where it fails.
-  static int put(PyObject* dict, size_t index, PyObject* key, PyObject* item) {
-    if (!known_) return insert(dict, key, item);
-    Py_DECREF(std::exchange(place(dict, index), item));
-    return 0;
+  // The entries of the dict, one for each key in order, or null if there is no dict or it has not this layout.
+  static Entry* find(PyObject* dict, const DictLayout& layout) {
+    return dict != nullptr && has_layout(dict, layout) ? entries(dict) : nullptr;
   }
+
+  // Replace a value. Takes over the reference to the item.
+  static void write(Entry& entry, PyObject* item) { Py_DECREF(std::exchange(entry.value, item)); }
 
  private:
   struct Keys {
@@ -125,23 +85,15 @@ class DictPlaces {
     Py_ssize_t usable;
     Py_ssize_t entry_count;
   };
-  struct Entry {  // of keys that are all str
-    PyObject* key;
-    PyObject* value;
-  };
 
   static constexpr uint8_t str_keys = 1;
 
-  // From 3.12 on somebody may ask to be told of changes. The mark is in the word before the keys.
-  static bool is_watched(const PyDictObject* dict) {
-#if PY_VERSION_HEX >= 0x030C0000
-    uint64_t word;
-    std::memcpy(&word, reinterpret_cast<const char*>(&dict->ma_keys) - sizeof word, sizeof word);
-    return (word & 0xFF) != 0;
-#else
-    (void)dict;
-    return false;
-#endif
+  static bool has_layout(PyObject* dict, const DictLayout& layout) {
+    const PyDictObject* copy = reinterpret_cast<PyDictObject*>(dict);
+    const Keys* keys = keys_of(dict);
+    return copy->ma_used == layout.size && copy->ma_values == nullptr && keys->entry_count == layout.size &&
+           layout.size != 0 && keys->reference_count == 1 && keys->kind == str_keys &&
+           keys->log2_size == layout.log2_size && keys->log2_index_bytes == layout.log2_index_bytes;
   }
 
   static Keys* keys_of(PyObject* dict) {
@@ -165,20 +117,20 @@ class DictPlaces {
       Py_XDECREF(number);
     }
     if (same) same = (copy = PyDict_Copy(pattern)) != nullptr;
-    if (same) {
-      const Keys* keys = keys_of(copy);
-      same = reinterpret_cast<PyDictObject*>(copy)->ma_values == nullptr && keys->kind == str_keys &&
-             keys->entry_count == size && keys->log2_size < 16 && keys->log2_index_bytes < 17;
-    }
+    if (same) same = keys_of(copy)->log2_size < 16 && keys_of(copy)->log2_index_bytes < 17;
+    Entry* entry = same ? find(copy, layout_of(pattern)) : nullptr;
+    same = entry != nullptr && layout_of(pattern).size == size;
     Py_ssize_t position = 0;
     PyObject *key, *value;
-    for (Py_ssize_t i = 0; same && PyDict_Next(copy, &position, &key, &value); ++i) {
-      same = entries(copy)[i].key == key && entries(copy)[i].value == value;
+    for (Py_ssize_t i = 0; same && PyDict_Next(pattern, &position, &key, &value); ++i) {
+      same = entry[i].key == key && entry[i].value == value;
+      if (same) write(entry[i], PyBool_FromLong(1));
+      if (same) same = PyDict_GetItemWithError(copy, key) == Py_True && PyDict_GetItemWithError(pattern, key) == value;
     }
-    // What is taken out leaves its place empty.
+    // A key that is taken out leaves an empty entry.
     if (same) {
-      const Entry* last = entries(copy) + size - 1;
-      same = PyDict_DelItem(copy, last->key) == 0 && last->key == nullptr && last->value == nullptr;
+      const Entry& last = entry[size - 1];
+      same = PyDict_DelItem(copy, last.key) == 0 && last.key == nullptr && last.value == nullptr;
     }
     Py_XDECREF(pattern);
     Py_XDECREF(copy);
@@ -188,18 +140,11 @@ class DictPlaces {
   static inline bool known_ = false;
 #else
   static bool try_out() { return false; }
-  static bool is_layout_known() { return false; }
-  static Reuse reuse(PyObject*, const DictPattern&) { return Reuse::none; }
-  static PyObject*& place(PyObject*, size_t) { std::terminate(); }  // of no dict
-  static int put(PyObject* dict, size_t, PyObject* key, PyObject* item) { return insert(dict, key, item); }
-
- private:
+  static DictLayout layout_of(PyObject*) { return DictLayout(); }
+  struct Entry {};
+  static Entry* find(PyObject*, const DictLayout&) { return nullptr; }
+  static void write(Entry&, PyObject*) {}  // never called
 #endif
-  static int insert(PyObject* dict, PyObject* key, PyObject* item) {
-    int result = PyDict_SetItem(dict, key, item);
-    Py_DECREF(item);
-    return result;
-  }
 };
 
 }  // namespace cfdns

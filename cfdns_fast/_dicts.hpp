@@ -8,7 +8,6 @@
 #include <Python.h>
 
 #include <cstring>
-#include <utility>
 #include <vector>
 
 #include "cfdns_fast/_dict_places.hpp"
@@ -67,85 +66,162 @@ class ShortTexts {
   Place places_[256];
 };
 
-// Builds events by steps, as the NDJSON writer does. It borrows the objects it is given: its owner keeps them alive.
+// Builds events by steps, as the NDJSON writer does. It owns the objects that it is given.
+//
+// On CPython 3.11 an allocation may start the garbage collector, whose callbacks may run any code and find every object that
+// is tracked. So a dict is not tracked before its last step, a list not before its last item, and what is still needed is
+// held by a reference of its own.
 class DictBuilder {
  public:
   enum class What : uint8_t { list, open, close, raw, value };
 
-  // The event before anything is in it, like every pattern a dict of all keys in their order: constants as they are, and
-  // something of the right kind (an object, a list, a dict) where a step will put a value.
-  void set_pattern(PyObject* pattern) {
-    patterns_.push_back({pattern, 0});
-    open_.push_back(0);
+  DictBuilder() = default;
+  DictBuilder(const DictBuilder&) = delete;
+  DictBuilder& operator=(const DictBuilder&) = delete;
+  ~DictBuilder() {
+    for (Pattern& pattern : patterns_) Py_DECREF(pattern.dict);
+    for (PyObject* object : owned_) Py_DECREF(object);
   }
 
-  // `index`: the position of the key in its dict. `object`: the pattern to open, or the list to copy. `array`: the value is
-  // written as a list of one; `close`: the dict may be empty, and goes then.
-  void add_step(int what, size_t slot, size_t index, PyObject* key, PyObject* object, bool flag) {
+  // Add the dict that copies are made of: all keys in their order, with constants as they are, and with a placeholder that is
+  // no container where a step puts a value. The first one is the event's. Only the caller refers to it, and no longer than
+  // this call. `holds_containers`: steps put lists or dicts into it.
+  void add_pattern(PyObject* dict, bool holds_containers) {
+    if (PyObject_GC_IsTracked(dict)) PyObject_GC_UnTrack(dict);
+    patterns_.push_back({dict, DictPlaces::layout_of(dict), holds_containers});
+    Py_INCREF(dict);
+  }
+
+  // `index`: the position of the key in its dict. `items`: None, or a tuple of what the list holds. `array`: the value is
+  // written as a list of one; `close`: the dict is left out if it is empty. `open` and `close`: `slot` is the number of the
+  // pattern.
+  void add_step(int what, size_t slot, size_t index, PyObject* key, PyObject* items, bool flag) {
     Step step;
     step.what = static_cast<What>(what);
     step.flag = flag;
     step.slot = static_cast<uint16_t>(slot);
     step.index = static_cast<uint16_t>(index);
-    step.key = key;
-    step.object = object;
+    step.key = own(key);
+    step.items = own(items);
     if (step.what == What::value) share(step);
-    if (step.what == What::close) {
-      open_.pop_back();
-    } else {
-      patterns_[open_.back()].changing |= uint64_t{1} << index % DictPattern::most_places;
-    }
-    if (step.what == What::open) {
-      step.slot = static_cast<uint16_t>(patterns_.size());
-      open_.push_back(patterns_.size());
-      patterns_.push_back({object, 0});
-    }
     steps_.push_back(step);
   }
 
   void add_enumeration() { names_.emplace_back(); }
   // To the enumeration added last, by the index in it.
-  void add_name(PyObject* name) { names_.back().push_back(name); }
+  void add_name(PyObject* name) { names_.back().push_back(own(name)); }
   void add_members() { members_.emplace_back(); }
   // To the members added last.
-  void add_member(PyObject* key) { members_.back().push_back(key); }
+  void add_member(PyObject* key) { members_.back().push_back(own(key)); }
 
-  // `padded`: the message is, and is valid UTF-8. Without short_texts none are shared between events. `spare`: null or an
-  // event of this builder; if the caller alone holds it, its dicts and lists become those of the new event, as far as they
-  // are what they were. `leftovers` is for what else it held.
-  PyObject* build(const Event& event, Slice message, bool padded, ShortTexts* short_texts, PyObject* spare,
-                  Leftovers* leftovers) const {
-    Reuse reuse = DictPlaces::reuse(spare, patterns_[0]);
-    // A step lets go of one object at most.
-    if (reuse != Reuse::none && !leftovers->reserve(steps_.size())) return PyErr_NoMemory();
-    PyObject* top = reuse == Reuse::whole ? new_reference(spare) : PyDict_Copy(patterns_[0].dict);
-    if (top == nullptr) return nullptr;
-    bool filled = reuse == Reuse::none ? fill<false>(top, nullptr, event, message, padded, short_texts, leftovers)
-                                       : fill<true>(top, spare, event, message, padded, short_texts, leftovers);
-    if (filled) return top;
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    Py_DECREF(top);
-    if (leftovers != nullptr) leftovers->release();
-    PyErr_Restore(type, value, traceback);
-    return nullptr;
+  // `padded`: the message is followed by readable bytes, and is valid UTF-8. Without short_texts no text is shared between
+  // events.
+  CFDNS_APART CFDNS_FLAT PyObject* build(const Event& event, Slice message, bool padded,
+                                         ShortTexts* short_texts) const {
+    Unfinished held;
+    for (size_t i = 1; i <= kept_count_; ++i) held.kept[i] = nullptr;
+    bool ascii = padded && is_ascii(message);
+    size_t depth = 0;
+    PyObject* dict = PyDict_Copy(patterns_[0].dict);
+    DictPlaces::Entry* places = DictPlaces::find(dict, patterns_[0].layout);
+    for (const Step& step : steps_) {
+      if (dict == nullptr) break;
+      PyObject* item = nullptr;
+      switch (step.what) {
+        case What::value: {
+          const Value& value = event.values[step.slot];
+          if (value.type == ValueType::absent) {
+            if (PyDict_DelItem(dict, step.key) < 0) Py_CLEAR(dict);
+            continue;
+          }
+          if (step.again != 0 && value.type < ValueType::list) {
+            item = new_reference(held.kept[step.again]);
+          } else {
+            item = object_of(event, value, ascii, short_texts);
+            if (step.keep != 0 && item != nullptr) held.kept[step.keep] = new_reference(item);
+          }
+          if (step.flag) item = list_of(item);
+          break;
+        }
+        case What::raw:
+          item = padded ? new_text(message, ascii)
+                        : PyUnicode_DecodeUTF8(message.data, static_cast<Py_ssize_t>(message.size_bytes), nullptr);
+          break;
+        case What::list: item = list_from(step.items); break;
+        case What::open: {
+          const Pattern& pattern = patterns_[step.slot];
+          held.parents[depth++] = {dict, places};
+          dict = PyDict_Copy(pattern.dict);
+          places = DictPlaces::find(dict, pattern.layout);
+          continue;
+        }
+        case What::close:
+          item = finish(dict, patterns_[step.slot]);
+          --depth;
+          dict = held.parents[depth].object;
+          places = held.parents[depth].places;
+          if (step.flag && PyDict_Size(item) == 0) {
+            Py_DECREF(item);
+            if (PyDict_DelItem(dict, step.key) < 0) Py_CLEAR(dict);
+            continue;
+          }
+          break;
+      }
+      if (item == nullptr) {
+        Py_CLEAR(dict);
+      } else if (places != nullptr) {
+        DictPlaces::write(places[step.index], item);
+      } else {
+        if (PyDict_SetItem(dict, step.key, item) < 0) Py_CLEAR(dict);
+        Py_DECREF(item);
+      }
+    }
+    while (depth != 0) Py_DECREF(held.parents[--depth].object);  // after a failure
+    for (size_t i = 1; i <= kept_count_; ++i) Py_XDECREF(held.kept[i]);
+    return dict == nullptr ? nullptr : finish(dict, patterns_[0]);
   }
 
  private:
+  struct Pattern {
+    PyObject* dict;
+    DictLayout layout;
+    bool holds_containers;
+  };
   struct Step {
     What what;
     bool flag;
-    uint8_t keep = 0;   // where in `kept` the object of this slot goes for later steps, 0 for where nobody looks
+    uint8_t keep = 0;   // where in `kept` the object of this slot goes for later steps, 0 if there are none
     uint8_t again = 0;  // where an earlier step put it
     uint16_t slot;
     uint16_t index;
     PyObject* key;
-    PyObject* object;
+    PyObject* items;
   };
   static constexpr size_t deepest = 32;  // mapping.py allows no more
   static constexpr size_t most_kept = 64;
 
-  // Targets of one value share the object. Where there is no room for more of them, they just do not.
+  // What build() owns while steps still write to it or use it again.
+  struct Unfinished {
+    struct Parent {
+      PyObject* object;
+      DictPlaces::Entry* places;  // null if values have to be put by their keys
+    };
+    Parent parents[deepest];
+    PyObject* kept[most_kept];
+  };
+
+  // The complete dict, tracked where the collector has to know it.
+  static PyObject* finish(PyObject* dict, const Pattern& pattern) {
+    if (pattern.holds_containers && !PyObject_GC_IsTracked(dict)) PyObject_GC_Track(dict);
+    return dict;
+  }
+
+  PyObject* own(PyObject* object) {
+    owned_.push_back(object);
+    return new_reference(object);
+  }
+
+  // Targets of one value share the object, up to as many values as there is space for.
   void share(Step& step) {
     for (Step& earlier : steps_) {
       if (earlier.what != What::value || earlier.slot != step.slot) continue;
@@ -158,129 +234,6 @@ class DictBuilder {
   static PyObject* new_reference(PyObject* object) {
     Py_INCREF(object);
     return object;
-  }
-
-  // `spare`: the dict whose parts may be used again, or null; it may be `current` itself, which is filled in place then.
-  // A function of its own for events without a spare one: 3 % of dicts, for those who keep them. Flat: 3 %.
-  template <bool has_spare>
-  CFDNS_APART CFDNS_FLAT bool fill(PyObject* current, PyObject* spare, const Event& event, Slice message, bool padded,
-                                   ShortTexts* short_texts, Leftovers* leftovers) const {
-    // Borrowed: the event owns all of them by the time they are used again.
-    PyObject* kept[most_kept];
-    PyObject* parents[deepest];
-    PyObject* spare_parents[deepest];
-    size_t depth = 0;
-    bool ascii = padded && is_ascii(message);
-    for (const Step& step : steps_) {
-      bool in_place = has_spare && current == spare;
-      PyObject* item = nullptr;
-      switch (step.what) {
-        case What::value: {
-          const Value& value = event.values[step.slot];
-          if (value.type == ValueType::absent) {
-            if (!remove(current, step, in_place, leftovers)) return false;
-            continue;
-          }
-          if (step.again != 0 && value.type < ValueType::list) {
-            item = new_reference(kept[step.again]);
-          } else {
-            item = object_of(event, value, ascii, short_texts);
-            kept[step.keep] = item;
-          }
-          if (step.flag) {
-            if (in_place && item != nullptr && put_in_list(current, step, item, leftovers)) continue;
-            item = list_of(item);
-          }
-          break;
-        }
-        case What::raw:
-          item = padded ? new_text(message, ascii)
-                        : PyUnicode_DecodeUTF8(message.data, static_cast<Py_ssize_t>(message.size_bytes), nullptr);
-          break;
-        case What::list:
-          if (in_place && has_list(current, step)) continue;
-          item = PyList_GetSlice(step.object, 0, PyList_Size(step.object));
-          break;
-        case What::open: {
-          parents[depth] = current;
-          spare_parents[depth] = spare;
-          ++depth;
-          Reuse reuse = Reuse::none;
-          if (has_spare && spare != nullptr) {
-            spare = DictPlaces::place(spare, step.index);
-            reuse = DictPlaces::reuse(spare, patterns_[step.slot]);
-            if (reuse == Reuse::none) spare = nullptr;
-          }
-          current = reuse == Reuse::whole ? spare : PyDict_Copy(step.object);
-          if (in_place && reuse == Reuse::whole) continue;
-          if (reuse == Reuse::whole) Py_INCREF(current);
-          if (current == nullptr || !put(parents[depth - 1], step, current, in_place, leftovers)) return false;
-          continue;
-        }
-        case What::close:
-          --depth;
-          in_place = has_spare && parents[depth] == spare_parents[depth];
-          if (step.flag && PyDict_Size(current) == 0 && !remove(parents[depth], step, in_place, leftovers))
-            return false;
-          current = parents[depth];
-          if (has_spare) spare = spare_parents[depth];
-          continue;
-      }
-      if (item == nullptr || !put(current, step, item, in_place, leftovers)) return false;
-    }
-    return true;
-  }
-
-  // Into a copy, or into a dict that is filled in place. Takes over the reference, also where it fails.
-  static bool put(PyObject* dict, const Step& step, PyObject* item, bool in_place, Leftovers* leftovers) {
-    if (!in_place) return DictPlaces::put(dict, step.index, step.key, item) == 0;
-    exchange(dict, step, item, leftovers);
-    return true;
-  }
-
-  static bool remove(PyObject* dict, const Step& step, bool in_place, Leftovers* leftovers) {
-    if (in_place) exchange(dict, step, new_reference(Py_None), leftovers);
-    return PyDict_DelItem(dict, step.key) == 0;
-  }
-
-  static void exchange(PyObject* dict, const Step& step, PyObject* item, Leftovers* leftovers) {
-    // The collector does not track a dict in which it, or whoever made it, found nothing but texts and numbers.
-    if (PyType_IS_GC(Py_TYPE(item)) && !PyObject_GC_IsTracked(dict)) PyObject_GC_Track(dict);
-    let_go(std::exchange(DictPlaces::place(dict, step.index), item), leftovers);
-  }
-
-  // Letting go of text and numbers runs nobody's code.
-  static void let_go(PyObject* object, Leftovers* leftovers) {
-    if (PyUnicode_CheckExact(object) || PyLong_CheckExact(object) || PyBool_Check(object)) Py_DECREF(object);
-    else leftovers->add(object);
-  }
-
-  // The list at a step's place in a dict that is used again, if that can be too and has so many items; else null.
-  static PyObject* list_at(PyObject* dict, const Step& step, Py_ssize_t size) {
-    PyObject* list = DictPlaces::place(dict, step.index);
-    return PyList_CheckExact(list) && Py_REFCNT(list) == 1 && PyList_Size(list) == size ? list : nullptr;
-  }
-
-  // Takes over the reference if true.
-  static bool put_in_list(PyObject* dict, const Step& step, PyObject* item, Leftovers* leftovers) {
-    PyObject* list = list_at(dict, step, 1);
-    if (list == nullptr) return false;
-    PyObject* before = PyList_GetItem(list, 0);
-    Py_INCREF(before);
-    PyList_SetItem(list, 0, item);
-    let_go(before, leftovers);
-    return true;
-  }
-
-  // Whether a list of constants is as it was.
-  static bool has_list(PyObject* dict, const Step& step) {
-    Py_ssize_t size = PyList_Size(step.object);
-    PyObject* list = list_at(dict, step, size);
-    if (list == nullptr) return false;
-    for (Py_ssize_t i = 0; i < size; ++i) {
-      if (PyList_GetItem(list, i) != PyList_GetItem(step.object, i)) return false;
-    }
-    return true;
   }
 
   // `ascii`: the record is.
@@ -305,6 +258,7 @@ class DictBuilder {
 
   PyObject* items_of(const Event& event, const Value& value, bool ascii, ShortTexts* short_texts) const {
     PyObject* list = PyList_New(static_cast<Py_ssize_t>(value.count));
+    if (list != nullptr) PyObject_GC_UnTrack(list);
     const Value* item = event.items.data() + value.integer;
     for (size_t i = 0; list != nullptr && i < value.count; ++i) {
       PyObject* made;
@@ -315,8 +269,9 @@ class DictBuilder {
         item += members_[value.name].size();
       }
       if (made == nullptr) Py_CLEAR(list);
-      else PyList_SetItem(list, static_cast<Py_ssize_t>(i), made);
+      else set_item(list, static_cast<Py_ssize_t>(i), made);
     }
+    if (list != nullptr) PyObject_GC_Track(list);
     return list;
   }
 
@@ -340,15 +295,33 @@ class DictBuilder {
       Py_DECREF(item);
       return nullptr;
     }
-    PyList_SetItem(list, 0, item);
+    set_item(list, 0, item);
     return list;
   }
 
-  std::vector<DictPattern> patterns_;  // the event's, then those that steps open: their slot is the index here
-  std::vector<size_t> open_;           // while steps are added
+  static PyObject* list_from(PyObject* items) {
+    Py_ssize_t size = PyTuple_Size(items);
+    PyObject* list = PyList_New(size);
+    for (Py_ssize_t i = 0; list != nullptr && i < size; ++i) {
+      set_item(list, i, new_reference(PyTuple_GetItem(items, i)));
+    }
+    return list;
+  }
+
+  // In a new list. Takes over the reference.
+  static void set_item(PyObject* list, Py_ssize_t index, PyObject* item) {
+#ifndef Py_LIMITED_API
+    PyList_SET_ITEM(list, index, item);
+#else
+    PyList_SetItem(list, index, item);
+#endif
+  }
+
+  std::vector<Pattern> patterns_;  // the event's, then those that steps open
   std::vector<Step> steps_;
   std::vector<std::vector<PyObject*>> names_;
   std::vector<std::vector<PyObject*>> members_;
+  std::vector<PyObject*> owned_;
   size_t kept_count_ = 0;
 };
 

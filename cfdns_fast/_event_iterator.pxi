@@ -1,5 +1,11 @@
 # Events one by one; part of _core.pyx.
 
+cdef enum:
+    _RECORDS_BETWEEN_PAUSES = 1000  # for other threads and signals
+
+
+# It refers to no object that can refer to it, so it is part of no cycle; and gc.get_referents() shows nothing of it.
+@cython.no_gc
 cdef class EventIterator:
     """Events of one batch, built when they are asked for.
 
@@ -12,24 +18,22 @@ cdef class EventIterator:
 
     Notes
     -----
-    Not for several threads at once. It owns what it needs of the input. After a MemoryError it cannot go on. It keeps
-    the last two events, which later ones are made of if nobody else has them then (not where REUSES_EVENTS is false).
+    Not for several threads at once. It owns what it needs of the input. After a MemoryError it cannot go on. It keeps no
+    event.
     """
 
     cdef Plan plan
-    cdef shared_ptr[Engine] engine  # of the plan; the garbage collector may have cleared that before __dealloc__
+    cdef shared_ptr[Engine] engine  # of the plan
     cdef object data
     cdef unique_ptr[Cursor] cursor
     cdef ShortTexts short_texts
     cdef bint raise_on_reject
     cdef bint running  # or failed
-    cdef long thread  # the last one that asked for an event
+    cdef long thread           # the last one that asked for an event
+    cdef unsigned int turns    # since the last pause
+    cdef bint pauses_gc        # see Plan.to_dicts
+    cdef int resumes_gc
     cdef RejectBuilder refused
-    # The last two events, which a later one is made of if nobody else has them any more: in a loop, the last one still has
-    # a name when the next is asked for.
-    cdef object last
-    cdef object last_but_one
-    cdef Leftovers leftovers
 
     def __cinit__(self, Plan plan not None, data, bint raise_on_reject, bint document):
         cdef Slice input
@@ -56,14 +60,25 @@ cdef class EventIterator:
     # Without the GIL, threads that use one iterator at once must not break it: one of them gets the ValueError of advance().
     def __next__(self):
         with cython.critical_section(self):
-            event = self.advance(True)
+            event = self.advance()
         if event is None:
             raise StopIteration
         return event
 
-    # What is let go of here may be anybody's, run anybody's code, ask for the next event and drop the iterator: that comes
-    # last, and the caller holds a reference to the iterator (in __next__ the critical section does).
-    cdef object advance(self, bint reuse_events):
+    # Let other threads run, if any waits for the GIL, and Python handle signals, whose handlers may raise. The collector is
+    # on meanwhile.
+    cdef int pause(self) except -1:
+        self.turns = 0
+        cfdns_resume_gc(self.resumes_gc)
+        self.resumes_gc = False
+        with nogil:
+            pass
+        PyErr_CheckSignals()
+        if self.pauses_gc:
+            self.resumes_gc = cfdns_pause_gc()
+        return 0
+
+    cdef object advance(self):
         cdef Cursor* cursor = self.cursor.get()
         cdef Turn turn
         cdef long thread
@@ -76,25 +91,21 @@ cdef class EventIterator:
         # It stays so if memory runs out: the record at hand is lost then, and going on would hide that.
         self.running = True
         while True:
+            self.turns += 1
+            if self.turns > _RECORDS_BETWEEN_PAUSES:
+                # If a signal handler raises, no record is lost, and iterating may go on.
+                try:
+                    self.pause()
+                except BaseException:
+                    self.running = False
+                    raise
             turn = cursor.next()
             if turn == Turn.event:
-                event = self.plan._dict(cursor.event, cursor.message(), True, &self.short_texts,
-                                        <PyObject*>self.last_but_one, &self.leftovers)
-                spare = None
-                if reuse_events and DictPlaces.is_layout_known():
-                    spare = self.last_but_one
-                    self.last_but_one = self.last
-                    self.last = event
+                event = self.plan._dict(cursor.event, cursor.message(), True, &self.short_texts)
                 self.running = False
-                spare = None  # the old event first: it may share dicts with the new one
-                self.leftovers.release()
                 return event
             if turn == Turn.end:
                 self.running = False
-                # Both are held until neither is an attribute: some Cython lets go of a value before it replaces it.
-                spare, last = self.last_but_one, self.last
-                self.last_but_one = None
-                self.last = None
                 return None
             self.refused._add(cursor.reject)
             if self.raise_on_reject:

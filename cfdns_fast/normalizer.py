@@ -247,8 +247,9 @@ class Normalizer:
     def to_dicts(self, data: Buffer) -> Result[list[dict[str, Any]]]:
         """Convert a batch to a list of dicts; otherwise like `to_ndjson`.
 
-        Every dict and list in it is fresh. The cyclic garbage collector is held off meanwhile. For many events at once
-        `iter_dicts` is several times faster, because they need not all live.
+        Every dict and list in it is new. Every 1,000 records other threads can run and signals are handled; in between,
+        the cyclic garbage collector is off. For many events `iter_dicts` is faster, because they need not all be in
+        memory.
         """
         _check_start(data)
         if self._shaped is not None:
@@ -262,8 +263,8 @@ class Normalizer:
         end. Input other than bytes is copied first. With ``on_reject="raise"`` RecordError comes at the record's turn,
         and iterating may go on behind it. One iterator is for one thread at a time.
 
-        Every dict and list that somebody holds is fresh. An event that nobody holds any more when the next but one is
-        asked for becomes that one, as it would be if it were new; what was put into it, if anything, goes then.
+        Every dict and list is new, and the iterator keeps no event. Every 1,000 records other threads can run and
+        signals are handled, also where C code such as ``list()`` consumes the iterator.
         """
         _check_start(data)
         if self._shaped is not None:

@@ -42,7 +42,7 @@ def compile_plan(
     `own_key` is a source that the records have from this package and not from their sender: it makes no record known.
     """
     readings = Readings(mapping, own_key)
-    dict_pattern, dict_steps = _dict_steps(mapping.tree(), readings)
+    dict_patterns, dict_steps = _dict_steps(mapping.tree(), readings)
     return _core.Plan(
         sources=readings.sources,
         key_count=readings.key_count,
@@ -55,7 +55,7 @@ def compile_plan(
         problems_slot=readings.problems_slot,
         slot_count=readings.slot_count,
         steps=_merge(_ndjson_steps(mapping.tree(), readings)),
-        dict_pattern=dict_pattern,
+        dict_patterns=dict_patterns,
         dict_steps=dict_steps,
         columns=columns_of(mapping, readings),
         suffixes=_suffix_table(private_suffixes) if readings.wants_name_parts else _core.SuffixTable(b"\0", [], []),
@@ -110,35 +110,43 @@ def _merge(steps: list[tuple[int, int, bytes, bytes]]) -> list[tuple[int, int, b
     return merged
 
 
-def _dict_steps(nodes: tuple[Node, ...], readings: Readings) -> tuple[dict[str, Any], list[tuple[Any, ...]]]:
-    """Return the pattern of a dict and the steps that fill a copy of it, parallel in meaning to `_ndjson_steps`.
+def _dict_steps(nodes: tuple[Node, ...], readings: Readings) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Return the patterns of an event's dicts and the steps that fill copies of them, in the order of `_ndjson_steps`.
 
-    A step is (what, slot, index of the key, key, object, flag); _dicts.hpp says what they mean. Where a value will be,
-    the pattern has an object of its own: the references of a single None would be counted one after another, in one
-    place (measured: 3 % of dicts).
+    A pattern is (whether it holds containers, (key, constant or None) for each key); the first one is the event's.
+    A step is (what, slot, index of the key, key, items of a list, flag); _dicts.hpp describes them.
     """
-    pattern: dict[str, Any] = {}
+    patterns: list[Any] = []
     steps: list[tuple[Any, ...]] = []
-    for index, (key, node) in enumerate(nodes):
-        constant = _constant_of(node)
-        if not isinstance(node, Field):
-            pattern[key] = {}
-            below, steps_below = _dict_steps(node, readings)
-            steps.append((_OPEN, 0, index, key, below, False))
-            steps += steps_below
-            steps.append((_CLOSE, 0, index, key, None, not _never_empty(node)))
-        elif constant is not None:
-            pattern[key] = constant
-            if isinstance(constant, list):
-                steps.append((_LIST, 0, index, key, constant, False))
-        elif node.kind == "raw":
-            pattern[key] = object()
-            steps.append((_RAW, 0, index, key, None, False))
-        else:
-            # What holds a list must be watched by the cyclic collector, as the pattern that it is a copy of is.
-            pattern[key] = [] if node.array or node.holds_list else object()
-            steps.append((_VALUE, readings.slot(node), index, key, None, node.array))
-    return pattern, steps
+
+    def add(nodes: tuple[Node, ...]) -> None:
+        number = len(patterns)
+        patterns.append(())
+        holds_containers = False
+        keys = []
+        for index, (key, node) in enumerate(nodes):
+            constant = _constant_of(node)
+            if not isinstance(node, Field):
+                holds_containers = True
+                constant = None
+                opened = len(patterns)
+                steps.append((_OPEN, opened, index, key, None, False))
+                add(node)
+                steps.append((_CLOSE, opened, index, key, None, not _never_empty(node)))
+            elif isinstance(constant, list):
+                holds_containers = True
+                steps.append((_LIST, 0, index, key, tuple(constant), False))
+                constant = None
+            elif constant is None and node.kind == "raw":
+                steps.append((_RAW, 0, index, key, None, False))
+            elif constant is None:
+                holds_containers = holds_containers or node.array or node.holds_list
+                steps.append((_VALUE, readings.slot(node), index, key, None, node.array))
+            keys.append((key, constant))
+        patterns[number] = (holds_containers, tuple(keys))
+
+    add(nodes)
+    return tuple(patterns), tuple(steps)
 
 
 def _never_empty(nodes: tuple[Node, ...]) -> bool:

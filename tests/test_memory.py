@@ -180,7 +180,6 @@ def loop(normalizer: Normalizer, data: bytes) -> list[str]:
     messages = []
     for event in normalizer.iter_dicts(data):
         messages.append(event.get("message", ""))
-        # One dict, or the list in one, cannot be used again.
         event.pop(("source", "related", "new")[len(messages) % 3], None)
         event["witness"] = [event]
     return messages
