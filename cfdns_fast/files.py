@@ -23,8 +23,8 @@ __all__ = ["BLOCK_BYTES", "GZIP_WBITS", "READ_BYTES", "InputFault", "blocks_ahea
 #: copied, and without that what stands before a fault is lost. Any: its stubs lack `copy` and mistype `error`.
 zlib: Any = zlib_ng
 
-#: The most plain bytes converted at a time. A block of nothing but tiny rejects takes many times its size in objects:
-#: the command then takes 60 MB with 128 KiB, 290 with 1 MiB.
+#: The maximum number of plain bytes that are converted at a time. Tiny records become events of more than a hundred
+#: times their size, so the memory of the command depends on this.
 BLOCK_BYTES = 1 << 17
 
 #: The most plain bytes decompressed at a time, so that no compression ratio decides how much memory is used. Block by

@@ -10,7 +10,7 @@ __all__ = ["LineCount", "NdjsonStream"]
 _BYTES_A_THREAD = 1 << 19
 # Sixteen pieces, so more threads find nothing to do: with four times as many, 64 took 160 to 180 MB instead of 92.
 _MOST_SHARED_BYTES = 1 << 21
-# Tiny records become large: an event has 200 bytes or more even if its record has two. So a call gets fewer bytes of them.
+# A call converts fewer bytes of tiny records: an event has 200 bytes or more even if its record has two.
 _MAX_SHARED_RECORDS = 1 << 14
 
 

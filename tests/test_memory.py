@@ -19,7 +19,17 @@ from typing import Any
 
 import pytest
 from allocation_failures import CALLS
-from support import FREE_THREADED, MIXED, SANITIZED, WRITERS, every_writer, memory_mapped, run_python, running
+from support import (
+    FREE_THREADED,
+    FULL_RECORD,
+    MIXED,
+    SANITIZED,
+    WRITERS,
+    every_writer,
+    memory_mapped,
+    run_python,
+    running,
+)
 
 from cfdns_fast import Normalizer, RecordError
 from cfdns_fast.stream import NdjsonStream
@@ -79,8 +89,9 @@ def test_conversion_when_any_allocation_fails_then_memory_error_or_the_right_res
     assert failures > 0 or (call, state) == ("parse", "warm")
 
 
-# When a thread throws for the first time, the C++ library allocates a few bytes, and the C library ends the process if it cannot.
+# C++ needs a few bytes when a thread throws for the first time, and glibc ends the process if it cannot allocate them.
 # The interpreter can still make its own objects here.
+@pytest.mark.slow
 @pytest.mark.parametrize("state", ["cold", "warm"])
 @pytest.mark.parametrize("call", ["in a new thread", "threads", "rejects"])
 def test_exhausted_memory_is_a_memory_error(failing_malloc: Path, call: str, state: str) -> None:
@@ -297,6 +308,93 @@ finally:
     summary, kilobytes = done.stderr.splitlines()
     assert (done.returncode, f"events {120_000 * members}, " in summary) == (0, True)
     assert int(kilobytes) < 100_000
+
+
+REJECTS_OF_4_MB = """
+import re, sys
+from cfdns_fast import Normalizer
+
+def size_bytes(name):
+    return 1024 * int(re.search(name + r":\\s+(\\d+) kB", open("/proc/self/status").read())[1])
+
+def iterate(data):
+    iterator = normalizer.iter_dicts(data)
+    for _ in iterator:
+        pass
+    return iterator
+
+input_format, call = sys.argv[1:]
+normalizer = Normalizer(input_format=input_format)
+convert = {
+    "to_ndjson": normalizer.to_ndjson,
+    "threads": lambda data: normalizer.to_ndjson(data, threads=4),
+    "to_dicts": normalizer.to_dicts,
+    "iter_dicts": iterate,
+    "to_arrow": normalizer.to_arrow,
+    "to_arrow threads": lambda data: normalizer.to_arrow(data, threads=4),
+}[call]
+data = b"x\\n" * 2_000_000
+if input_format == "csv":
+    data = b"QueryName,ColoCode\\n" + data[: len(data) // 4]
+# Workspaces of the threads are kept, and the C library keeps some of what was freed.
+convert(b'{"QueryName":"www.example.com"}\\n' * 40_000 if input_format == "ndjson" else data[:1000])
+before = size_bytes("VmRSS")
+rejects = convert(data).rejects
+print(size_bytes("VmRSS") - before, size_bytes("VmHWM") - before, len(data) + 32 * len(rejects), len(rejects))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(SANITIZED or sys.platform != "linux", reason="reads the process's size from the kernel")
+@pytest.mark.parametrize(
+    ("input_format", "call"),
+    [("ndjson", call) for call in ("to_ndjson", "threads", "to_dicts", "iter_dicts", "to_arrow", "to_arrow threads")]
+    + [("csv", call) for call in ("to_ndjson", "iter_dicts")],
+)
+def test_tiny_rejects_take_32_bytes_each(input_format: str, call: str) -> None:
+    if "arrow" in call:
+        pytest.importorskip("pyarrow")
+    done = run_python(REJECTS_OF_4_MB, input_format, call)
+    assert (done.returncode, done.stderr) == (0, "")
+    kept_bytes, peak_bytes, limit_bytes, rejects = map(int, done.stdout.split())
+    assert rejects == (2_000_000 if input_format == "ndjson" else 500_000)
+    # Objects would take more than 200 bytes each. Every thread has 2 MB of rejects before they are put together.
+    assert kept_bytes < limit_bytes + 3_000_000
+    assert peak_bytes < limit_bytes + 16_000_000
+
+
+TINY: dict[str, tuple[bytes, bytes, list[str]]] = {
+    "lines that are rejects": (b"", b"x\n", ["--input-format", "ndjson"]),
+    "pieces between delimiters": (b"", b"x|", ["--input-format", "ndjson", "--record-delimiter", "|"]),
+    "empty objects in a line": (b"", b"{}", ["--input-format", "ndjson"]),
+    "lines of both kinds": (b"", b"{}\nx\n", ["--input-format", "ndjson"]),
+    "elements of a document": (b"[1\n", b",1\n", ["--input-format", "json"]),
+    "documents on lines": (b"{}\n", b"x\n", ["--input-format", "json"]),
+    "rows": (b"QueryName,ColoCode\n", b"x\n", ["--input-format", "csv"]),
+}
+
+CONVERT = """
+import re, sys
+from cfdns_fast.cli import main
+try:
+    main(["convert", "-o", "/dev/null", "--rejects", "/dev/null", "--threads", "16", *sys.argv[1:]])
+finally:
+    print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1], file=sys.stderr)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(SANITIZED or sys.platform != "linux", reason="reads the process's size from the kernel")
+@pytest.mark.parametrize("kind", TINY)
+def test_tiny_records_take_less_than_100_mb(kind: str, tmp_path: Path) -> None:
+    first, unit, options = TINY[kind]
+    # More than all threads get at once, after records that make every thread use its buffers.
+    filled = FULL_RECORD + b"\n" if options[1] == "ndjson" and not first else b""
+    path = tmp_path / "input"
+    path.write_bytes(first + filled * (4_000_000 // max(len(filled), 1)) + unit * (3_000_000 // len(unit)) * SOAK)
+    done = run_python(CONVERT, str(path), *options)
+    assert done.returncode == 0
+    assert int(done.stderr.splitlines()[-1]) < 100_000
 
 
 @pytest.mark.parametrize("write", [*WRITERS.values(), loop], ids=[*WRITERS, "a loop"])

@@ -72,8 +72,9 @@ def rejects(reject: Reject, several: Rejects) -> None:
     """A reject is a value, and several are a sequence that can be added to tuples."""
     assert_type(several[0], Reject)
     assert_type(several[1:], Rejects)
-    assert_type((reject,) + several, Rejects)
-    assert_type(several + (reject,), Rejects)
+    others = (reject,)
+    assert_type(others + several, Rejects)
+    assert_type(several + others, Rejects)
     assert_type(several.count_by_code(), dict[str, int])
     several[0] = reject  # type: ignore[index]
     Rejects([reject.code])  # type: ignore[list-item]
