@@ -126,17 +126,31 @@ class RowStream:
         """Lines begun so far."""
         return self._lines.total
 
+    @property
+    def unfinished_bytes(self) -> int:
+        """Number of bytes of the row that is not complete."""
+        return self._reader.unfinished_bytes
+
     def feed(self, block: bytes) -> Result[bytes]:
         """Take the next block and convert what is complete."""
         self._lines.add(block)
         return self._convert(block, final=False)
 
+    def flush(self) -> Result[bytes]:
+        """Convert the rows that are complete now."""
+        return self._convert(b"", final=False, at_once=True)
+
+    def cut(self) -> Result[bytes]:
+        """Convert the complete rows; the input ends here, but not because it is complete."""
+        return self.flush()
+
     def finish(self) -> Result[bytes]:
         """Convert the rest; the last row needs no newline."""
         return self._convert(b"", final=True)
 
-    def _convert(self, block: bytes, *, final: bool) -> Result[bytes]:
-        records, rejects, blank = collect(self._rows.records(self._reader.rows(block, final=final)), False)
+    def _convert(self, block: bytes, *, final: bool, at_once: bool = False) -> Result[bytes]:
+        rows = self._reader.rows(block, final=final, at_once=at_once)
+        records, rejects, blank = collect(self._rows.records(rows), False)
         result = self._plan.to_ndjson(records)
         return replace(result, blank=blank, rejects=rejects)
 

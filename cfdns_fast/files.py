@@ -14,7 +14,7 @@ from zlib_ng import zlib_ng
 
 from .errors import CfdnsError
 from .paths import STANDARD_STREAM, reason_of
-from .read_ahead import ReadAhead
+from .read_ahead import ReadAhead, Stop
 
 __all__ = ["BLOCK_BYTES", "GZIP_WBITS", "READ_BYTES", "InputFault", "blocks_ahead", "blocks_of", "read_plain", "zlib"]
 
@@ -62,15 +62,20 @@ class InputFault(CfdnsError):
 
 
 @contextmanager
-def blocks_ahead(name: str, on_read: Callable[[int], object] | None = None) -> Iterator[Iterator[bytes]]:
-    """Let `read_plain` run on another thread, and give what it yields in blocks of at most `BLOCK_BYTES`."""
-    with ReadAhead(read_plain(name, on_read), depth=_READS_AHEAD) as pieces:
+def blocks_ahead(
+    name: str, on_read: Callable[[int], object] | None = None, stop: Stop | None = None
+) -> Iterator[Iterator[bytes]]:
+    """Let `read_plain` run on another thread, and give what it yields in blocks of at most `BLOCK_BYTES`.
+
+    An empty block means that no more input waits at present.
+    """
+    with ReadAhead(read_plain(name, on_read, stop), depth=_READS_AHEAD, idle=b"", stop=stop) as pieces:
         yield (block for piece in pieces for block in blocks_of(piece))
 
 
 def blocks_of(plain: bytes) -> Iterator[bytes]:
-    """Cut into blocks of `BLOCK_BYTES`; the last one may be smaller."""
-    return (plain[start : start + BLOCK_BYTES] for start in range(0, len(plain), BLOCK_BYTES))
+    """Cut into blocks of `BLOCK_BYTES`; the last one may be smaller. Nothing is one empty block."""
+    return (plain[start : start + BLOCK_BYTES] for start in range(0, len(plain) or 1, BLOCK_BYTES))
 
 
 @functools.cache
@@ -83,7 +88,7 @@ def _keep_freed_memory() -> None:
     bytes(_KEPT_BYTES)
 
 
-def read_plain(name: str, on_read: Callable[[int], object] | None = None) -> Iterator[bytes]:
+def read_plain(name: str, on_read: Callable[[int], object] | None = None, stop: Stop | None = None) -> Iterator[bytes]:
     """Yield the plain bytes of an input, in pieces of about `READ_BYTES` at most, cut anywhere.
 
     Gzip is told by its first two bytes, never by the name. Every member is read; zero bytes after one are padding.
@@ -94,6 +99,8 @@ def read_plain(name: str, on_read: Callable[[int], object] | None = None) -> Ite
         A path, or ``-`` for standard input.
     on_read : callable, optional
         Called with the number of bytes of every read, as they are stored.
+    stop : Stop, optional
+        After its request nothing more is read, and all that was read is yielded.
 
     Raises
     ------
@@ -105,7 +112,7 @@ def read_plain(name: str, on_read: Callable[[int], object] | None = None) -> Ite
     compressed = False
     try:
         with _open_input(name) as raw:
-            source = _Source(raw, on_read)
+            source = _Source(raw, on_read, stop)
             head = source.read(_COMPRESSED_BYTES)
             # A pipe may give its first byte alone.
             if head == _GZIP_MAGIC[:1]:
@@ -117,30 +124,43 @@ def read_plain(name: str, on_read: Callable[[int], object] | None = None) -> Ite
             while head:
                 yield head
                 head = source.read(READ_BYTES)
+    except _Stopped:
+        return
     except OSError as error:
         where = source.byte_offset if source else None
         raise InputFault(reason_of(error), where, compressed=compressed) from error
 
 
+class _Stopped(Exception):
+    """No further read may begin."""
+
+
 class _Source:
     """The stored bytes of an input, counted."""
 
-    def __init__(self, raw: BinaryIO, on_read: Callable[[int], object] | None) -> None:
+    def __init__(self, raw: BinaryIO, on_read: Callable[[int], object] | None, stop: Stop | None) -> None:
         self._raw = raw
         self._on_read = on_read
+        self._stop = stop
         self.byte_offset = 0
 
     def read(self, size_bytes: int) -> bytes:
         """Return what there is, at most `size_bytes`; empty only at the end."""
-        data: bytes | None = self._raw.read(size_bytes)
+        data = self._read(size_bytes)
         while data is None:
             # Some other program made the shared descriptor non-blocking.
-            select.select([self._raw], [], [])
-            data = self._raw.read(size_bytes)
+            if self._stop is None:
+                select.select([self._raw], [], [])
+            data = self._read(size_bytes)
         self.byte_offset += len(data)
         if self._on_read is not None:
             self._on_read(len(data))
         return data
+
+    def _read(self, size_bytes: int) -> bytes | None:
+        if self._stop is not None and not self._stop.may_read(self._raw):
+            raise _Stopped
+        return self._raw.read(size_bytes)
 
 
 def _open_input(name: str) -> AbstractContextManager[BinaryIO]:

@@ -47,9 +47,11 @@ class NdjsonStream:
         # Few threads want several pieces a call each, or they cost more than they spare.
         self._least_bytes = 0 if threads == 1 else min(threads * _BYTES_A_THREAD, _MOST_SHARED_BYTES)
         self._plan = normalizer._plan
+        self._has_delimiter = normalizer._options["record_delimiter"] is not None
         self._whole_rejects = whole_rejects
         self._kept = bytearray()
         self._retry_bytes = 0
+        self._is_untried = False
         self._offset = 0
         self._newlines = 0
         self._mid_line = False
@@ -60,16 +62,31 @@ class NdjsonStream:
         """Lines begun so far; exact after `finish`."""
         return self._newlines + self._unended
 
+    @property
+    def unfinished_bytes(self) -> int:
+        """Number of bytes that were fed and not converted."""
+        return len(self._kept)
+
     def feed(self, block: bytes) -> Result[bytes]:
-        """Take the next block and convert what is complete."""
+        """Convert what is complete with the next block, once there is enough of it."""
         # A long unfinished record must not be read anew with every block: its line must end, or its size double.
         has_newline = b"\n" in block
+        # Only these bytes can complete an object or a reject.
+        self._is_untried |= has_newline or self._has_delimiter or b"}" in block
         self._kept += block
         if self._kept:
             self._unended = not self._kept.endswith(b"\n")
         if len(self._kept) < (self._least_bytes if has_newline else max(self._retry_bytes, self._least_bytes)):
             return nothing()
         return self._convert(final=False)
+
+    def flush(self) -> Result[bytes]:
+        """Convert what is complete now, however little it is."""
+        return self._convert(final=False) if self._is_untried else nothing()
+
+    def cut(self) -> Result[bytes]:
+        """Convert what is complete; the input ends here, but not because it is complete."""
+        return self.flush()
 
     def finish(self) -> Result[bytes]:
         """Convert the rest; the last line needs no newline."""
@@ -86,6 +103,7 @@ class NdjsonStream:
             threads=self._threads,
         )
         del self._kept[:consumed]
+        self._is_untried = False
         self._retry_bytes = 2 * len(self._kept)
         self._offset += consumed
         self._newlines += newlines

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Protocol
 
 from .csv_events import RowStream
 from .document_stream import DocumentStream
+from .errors import InputFormatError
 from .normalizer import Normalizer
 from .results import Result, nothing
 from .shaped import ShapedInput
@@ -16,11 +18,15 @@ __all__ = ["Stream", "open_stream"]
 
 
 class Stream(Protocol):
-    """One input, block by block: any number of `feed`, then `finish`."""
+    """One input, block by block: any number of `feed` and `flush`, then `finish`, or `cut` if the rest is not known."""
 
     @property
     def lines(self) -> int: ...
+    @property
+    def unfinished_bytes(self) -> int: ...
     def feed(self, block: bytes) -> Result[bytes]: ...
+    def flush(self) -> Result[bytes]: ...
+    def cut(self) -> Result[bytes]: ...
     def finish(self) -> Result[bytes]: ...
 
 
@@ -57,11 +63,16 @@ class _AutoStream:
         self._threads = threads
         self._head = bytearray()
         self._retry_bytes = 0
+        self._tried_bytes = 0
         self._stream: Stream | None = None
 
     @property
     def lines(self) -> int:
         return 0 if self._stream is None else self._stream.lines
+
+    @property
+    def unfinished_bytes(self) -> int:
+        return len(self._head) if self._stream is None else self._stream.unfinished_bytes
 
     def feed(self, block: bytes) -> Result[bytes]:
         if self._stream is not None:
@@ -73,26 +84,48 @@ class _AutoStream:
         self._retry_bytes = min(2 * len(self._head), HEAD_BYTES)
         return self._open(complete=False)
 
+    def flush(self) -> Result[bytes]:
+        if self._stream is not None:
+            return self._stream.flush()
+        if len(self._head) == self._tried_bytes:
+            return nothing()
+        first = self._open(complete=False)
+        return first if self._stream is None else _joined(first, self._stream.flush())
+
+    def cut(self) -> Result[bytes]:
+        if self._stream is not None:
+            return self._stream.cut()
+        # What would be its shape if this were all of it. No shape at all says nothing about a part.
+        with suppress(InputFormatError):
+            first = self._open(complete=True)
+            assert self._stream is not None
+            return _joined(first, self._stream.cut())
+        return nothing()
+
     def finish(self) -> Result[bytes]:
         if self._stream is not None:
             return self._stream.finish()
         first = self._open(complete=True)
         assert self._stream is not None
-        last = self._stream.finish()
-        problems = {key: first.problems.get(key, 0) + count for key, count in last.problems.items()}
-        return Result(
-            first.output + last.output,
-            first.events + last.events,
-            first.blank + last.blank,
-            first.rejects + last.rejects,
-            {**first.problems, **problems},
-        )
+        return _joined(first, self._stream.finish())
 
     def _open(self, *, complete: bool) -> Result[bytes]:
         head = bytes(self._head)
+        self._tried_bytes = len(head)
         shape = self._shaped.shape(head, complete=complete)
         if shape is None:
             return nothing()
         self._stream = _stream(self._normalizer, self._shaped, shape, self._whole_rejects, self._threads)
         self._head.clear()
         return self._stream.feed(head)
+
+
+def _joined(first: Result[bytes], last: Result[bytes]) -> Result[bytes]:
+    problems = {key: first.problems.get(key, 0) + count for key, count in last.problems.items()}
+    return Result(
+        first.output + last.output,
+        first.events + last.events,
+        first.blank + last.blank,
+        first.rejects + last.rejects,
+        {**first.problems, **problems},
+    )
