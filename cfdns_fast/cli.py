@@ -286,7 +286,7 @@ def _convert(
         interrupt = INTERRUPTS.number
         if interrupt:
             unfinished = conversion.tally.unfinished_bytes
-            rest = f" ({unfinished} bytes of an unfinished record are left out)" if unfinished else ""
+            rest = f" ({unfinished} bytes that are not complete are left out)" if unfinished else ""
             say(f"{signal_text(interrupt)}{rest}")
             end = "interrupted" if end == "complete" else end
         if end in ("complete", "interrupted") and not quiet:

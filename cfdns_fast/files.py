@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import select
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -13,7 +14,7 @@ from typing import Any, BinaryIO
 from zlib_ng import zlib_ng
 
 from .errors import CfdnsError
-from .paths import STANDARD_STREAM, reason_of
+from .paths import STANDARD_STREAM, reason_of, status_of
 from .read_ahead import ReadAhead, Stop
 
 __all__ = ["BLOCK_BYTES", "GZIP_WBITS", "READ_BYTES", "InputFault", "blocks_ahead", "blocks_of", "read_plain", "zlib"]
@@ -67,9 +68,11 @@ def blocks_ahead(
 ) -> Iterator[Iterator[bytes]]:
     """Let `read_plain` run on another thread, and give what it yields in blocks of at most `BLOCK_BYTES`.
 
-    An empty block means that no more input waits at present.
+    An empty block means that no more input waits at present; a regular file has none.
     """
-    with ReadAhead(read_plain(name, on_read, stop), depth=_READS_AHEAD, idle=b"", stop=stop) as pieces:
+    status = status_of(name, 0)
+    idle = None if status is not None and stat.S_ISREG(status.st_mode) else b""
+    with ReadAhead(read_plain(name, on_read, stop), depth=_READS_AHEAD, idle=idle, stop=stop) as pieces:
         yield (block for piece in pieces for block in blocks_of(piece))
 
 
