@@ -39,7 +39,7 @@ class NdjsonStream:
 
     Positions in rejects are of the whole input. With `whole_rejects` their ``raw`` is complete, whatever its length.
     ``on_reject`` of the normalizer is not looked at. Not for several threads at once; with `threads` above 1 it uses so
-    many itself, and gives results for half a megabyte a thread at a time, for two megabytes at most.
+    many itself, and gives results for half a megabyte a thread at a time, for two megabytes at most, or at `flush`.
     """
 
     def __init__(self, normalizer: Normalizer, *, whole_rejects: bool = True, threads: int = 1) -> None:
