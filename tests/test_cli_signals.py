@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -16,6 +17,8 @@ from typing import Any
 import pytest
 from command import RECORD, ROOT, TIMEOUT_S, Cli, Finished, needs_posix, numbered, query_names, records, wait_until
 from support import SANITIZED, run_python
+
+from cfdns_fast.interrupts import is_out_of_memory
 
 pytestmark = needs_posix
 
@@ -208,6 +211,43 @@ def test_command_imports_little_before_it_handles_signals() -> None:
     allowed = {"cfdns_fast", "cfdns_fast.__main__", "cfdns_fast.interrupts"}
     assert {name for name in done.stdout.split() if name.startswith("cfdns_fast")} == allowed
     assert not {"click", "typing", "dataclasses", "re", "json"}.intersection(done.stdout.split())
+
+
+def chained(outer: Exception, inner: Exception) -> Exception:
+    outer.__cause__ = inner
+    return outer
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), True),
+        (RuntimeError("can't start new thread"), True),
+        (ImportError("/lib/x.so: failed to map segment from shared object"), True),
+        (chained(ValueError("x"), MemoryError()), True),
+        (OSError(errno.ENOENT, "No such file or directory"), False),
+        (RuntimeError("other"), False),
+        (ImportError("No module named click"), False),
+        (ValueError("can't start new thread"), False),
+    ],
+)
+def test_out_of_memory_has_several_exceptions(error: Exception, expected: bool) -> None:
+    assert is_out_of_memory(error) is expected
+
+
+def test_thread_that_cannot_start_is_out_of_memory() -> None:
+    program = """
+import sys, threading
+from cfdns_fast.__main__ import main
+def start(self):
+    raise RuntimeError("can't start new thread")
+threading.Thread.start = start
+sys.argv[1:] = ["convert", "-"]
+main()
+"""
+    done = run_python(program, stdin=subprocess.DEVNULL)
+    assert (done.returncode, done.stderr) == (1, "cfdns-fast: out of memory\n")
 
 
 @pytest.mark.slow
