@@ -79,6 +79,8 @@ class Conversion:
                 if self._events.is_direct:
                     self._stop = Stop()
                     INTERRUPTS.defer(self._stop)
+                    cleanup.callback(self._stop.close)
+                    # Called before the one above: a request of a closed Stop would write to some other descriptor.
                     cleanup.callback(INTERRUPTS.defer, None)
                 for name in inputs:
                     if self._stop is None or not self._stop.requested:

@@ -89,7 +89,7 @@ class Stop:
         return _END
 
     def close(self) -> None:
-        """Close the descriptors. No thread may wait for them."""
+        """Close the descriptors; no request may follow."""
         os.close(self._read_descriptor)
         os.close(self._write_descriptor)
 

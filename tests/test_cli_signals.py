@@ -213,6 +213,22 @@ def test_command_imports_little_before_it_handles_signals() -> None:
     assert not {"click", "typing", "dataclasses", "re", "json"}.intersection(done.stdout.split())
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_run_leaves_no_descriptor_open() -> None:
+    program = """
+import os, sys
+from cfdns_fast.cli import main
+before = len(os.listdir("/proc/self/fd"))
+for arguments in (["-o", os.devnull], ["-o", "/dev/full"]) * 3:
+    try:
+        main(["convert", "--quiet", os.devnull, "/proc/version", "--input-format", "ndjson", *arguments])
+    except SystemExit:
+        pass
+print(len(os.listdir("/proc/self/fd")) - before)
+"""
+    assert run_python(program).stdout == "0\n"
+
+
 def chained(outer: Exception, inner: Exception) -> Exception:
     outer.__cause__ = inner
     return outer
