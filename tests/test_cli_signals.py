@@ -139,13 +139,14 @@ def test_signal_ends_wait_for_a_writer(cli: Cli) -> None:
 
 
 def test_signal_ends_wait_for_a_reader(cli: Cli) -> None:
-    os.mkfifo(cli.directory / "fifo")
-    cli.write("in", RECORD)
-    process = cli.start("convert", "in", "-o", "fifo", "--summary-json", "summary")
-    wait_until(lambda: any(cli.directory.glob(".cfdns-fast-*")))
-    process.send_signal(signal.SIGINT)
-    run = Finished(process)
-    assert (run.code, run.lines, cli.names()) == (130, ["cfdns-fast: interrupted"], ["fifo", "in"])
+    for name in ("events", "summary"):
+        os.mkfifo(cli.directory / name)
+    process = cli.start("convert", "-o", "events", "--summary-json", "summary", stdin=subprocess.PIPE)
+    # The command opens it just before the events.
+    with open(cli.directory / "summary", "rb") as summary:
+        process.send_signal(signal.SIGINT)
+        run = Finished(process)
+        assert (run.code, run.lines, summary.read()) == (130, ["cfdns-fast: interrupted"], b"")
 
 
 def test_second_signal_ends_at_once(cli: Cli) -> None:
