@@ -3,13 +3,18 @@
 `parse` converts one record, a `Normalizer` batches, `split_domain` one name. Errors are subclasses of `CfdnsError`.
 """
 
-from typing import TYPE_CHECKING
+# Type checkers read it as true. The module typing takes longer to import than this one.
+TYPE_CHECKING = False
 
-from ._core import Rejects
-from .errors import CfdnsError, EngineError, InputFormatError, MappingError, RecordError
-from .normalizer import Normalizer, parse
-from .results import Reject, Result
-from .suffixes import DomainParts, split_domain
+if TYPE_CHECKING:
+    from .compiled import Rejects
+    from .errors import CfdnsError, EngineError, InputFormatError, MappingError, RecordError
+    from .normalizer import Normalizer, parse
+    from .results import Reject, Result
+    from .suffixes import DomainParts, split_domain
+
+    # To a type checker, a function for attributes means that a module has every attribute.
+    __version__: str
 
 __all__ = [
     "CfdnsError",
@@ -26,16 +31,30 @@ __all__ = [
     "split_domain",
 ]
 
+_MODULES = {
+    "compiled": ("Rejects",),
+    "errors": ("CfdnsError", "EngineError", "InputFormatError", "MappingError", "RecordError"),
+    "normalizer": ("Normalizer", "parse"),
+    "results": ("Reject", "Result"),
+    "suffixes": ("DomainParts", "split_domain"),
+}
 
-if TYPE_CHECKING:
-    # To a type checker, a function for attributes means that a module has every attribute.
-    __version__: str
-else:
+if not TYPE_CHECKING:
 
     def __getattr__(name):
+        # Names are imported at first use, because the command imports this package before it can handle signals.
+        from importlib import import_module
+
         if name == "__version__":
             # Reading the installed metadata costs 50 ms, half of importing the package.
-            from importlib.metadata import version
-
-            return version("cfdns-fast")
+            return import_module("importlib.metadata").version("cfdns-fast")
+        if name in _MODULES:
+            return import_module(f".{name}", __name__)
+        for module, names in _MODULES.items():
+            if name in names:
+                value = globals()[name] = getattr(import_module(f".{module}", __name__), name)
+                return value
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        return sorted({*globals(), *__all__, *_MODULES})

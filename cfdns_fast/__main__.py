@@ -1,20 +1,31 @@
 """python -m cfdns_fast, and the command cfdns-fast."""
 
-import signal
 import sys
 
 
 def main() -> None:
     """Run the command line."""
     try:
+        from .interrupts import INTERRUPTS, is_out_of_memory
+
+        INTERRUPTS.install()
+    except KeyboardInterrupt:
+        # The signal came before its handler was installed.
+        sys.stderr.write("cfdns-fast: interrupted\n")
+        sys.exit(130)
+    try:
         if sys.argv[1:] == ["--version"] and _print_version():
             return
-        # Imported here: an interrupt meanwhile is one line too.
         from .cli import main as run
-    except KeyboardInterrupt:
-        print("cfdns-fast: interrupted", file=sys.stderr)
-        sys.exit(128 + signal.SIGINT)
-    run()
+
+        run()
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        sys.stderr.write("cfdns-fast: out of memory\n")
+        sys.exit(1)
+    finally:
+        INTERRUPTS.uninstall()
 
 
 def _print_version() -> bool:

@@ -5,29 +5,26 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from types import FrameType
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import NoReturn
 
 import click
 
-from .check_files import CheckFile, log_blocks
-from .errors import CfdnsError, InputFormatError, MappingError
-from .files import InputFault, blocks_ahead
+from .conversion import Conversion
+from .errors import CfdnsError, MappingError
+from .interrupts import EXIT_SIGNAL, INTERRUPTS, is_out_of_memory, signal_text
 from .mapping import DEFAULT_DATASET, is_path
 from .normalizer import MOST_RECORD_BYTES, USUAL_RECORD_BYTES, Normalizer
-from .outputs import Output, OutputFault, publish_all
-from .paths import STANDARD_STREAM, PathError, check_outputs, total_bytes
+from .outputs import Output, OutputFault
+from .paths import STANDARD_STREAM, PathError, check_outputs, descriptor_of, total_bytes
 from .plan import TIMESTAMP_UNITS
-from .report import Progress, Tally, reject_lines, say
-from .results import Result
+from .report import Progress, Tally, say
 from .shapes import INPUT_FORMATS, check_options
-from .streams import open_stream
-from .temporaries import remove_dead
+from .summary import summary_line
+from .unknown_records import Schema
 
 __all__ = ["main"]
 
@@ -35,24 +32,22 @@ _PROGRAM = "cfdns-fast"
 _EXIT_DONE = 0
 _EXIT_FAILED = 1
 _EXIT_USAGE = 2
-_EXIT_SIGNAL = 128
 #: Unlike click's default, this does not test whether an existing file can be read.
 _PATH = click.Path(readable=False)
-_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+#: What can make the exit code 1 where the conversion itself is done.
+_FAILING = ("rejects", "unknown", "problems")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit; ``cfdns-fast convert --help`` lists the exit codes."""
-    with _signals_raised():
-        try:
-            code = _cli.main(arguments, prog_name=_PROGRAM, standalone_mode=False)
-        except SystemExit:
-            raise
-        except BaseException as error:
-            _ignore_signals()
-            if os.environ.get("CFDNS_DEBUG") == "1":
-                traceback.print_exc()
-            code = _explain(error)
+    try:
+        code = _cli.main(arguments, prog_name=_PROGRAM, standalone_mode=False)
+    except SystemExit:
+        raise
+    except BaseException as error:
+        if os.environ.get("CFDNS_DEBUG") == "1":
+            traceback.print_exc()
+        code = _explain(error)
     sys.exit(code)
 
 
@@ -66,15 +61,13 @@ def _explain(error: BaseException) -> int:
         case MappingError() | PathError():
             say(str(error))
             return _EXIT_USAGE
-        case _Signalled():
-            say("interrupted" if error.number == signal.SIGINT else f"ended by {signal.Signals(error.number).name}")
-            return _EXIT_SIGNAL + error.number
         case KeyboardInterrupt() | click.Abort():
-            cause = error if isinstance(error, _Interrupt) else error.__cause__
-            return _explain(_Signalled(cause.number if isinstance(cause, _Interrupt) else signal.SIGINT))
+            # Not of the command itself, whose signals raise nothing: of a program that calls `main`.
+            say(signal_text(signal.SIGINT))
+            return EXIT_SIGNAL + signal.SIGINT
         case CfdnsError():
             say(str(error))
-        case MemoryError():
+        case _ if is_out_of_memory(error):
             say("out of memory")
         case OSError():
             # --help or --version could not be written. What is left of it would be tried again at exit.
@@ -109,13 +102,19 @@ A summary on standard error counts lines, events, blank lines, problems (fields 
 (bytes that did not become an event), each by its code. It names skipped inputs, and columns of CSV and TSV that are
 not used.
 
+Events written to a pipe, a FIFO or a device are written as soon as no more input waits. An interrupt then ends the
+reading: what was read and is complete is converted and written, and the rejects and the summary too. A second one
+ends the command at once.
+
 \b
 Exit codes:
   0    done; also if the reader of the events stops reading (--rejects FILE is then not written)
   1    an input is missing, unreadable or could not be read to its end (what was read before is converted), or its
-       format is not known or not read; there are rejects with --strict; or an output could not be written
+       format is not known or not read; none of its records has a key that the mapping reads; there is what
+       --strict or --fail-on names; or an output could not be written
   2    wrong usage
-  130  interrupted (143 by SIGTERM, 129 by SIGHUP); output files are as they were before
+  130  interrupted (143 by SIGTERM, 129 by SIGHUP); output files are as they were before, unless the events
+       are written to a pipe, a FIFO or a device
 """
 
 
@@ -159,7 +158,26 @@ def _cli(context: click.Context) -> None:
     help="Write what did not become an event here, one JSON object a reject: input, line, byte_offset, byte_length, "
     "code and all its bytes as raw, or as raw_base64 if they are not UTF-8.",
 )
-@click.option("--strict", is_flag=True, help="Exit with 1 if there are rejects. The output is written all the same.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Exit with 1 if there are rejects, or records without a key that the mapping reads; the same as "
+    "--fail-on rejects,unknown. The output is written all the same.",
+)
+@click.option(
+    "--fail-on",
+    metavar="WHAT,...",
+    multiple=True,
+    callback=lambda context, option, values: _parse_fail_on(values),
+    help="Exit with 1 if there is any of these: rejects, unknown (records without a key that the mapping reads), "
+    "problems (these included). With none, not even an input in which no record has such a key is a failure.",
+)
+@click.option(
+    "--summary-json",
+    metavar="FILE",
+    type=_PATH,
+    help="Write the summary here too, as one JSON object; - is standard output.",
+)
 @click.option("--no-message", is_flag=True, help="Leave the original record out of the events.")
 @click.option(
     "--private-suffixes",
@@ -216,6 +234,8 @@ def _convert(
     dataset: str,
     rejects: str | None,
     strict: bool,
+    fail_on: frozenset[str] | None,
+    summary_json: str | None,
     no_message: bool,
     private_suffixes: bool,
     timestamp_unit: str,
@@ -228,9 +248,14 @@ def _convert(
     quiet: bool,
 ) -> int:
     inputs = inputs or (STANDARD_STREAM,)
-    check_outputs(
-        inputs, [output] if rejects is None else [output, rejects], mapping=schema if is_path(schema) else None
-    )
+    if strict and fail_on == frozenset():
+        raise click.UsageError("--strict and --fail-on none exclude each other")
+    outputs = [name for name in (output, rejects, summary_json) if name is not None]
+    if summary_json is not None and _is_standard_output(summary_json) and any(map(_is_standard_output, outputs[:-1])):
+        raise click.UsageError(
+            "--summary-json to standard output needs it alone; give a FILE to it, or to -o for the events"
+        )
+    check_outputs(inputs, outputs, mapping=schema if is_path(schema) else None)
     names = None if columns is None else columns.split(",")
     try:
         check_options(input_format, names, record_delimiter)
@@ -260,167 +285,90 @@ def _convert(
     progress = Progress(
         total_bytes(inputs), shown=_is_terminal(sys.stderr) and not (quiet or no_progress or to_terminal)
     )
-    conversion = _Conversion(
-        normalizer, Output(output), None if rejects is None else Output(rejects), progress, threads
+    conversion = Conversion(
+        normalizer,
+        Schema(schema, dataset, input_format),
+        Output(output),
+        None if rejects is None else Output(rejects),
+        progress,
+        threads,
     )
-    started_s = time.perf_counter()
-    try:
-        complete = conversion.run(inputs)
-    except _Interrupt as interrupt:
-        raise _Signalled(interrupt.number) from None
-    if complete and not quiet:
-        say(conversion.tally.summary(time.perf_counter() - started_s, positions=rejects is None))
-    refused = conversion.tally.rejects.total() if strict else 0
-    if refused and complete and quiet:
-        say(f"{refused} rejects (--strict allows none)")
-    return _EXIT_FAILED if refused or conversion.faults else _EXIT_DONE
-
-
-class _Conversion:
-    """Inputs to outputs, through one normalizer."""
-
-    def __init__(
-        self, normalizer: Normalizer, events: Output, rejects: Output | None, progress: Progress, threads: int
-    ) -> None:
-        self._normalizer = normalizer
-        self._threads = threads
-        self._events = events
-        self._rejects = rejects
-        self._progress = progress
-        self.tally = Tally()
-        self.faults = 0
-        self._opened = 0
-
-    def run(self, inputs: Sequence[str]) -> bool:
-        """Convert all inputs and publish the outputs; False if the reader of the events has gone before the end."""
-        outputs = [self._events] if self._rejects is None else [self._events, self._rejects]
-        with ExitStack() as cleanup:
-            for output in outputs:
-                cleanup.callback(output.discard)
-            cleanup.callback(self._progress.close)
-            cleanup.callback(_ignore_signals)
-            try:
-                for output in outputs:
-                    output.open()
-                self._remove_dead(outputs)
-                for name in inputs:
-                    self._convert(name)
-                if not self._opened:
-                    # Nothing was read, so what the outputs held before is worth more.
-                    return True
-                for output in outputs:
-                    output.seal()
-            except OutputFault:
-                if self._events.broken_pipe:
-                    return False
-                raise
-            # All outputs are complete: no signal may separate them. Rejects come first: events tell that a run is done.
-            _ignore_signals()
-            publish_all(outputs[::-1])
-        return True
-
-    def _remove_dead(self, outputs: Sequence[Output]) -> None:
-        for folder in dict.fromkeys(output.temporary_folder for output in outputs):
-            for path in [] if folder is None else remove_dead(folder):
-                self._progress.say(f"{path}: removed; a run that was killed left it")
-
-    def _convert(self, name: str) -> None:
-        stream = open_stream(self._normalizer, whole_rejects=self._rejects is not None, threads=self._threads)
-        fault: InputFault | InputFormatError | None = None
+    with ExitStack() as cleanup:
+        summary = None if summary_json is None else Output(summary_json)
+        if summary is not None:
+            cleanup.callback(summary.discard)
+            INTERRUPTS.add_clean_up(summary.discard)
+            summary.open()
+        started_s = time.perf_counter()
+        failure: OutputFault | None = None
         try:
-            try:
-                # Progress is shown by this thread: what was read ahead counts when it is used.
-                counted = _Counter()
-                with blocks_ahead(name, counted.add) as blocks:
-                    for block in log_blocks(name, blocks, self._normalizer):
-                        self._take(name, stream.feed(block))
-                        self._progress.update(counted.take())
-            except InputFault as error:
-                fault = error
-            self._take(name, stream.finish())
-        except CheckFile:
-            self._opened += 1
-            self.tally.skip(name)
-        except InputFormatError as error:
-            # Nothing of it was converted. If it could not be read either, that is the reason.
-            fault = fault or error
-        else:
-            self._opened += not isinstance(fault, InputFault) or fault.byte_offset is not None
-            self.tally.lines += stream.lines
-            self.tally.add_unused(stream.unused_columns)
-        if fault is not None:
-            self.faults += 1
-            self._progress.say(f"{'stdin' if name == STANDARD_STREAM else name}: {fault}")
+            end = "complete" if conversion.run(inputs) else "closed"
+        except OutputFault as error:
+            end, failure = "failed", error
+        seconds = time.perf_counter() - started_s
+        interrupt = INTERRUPTS.number
+        if interrupt:
+            unfinished = conversion.tally.unfinished_bytes
+            rest = f" ({unfinished} bytes that are not complete are left out)" if unfinished else ""
+            say(f"{signal_text(interrupt)}{rest}")
+            end = "interrupted" if end == "complete" else end
+        if end in ("complete", "interrupted") and not quiet:
+            say(conversion.tally.summary(seconds, positions=rejects is None))
+        refused = _refused(conversion.tally, fail_on, strict)
+        if refused and end == "complete" and quiet:
+            say(refused)
+        code = _EXIT_DONE
+        if refused or failure or conversion.faults or (conversion.unknown and fail_on != frozenset()):
+            code = _EXIT_FAILED
+        if interrupt:
+            code = EXIT_SIGNAL + interrupt
+        if summary is not None:
+            name = signal.Signals(interrupt).name if interrupt else None
+            summary.write(
+                summary_line(
+                    conversion,
+                    inputs=len(inputs),
+                    seconds=seconds,
+                    end=end,
+                    signal=name,
+                    failure=None if failure is None else str(failure),
+                    code=code,
+                )
+            )
+            summary.seal()
+            summary.publish()
+    if failure is not None and not interrupt:
+        raise failure
+    return code
 
-    def _take(self, name: str, result: Result[bytes]) -> None:
-        self._events.write(result.output)
-        if self._rejects is not None:
-            for piece in reject_lines(name, result.rejects):
-                self._rejects.write(piece)
-        self.tally.add(name, result)
+
+def _parse_fail_on(values: Sequence[str]) -> frozenset[str] | None:
+    """Return what --fail-on names, empty for none; None without the option."""
+    named = {name.strip() for value in values for name in value.split(",")}
+    if not values:
+        return None
+    if named == {"none"}:
+        return frozenset()
+    if not named.issubset(_FAILING):
+        raise click.BadParameter(f"must be none, or some of {', '.join(_FAILING)}")
+    return frozenset(named)
 
 
-class _Counter:
-    """Bytes that one thread counts and another one shows."""
+def _refused(tally: Tally, fail_on: frozenset[str] | None, strict: bool) -> str:
+    """Return in a sentence what --strict or --fail-on does not allow and is there; empty if nothing is."""
+    named = (fail_on or frozenset()) | ({"rejects", "unknown"} if strict else frozenset())
+    counts = {
+        "rejects": (tally.rejects.total(), "rejects"),
+        "unknown": (tally.unknown, "unknown records"),
+        "problems": (tally.problems.total(), "problems"),
+    }
+    found = [f"{counts[name][0]} {counts[name][1]}" for name in _FAILING if name in named and counts[name][0]]
+    return f"{', '.join(found)} ({'--fail-on' if fail_on else '--strict'} allows none)" if found else ""
 
-    def __init__(self) -> None:
-        self._counted = 0
-        self._taken = 0
 
-    def add(self, count: int) -> None:
-        self._counted += count
-
-    def take(self) -> int:
-        """Return what was added since the last time."""
-        before, self._taken = self._taken, self._counted
-        return self._taken - before
+def _is_standard_output(name: str) -> bool:
+    return name == STANDARD_STREAM or descriptor_of(name) == 1
 
 
 def _is_terminal(stream: object) -> bool:
     return stream is not None and stream.isatty()  # type: ignore[attr-defined]
-
-
-class _Interrupt(KeyboardInterrupt):
-    """A signal that ends the run, as an exception so that what was begun is cleaned up.
-
-    A KeyboardInterrupt, because Python's compiler, which runs at imports, loses whatever else a signal raises.
-    """
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        super().__init__(number)
-
-
-class _Signalled(BaseException):
-    """The same on its way through click, which would write about a KeyboardInterrupt."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        super().__init__(number)
-
-
-@contextmanager
-def _signals_raised() -> Iterator[None]:
-    """Make the signals that would end the process raise `_Interrupt`; those set otherwise (nohup) stay as they are."""
-    previous = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in _SIGNALS:
-            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-                previous[number] = signal.signal(number, _raise_interrupt)
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def _raise_interrupt(number: int, _frame: FrameType | None) -> NoReturn:
-    # Later signals raise too, until the clean-up begins: some code may swallow one, and must not make the rest deaf.
-    raise _Interrupt(number)
-
-
-def _ignore_signals() -> None:
-    """Let nothing interrupt what follows: a second Ctrl-C would leave a temporary file."""
-    for number in _SIGNALS:
-        if signal.getsignal(number) is _raise_interrupt:
-            signal.signal(number, signal.SIG_IGN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["_core"]
+__all__ = ["Rejects", "_core"]
 
 try:
     # Not `from . import _core`: where the core is missing, the error of that statement speaks of a circular import.
@@ -17,3 +17,5 @@ except ModuleNotFoundError as error:
         "pip install -e .` in the source folder, or run Python in another folder if the package is installed",
         name=error.name,
     ) from None
+
+Rejects = _core.Rejects

@@ -8,7 +8,7 @@ from dataclasses import replace
 from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING, Any
 
-from ._core import RejectBuilder, Rejects
+from .compiled import Rejects, _core
 from .csv_rows import FIELD_DELIMITERS, Row, RowReader, column_names, first_row
 from .errors import InputFormatError, RecordError
 from .mapping import Mapping
@@ -144,17 +144,31 @@ class RowStream:
         """Names of columns that the mapping does not read."""
         return self._rows.unused_columns
 
+    @property
+    def unfinished_bytes(self) -> int:
+        """Number of bytes of the row that is not complete."""
+        return self._reader.unfinished_bytes
+
     def feed(self, block: bytes) -> Result[bytes]:
         """Take the next block and convert what is complete."""
         self._lines.add(block)
         return self._convert(block, final=False)
 
+    def flush(self) -> Result[bytes]:
+        """Convert the rows that are complete now."""
+        return self._convert(b"", final=False, at_once=True)
+
+    def cut(self) -> Result[bytes]:
+        """Convert the complete rows; the input ends here, but not because it is complete."""
+        return self.flush()
+
     def finish(self) -> Result[bytes]:
         """Convert the rest; the last row needs no newline."""
         return self._convert(b"", final=True)
 
-    def _convert(self, block: bytes, *, final: bool) -> Result[bytes]:
-        records, rejects, blank = collect(self._rows.records(self._reader.rows(block, final=final)), False)
+    def _convert(self, block: bytes, *, final: bool, at_once: bool = False) -> Result[bytes]:
+        rows = self._reader.rows(block, final=final, at_once=at_once)
+        records, rejects, blank = collect(self._rows.records(rows), False)
         result = self._plan.to_ndjson(records)
         return replace(result, blank=blank, rejects=rejects)
 
@@ -162,7 +176,7 @@ class RowStream:
 def collect(found: Iterable[bytes | Reject | None], raise_on_reject: bool) -> tuple[bytes, Rejects, int]:
     """Return records as NDJSON, rejects, and how many rows were blank."""
     records = []
-    rejects = RejectBuilder()
+    rejects = _core.RejectBuilder()
     blank = 0
     for each in found:
         if each is None:
@@ -205,7 +219,7 @@ class RowIterator:
         self._plan = plan.plan
         self._found = records_of(plan, shape, data)
         self._raise_on_reject = raise_on_reject
-        self._rejects = RejectBuilder()
+        self._rejects = _core.RejectBuilder()
         self._problems: Counter[str] = Counter()
         self.events = 0
         self.blank = 0

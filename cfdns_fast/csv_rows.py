@@ -53,18 +53,28 @@ class RowReader:
         self._blocks: list[bytes] = []
         self._size_bytes = 0
         self._retry_bytes = 0
+        self._is_untried = False
         self._offset = 0
         self._newlines = 0
         self._looked_until = 0
         self._limit = 0  # the first newline behind some earlier row's limit, -1 if there is none; of the data at hand
 
-    def rows(self, block: bytes, *, final: bool) -> Iterator[Row]:
-        """Give the rows that are complete with this block; exhaust it before the next call."""
+    @property
+    def unfinished_bytes(self) -> int:
+        """Number of bytes of rows that are not complete."""
+        return self._size_bytes
+
+    def rows(self, block: bytes, *, final: bool, at_once: bool = False) -> Iterator[Row]:
+        """Give the rows that are complete with this block; exhaust it before the next call.
+
+        An unfinished row is read again when its size has doubled, or `at_once` if a newline was added.
+        """
         self._blocks.append(block)
         self._size_bytes += len(block)
-        # A long row must not be read anew with every block: what is left over must double first.
-        if not final and self._size_bytes < self._retry_bytes:
+        self._is_untried |= b"\n" in block
+        if not final and self._size_bytes < self._retry_bytes and not (at_once and self._is_untried):
             return
+        self._is_untried = False
         data = b"".join(self._blocks)
         self._limit = 0
         at = 0

@@ -24,6 +24,7 @@ class DocumentStream:
         self._whole_rejects = whole_rejects
         self._kept = bytearray()
         self._retry_bytes = 0
+        self._is_untried = False
         self._offset = 0
         self._newlines = 0
         self._place = 0
@@ -35,6 +36,11 @@ class DocumentStream:
     def lines(self) -> int:
         """Lines begun so far."""
         return self._lines.total
+
+    @property
+    def unfinished_bytes(self) -> int:
+        """Number of bytes that were fed and are neither converted nor, after a fault, part of a reject."""
+        return 0 if self._is_broken else len(self._kept)
 
     def feed(self, block: bytes) -> Result[bytes]:
         """Take the next block and convert what is complete."""
@@ -51,10 +57,19 @@ class DocumentStream:
             result = self._convert(final=False)
             return replace(result, rejects=_core.Rejects([reject]) + result.rejects)
         self._kept += block
+        self._is_untried = True
         # A long unfinished record must not be read anew with every block: what is left over must double first.
         if len(self._kept) < self._retry_bytes:
             return nothing()
         return self._convert(final=False)
+
+    def flush(self) -> Result[bytes]:
+        """Convert what is complete now, however little was added."""
+        return self._convert(final=False) if self._is_untried and not self._is_broken else nothing()
+
+    def cut(self) -> Result[bytes]:
+        """Convert what is complete; the input ends here, but not because it is complete."""
+        return self.finish() if self._is_broken else self.flush()
 
     def finish(self) -> Result[bytes]:
         """Convert the rest."""
@@ -76,6 +91,7 @@ class DocumentStream:
             bytes_before=self._offset,
         )
         del self._kept[:consumed]
+        self._is_untried = False
         self._retry_bytes = 2 * len(self._kept)
         self._offset += consumed
         self._newlines += newlines

@@ -6,6 +6,7 @@ import errno
 import functools
 import itertools
 import select
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -14,8 +15,8 @@ from typing import Any, BinaryIO
 from zlib_ng import zlib_ng
 
 from .errors import CfdnsError
-from .paths import STANDARD_STREAM, reason_of
-from .read_ahead import ReadAhead
+from .paths import STANDARD_STREAM, reason_of, status_of
+from .read_ahead import ReadAhead, Stop
 
 __all__ = ["BLOCK_BYTES", "GZIP_WBITS", "READ_BYTES", "InputFault", "blocks_ahead", "blocks_of", "read_plain", "zlib"]
 
@@ -69,15 +70,22 @@ class InputFault(CfdnsError):
 
 
 @contextmanager
-def blocks_ahead(name: str, on_read: Callable[[int], object] | None = None) -> Iterator[Iterator[bytes]]:
-    """Let `read_plain` run on another thread, and give what it yields in blocks of at most `BLOCK_BYTES`."""
-    with ReadAhead(read_plain(name, on_read), depth=_READS_AHEAD) as pieces:
+def blocks_ahead(
+    name: str, on_read: Callable[[int], object] | None = None, stop: Stop | None = None
+) -> Iterator[Iterator[bytes]]:
+    """Let `read_plain` run on another thread, and give what it yields in blocks of at most `BLOCK_BYTES`.
+
+    An empty block means that no more input waits at present; a regular file has none.
+    """
+    status = status_of(name, 0)
+    idle = None if status is not None and stat.S_ISREG(status.st_mode) else b""
+    with ReadAhead(read_plain(name, on_read, stop), depth=_READS_AHEAD, idle=idle, stop=stop) as pieces:
         yield (block for piece in pieces for block in blocks_of(piece))
 
 
 def blocks_of(plain: bytes) -> Iterator[bytes]:
-    """Cut into blocks of `BLOCK_BYTES`; the last one may be smaller."""
-    return (plain[start : start + BLOCK_BYTES] for start in range(0, len(plain), BLOCK_BYTES))
+    """Cut into blocks of `BLOCK_BYTES`; the last one may be smaller. Nothing is one empty block."""
+    return (plain[start : start + BLOCK_BYTES] for start in range(0, len(plain) or 1, BLOCK_BYTES))
 
 
 @functools.cache
@@ -90,7 +98,7 @@ def _keep_freed_memory() -> None:
     bytes(_KEPT_BYTES)
 
 
-def read_plain(name: str, on_read: Callable[[int], object] | None = None) -> Iterator[bytes]:
+def read_plain(name: str, on_read: Callable[[int], object] | None = None, stop: Stop | None = None) -> Iterator[bytes]:
     """Yield the plain bytes of an input, in pieces of about `READ_BYTES` at most, cut anywhere.
 
     Gzip is detected by its first two bytes that are not zero, never by the name. Every member is read; zero bytes
@@ -102,6 +110,8 @@ def read_plain(name: str, on_read: Callable[[int], object] | None = None) -> Ite
         A path, or ``-`` for standard input.
     on_read : callable, optional
         Called with the number of bytes of every read, as they are stored.
+    stop : Stop, optional
+        After its request nothing more is read, and all that was read is yielded.
 
     Raises
     ------
@@ -112,20 +122,27 @@ def read_plain(name: str, on_read: Callable[[int], object] | None = None) -> Ite
     source: _Source | None = None
     try:
         with _open_input(name) as raw:
-            source = _Source(raw, on_read)
+            source = _Source(raw, on_read, stop)
             yield from _without_gzip(source.pieces())
+    except _Stopped:
+        return
     except OSError as error:
         if source is None:
             raise InputFault(reason_of(error)) from error
         raise InputFault(reason_of(error), source.byte_offset, layer=int(source.is_gzip)) from error
 
 
+class _Stopped(Exception):
+    """No further read may begin."""
+
+
 class _Source:
     """The stored bytes of an input, counted."""
 
-    def __init__(self, raw: BinaryIO, on_read: Callable[[int], object] | None) -> None:
+    def __init__(self, raw: BinaryIO, on_read: Callable[[int], object] | None, stop: Stop | None) -> None:
         self._raw = raw
         self._on_read = on_read
+        self._stop = stop
         self.byte_offset = 0
         self._start = b""
 
@@ -141,16 +158,22 @@ class _Source:
 
     def read(self, size_bytes: int) -> bytes:
         """Return what there is, at most `size_bytes`; empty only at the end."""
-        data: bytes | None = self._raw.read(size_bytes)
+        data = self._read(size_bytes)
         while data is None:
             # Some other program made the shared descriptor non-blocking.
-            select.select([self._raw], [], [])
-            data = self._raw.read(size_bytes)
+            if self._stop is None:
+                select.select([self._raw], [], [])
+            data = self._read(size_bytes)
         self.byte_offset += len(data)
         self._start += (data if self._start else data.lstrip(b"\0"))[: len(_GZIP_MAGIC) - len(self._start)]
         if self._on_read is not None:
             self._on_read(len(data))
         return data
+
+    def _read(self, size_bytes: int) -> bytes | None:
+        if self._stop is not None and not self._stop.may_read(self._raw):
+            raise _Stopped
+        return self._raw.read(size_bytes)
 
 
 def _open_input(name: str) -> AbstractContextManager[BinaryIO]:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
 
 from . import mapping, signatures
-from ._core import first_bytes, may_be_foreign
+from .compiled import _core
 from .errors import RecordError
 from .plan import TIMESTAMP_UNITS, compile_plan
 from .results import Result
@@ -283,8 +283,8 @@ def _check_threads(threads: object) -> None:
 
 def _check_start(data: Buffer) -> None:
     """Raise InputFormatError if data must be decompressed or decoded first."""
-    if may_be_foreign(data):
-        signatures.check(first_bytes(data, signatures.HEAD_BYTES))
+    if _core.may_be_foreign(data):
+        signatures.check(_core.first_bytes(data, signatures.HEAD_BYTES))
 
 
 def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:

@@ -52,7 +52,8 @@ class Output:
     Parameters
     ----------
     path : str
-        ``-`` is standard output. A name ending in ``.gz`` is written compressed, the same bytes for the same events.
+        ``-`` is standard output. A name ending in ``.gz`` is written compressed; a regular file gets the same bytes for
+        the same events.
         Symbolic links are followed. Names of open descriptors (``/dev/stdout``, ``/dev/fd/3``) mean those, at their
         position; FIFOs and devices are written as they are.
 
@@ -74,12 +75,18 @@ class Output:
         self._target = ""
         self._is_new = False
         self._in_place = False
+        self._is_held_back = False  # something is in the compressor
         self._compressor = zlib.compressobj(_GZIP_LEVEL, wbits=GZIP_WBITS) if path.lower().endswith(".gz") else None
 
     @property
     def temporary_folder(self) -> str | None:
         """The folder of the temporary file; None if there is none."""
         return None if self._temporary is None else self._temporary.folder
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether what is written cannot be discarded any more: an open output that is no regular file."""
+        return self._temporary is None
 
     def open(self) -> None:
         """Prepare for writing; raises OutputFault if it cannot be written or, as far as is known now, published."""
@@ -90,7 +97,15 @@ class Output:
 
     def write(self, data: bytes) -> None:
         """Write all of `data`; raises OutputFault."""
+        self._is_held_back |= self._compressor is not None and bool(data)
         self._write(data if self._compressor is None else self._compressor.compress(data))
+
+    def flush(self) -> None:
+        """Let the reader of a direct output have all that was written, compressed too; raises OutputFault."""
+        if self._is_held_back and self.is_direct:
+            assert self._compressor is not None
+            self._write(self._compressor.flush(zlib.Z_SYNC_FLUSH))
+            self._is_held_back = False
 
     def seal(self) -> None:
         """Complete the data and bring a file's data to disk; raises OutputFault."""

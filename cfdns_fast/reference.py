@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
-from ._core import Rejects
+from .compiled import Rejects
 from .errors import PROBLEM_CODES, RecordError
 from .mapping import DEFAULT_DATASET, Field, Mapping, Node, load
 from .reference_records import Record, records

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from .paths import STANDARD_STREAM
 from .results import Reject, Result
 
-__all__ = ["Progress", "Tally", "printable", "reject_line", "reject_lines", "say"]
+__all__ = ["Progress", "Tally", "printable", "reject_line", "reject_lines", "say", "shown_name", "text_of"]
 
 #: The size of the pieces in which rejects are written. A line takes a hundred bytes more than the reject.
 _PIECE_BYTES = 1 << 16
@@ -29,7 +29,7 @@ def reject_line(name: str, reject: Reject) -> bytes:
     input's name that is not UTF-8 stands as ``\\xNN``, because JSON has no way to hold it.
     """
     line: dict[str, object] = {
-        "input": _text(name),
+        "input": text_of(name),
         "line": reject.line,
         "byte_offset": reject.byte_offset,
         "byte_length": reject.byte_length,
@@ -62,11 +62,13 @@ class Tally:
 
     def __init__(self) -> None:
         self.lines = 0
+        self.unfinished_bytes = 0  # read and not converted, because a signal came first
         self.events = 0
         self.blank = 0
         self.problems: Counter[str] = Counter()
         self.rejects: Counter[str] = Counter()
-        self._first: dict[str, str] = {}
+        #: By code: the input, the line and the byte offset of the first reject.
+        self.first: dict[str, tuple[str, int, int]] = {}
         self.skipped = 0
         self._skipped_names = _Names()
         self._unused_columns = _Names()
@@ -79,25 +81,37 @@ class Tally:
         counts = result.rejects.count_by_code()
         for code in counts.keys() - self.rejects.keys():
             first = next(reject for reject in result.rejects if reject.code == code)
-            shown = "stdin" if name == STANDARD_STREAM else name
-            self._first[code] = f"first at {shown}:{first.line} byte offset {first.byte_offset}"
+            self.first[code] = name, first.line, first.byte_offset
         self.rejects.update(counts)
 
     def skip(self, name: str) -> None:
         """Count an input that Logpush wrote to check a destination."""
         self.skipped += 1
-        self._skipped_names.add("stdin" if name == STANDARD_STREAM else name)
+        self._skipped_names.add(shown_name(name))
 
     def add_unused(self, columns: Iterable[str]) -> None:
         """Note columns that the mapping does not read. Each is named once."""
         for column in columns:
             self._unused_columns.add(column)
 
+    @property
+    def unknown(self) -> int:
+        """Number of events whose records have no key that the mapping reads."""
+        return self.problems["record.unknown"]
+
+    def events_per_second(self, seconds: float) -> int:
+        """Return the rate of a run of this duration."""
+        return round(self.events / max(seconds, 1e-9))
+
     def summary(self, seconds: float, *, positions: bool) -> str:
         """Return the totals in one line; with `positions` also where the first reject of each code is."""
         problems = _by_code(self.problems, {})
-        rejects = _by_code(self.rejects, self._first if positions else {})
-        rate = round(self.events / max(seconds, 1e-9))
+        first = {
+            code: f"first at {shown_name(name)}:{line} byte offset {byte_offset}"
+            for code, (name, line, byte_offset) in self.first.items()
+        }
+        rejects = _by_code(self.rejects, first if positions else {})
+        rate = self.events_per_second(seconds)
         counts = f"lines {self.lines}, events {self.events}, blank {self.blank}"
         text = f"{counts}, problems {problems}, rejects {rejects}, {rate} events/s"
         if self.skipped:
@@ -193,6 +207,11 @@ def _assumed_size() -> dict[str, int]:
     return {} if known else {"ncols": 80, "nrows": 24}
 
 
+def shown_name(name: str) -> str:
+    """Return the name of an input as messages have it."""
+    return "stdin" if name == STANDARD_STREAM else name
+
+
 def say(text: str) -> None:
     """Write one line to standard error; what a terminal might obey (from a file's name, say) is escaped."""
     if sys.stderr is None:
@@ -207,11 +226,11 @@ def say(text: str) -> None:
 
 def printable(text: str) -> str:
     """Return `text` with everything that is not printable as a backslash escape."""
-    text = _text(text)
+    text = text_of(text)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-def _text(name: str) -> str:
+def text_of(name: str) -> str:
     """Return `name` with bytes that are not UTF-8 (surrogates, as `os.fsdecode` makes them) as ``\\xNN``."""
     try:
         name.encode("utf-8")

@@ -67,6 +67,6 @@ class Result(Generic[Output]):
 
 def nothing() -> Result[bytes]:
     """Return what no bytes become; fresh, because its problems can be changed."""
-    from ._core import Rejects  # not at the top: the compiled module imports this one
+    from .compiled import Rejects  # not at the top: the compiled module imports this one
 
     return Result(b"", 0, 0, Rejects(), {})

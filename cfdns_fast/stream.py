@@ -41,8 +41,8 @@ class NdjsonStream:
 
     Positions in rejects are of the whole input. With `whole_rejects` their ``raw`` is complete, whatever its length.
     ``on_reject`` of the normalizer is not looked at. Not for several threads at once; with `threads` above 1 it uses so
-    many itself, and gives results for half a megabyte a thread at a time, for two megabytes at most, and for less where
-    records are tiny.
+    many itself, and gives results for half a megabyte a thread at a time, for two megabytes at most, for less where
+    records are tiny, and at `flush`.
     """
 
     def __init__(self, normalizer: Normalizer, *, whole_rejects: bool = True, threads: int = 1) -> None:
@@ -54,9 +54,11 @@ class NdjsonStream:
         self._record_marks = [mark for mark in (b"\n", b"{", delimiter) if mark] if threads > 1 else []
         self._max_records = 0  # in the blocks since the last conversion
         self._plan = normalizer._plan
+        self._has_delimiter = normalizer._options["record_delimiter"] is not None
         self._whole_rejects = whole_rejects
         self._kept = bytearray()
         self._retry_bytes = 0
+        self._is_untried = False
         self._offset = 0
         self._newlines = 0
         self._mid_line = False
@@ -67,10 +69,17 @@ class NdjsonStream:
         """Lines begun so far; exact after `finish`."""
         return self._newlines + self._unended
 
+    @property
+    def unfinished_bytes(self) -> int:
+        """Number of bytes that were fed and not converted."""
+        return len(self._kept)
+
     def feed(self, block: bytes) -> Result[bytes]:
-        """Take the next block and convert what is complete."""
+        """Convert what is complete with the next block, once there is enough of it."""
         # A long unfinished record must not be read anew with every block: its line must end, or its size double.
         has_newline = b"\n" in block
+        # Only these bytes can complete an object or a reject.
+        self._is_untried |= has_newline or self._has_delimiter or b"}" in block
         self._kept += block
         if self._kept:
             self._unended = not self._kept.endswith(b"\n")
@@ -79,6 +88,14 @@ class NdjsonStream:
         if len(self._kept) < (least_bytes if has_newline else max(self._retry_bytes, least_bytes)):
             return nothing()
         return self._convert(final=False)
+
+    def flush(self) -> Result[bytes]:
+        """Convert what is complete now, however little it is."""
+        return self._convert(final=False) if self._is_untried else nothing()
+
+    def cut(self) -> Result[bytes]:
+        """Convert what is complete; the input ends here, but not because it is complete."""
+        return self.flush()
 
     def finish(self) -> Result[bytes]:
         """Convert the rest; the last line needs no newline."""
@@ -96,6 +113,7 @@ class NdjsonStream:
             threads=self._threads,
         )
         del self._kept[:consumed]
+        self._is_untried = False
         self._retry_bytes = 2 * len(self._kept)
         self._offset += consumed
         self._newlines += newlines

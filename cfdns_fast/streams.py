@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Protocol
 
 from . import signatures
@@ -19,11 +20,15 @@ _PADDING_BLOCK_BYTES = 1 << 16
 
 
 class Stream(Protocol):
-    """One input, block by block: any number of `feed`, then `finish`."""
+    """One input, block by block: any number of `feed` and `flush`, then `finish`, or `cut` if the rest is not known."""
 
     @property
     def lines(self) -> int: ...
+    @property
+    def unfinished_bytes(self) -> int: ...
     def feed(self, block: bytes) -> Result[bytes]: ...
+    def flush(self) -> Result[bytes]: ...
+    def cut(self) -> Result[bytes]: ...
     def finish(self) -> Result[bytes]: ...
 
 
@@ -60,6 +65,7 @@ class _AutoStream:
         self._padding_bytes = 0
         self._head = bytearray()
         self._retry_bytes = 0
+        self._tried_bytes = 0
         self._stream: Stream | None = None
 
     @property
@@ -70,6 +76,10 @@ class _AutoStream:
     def unused_columns(self) -> tuple[str, ...]:
         """Names of columns of CSV or TSV that the mapping does not read."""
         return self._stream.unused_columns if isinstance(self._stream, RowStream) else ()
+
+    @property
+    def unfinished_bytes(self) -> int:
+        return len(self._head) if self._stream is None else self._stream.unfinished_bytes
 
     def feed(self, block: bytes) -> Result[bytes]:
         if self._stream is not None:
@@ -82,22 +92,33 @@ class _AutoStream:
         self._retry_bytes = min(2 * len(self._head), HEAD_BYTES)
         return result
 
+    def flush(self) -> Result[bytes]:
+        if self._stream is not None:
+            return self._stream.flush()
+        if len(self._head) == self._tried_bytes:
+            return nothing()
+        first = self._open(complete=False)
+        return first if self._stream is None else _joined(first, self._stream.flush())
+
+    def cut(self) -> Result[bytes]:
+        if self._stream is not None:
+            return self._stream.cut()
+        # What would be its shape if this were all of it. No shape at all says nothing about a part.
+        with suppress(InputFormatError):
+            first = self._open(complete=True)
+            assert self._stream is not None
+            return _joined(first, self._stream.cut())
+        return nothing()
+
     def finish(self) -> Result[bytes]:
         if self._stream is not None:
             return self._stream.finish()
         first = self._open(complete=True)
         assert self._stream is not None
-        last = self._stream.finish()
-        problems = {key: first.problems.get(key, 0) + count for key, count in last.problems.items()}
-        return Result(
-            first.output + last.output,
-            first.events + last.events,
-            first.blank + last.blank,
-            first.rejects + last.rejects,
-            {**first.problems, **problems},
-        )
+        return _joined(first, self._stream.finish())
 
     def _open(self, *, complete: bool) -> Result[bytes]:
+        self._tried_bytes = len(self._head)
         shape = self._shape(complete)
         if shape is None:
             return nothing()
@@ -123,3 +144,14 @@ class _AutoStream:
         self._head = content
         shaped = self._normalizer._shaped
         return "ndjson" if shaped is None else shaped.shape(bytes(content), complete=complete)
+
+
+def _joined(first: Result[bytes], last: Result[bytes]) -> Result[bytes]:
+    problems = {key: first.problems.get(key, 0) + count for key, count in last.problems.items()}
+    return Result(
+        first.output + last.output,
+        first.events + last.events,
+        first.blank + last.blank,
+        first.rejects + last.rejects,
+        {**first.problems, **problems},
+    )

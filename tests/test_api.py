@@ -33,6 +33,20 @@ def test_exceptions_when_caught_by_a_base_then_follow_the_documented_tree() -> N
     assert issubclass(EngineError, CfdnsError) and issubclass(EngineError, RuntimeError)
 
 
+def test_package_imports_its_names_at_first_use() -> None:
+    code = """
+import sys, cfdns_fast
+print([name for name in sys.modules if name.startswith("cfdns_fast.")])
+print(cfdns_fast.errors.REJECT_CODES is not None, set(cfdns_fast.__all__) <= set(dir(cfdns_fast)))
+print(all(getattr(cfdns_fast, name).__name__ == name for name in cfdns_fast.__all__))
+print(hasattr(cfdns_fast, "nothing"), hasattr(cfdns_fast, "__wrapped__"))
+from cfdns_fast import *
+print(Normalizer is cfdns_fast.normalizer.Normalizer)
+"""
+    done = run_python(code)
+    assert (done.stdout, done.stderr) == ("[]\nTrue True\nTrue\nFalse False\nTrue\n", "")
+
+
 def test_import_when_nothing_is_converted_then_loads_no_heavy_module() -> None:
     heavy = [
         "tldextract",

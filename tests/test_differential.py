@@ -171,6 +171,8 @@ def test_stream_when_fed_in_blocks_of_any_size_then_equals_one_call(
     while at < len(data):
         size = sizes[turn % len(sizes)] or 1
         results.append(stream.feed(data[at : at + size]))
+        if size % 2:
+            results.append(stream.flush())
         at, turn = at + size, turn + 1
     results.append(stream.finish())
     problems: dict[str, int] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import weakref
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cfdns_fast.read_ahead import ReadAhead
+from cfdns_fast.read_ahead import ReadAhead, Stop
 
 
 def test_read_ahead_when_used_up_then_gave_everything_in_order() -> None:
@@ -85,3 +86,57 @@ def test_read_ahead_when_left_early_then_keeps_no_item() -> None:
 def test_read_ahead_when_used_up_and_asked_again_then_gives_nothing() -> None:
     with ReadAhead(iter(range(3)), depth=2) as items:
         assert [list(items), list(items)] == [[0, 1, 2], []]
+
+
+def test_read_ahead_reports_once_when_nothing_waits() -> None:
+    more = threading.Event()
+
+    def source() -> Iterator[int]:
+        yield 1
+        more.wait(30)
+        yield 2
+
+    with ReadAhead(source(), depth=2, idle=0) as items:
+        seen = []
+        for item in items:
+            seen.append(item)
+            if item == 0:
+                more.set()
+    # At the end a report may come before the thread has said that there are no more.
+    assert seen[:3] == [1, 0, 2] and seen[3:] in ([], [0])
+
+
+def test_stop_ends_a_wait_for_input() -> None:
+    """What was read before the request is given, and nothing after it."""
+    read_descriptor, write_descriptor = os.pipe()
+    os.write(write_descriptor, b"a")
+    stop = Stop()
+
+    def source() -> Iterator[bytes]:
+        with open(read_descriptor, "rb", buffering=0) as raw:
+            while stop.may_read(raw):
+                yield raw.read(1)
+
+    seen = []
+    with ReadAhead(source(), depth=2, stop=stop) as items:
+        for item in items:
+            seen.append(item)
+            threading.Timer(0.05, stop.request).start()
+    os.close(write_descriptor)
+    assert (seen, stop.is_early) == ([b"a"], True)
+    stop.close()
+
+
+def test_stop_after_the_end_is_not_early() -> None:
+    stop = Stop()
+
+    def source() -> Iterator[int]:
+        stop.is_open = True
+        yield from range(3)
+
+    with ReadAhead(source(), depth=5, stop=stop) as items:
+        seen = [next(iter(items))]
+        stop.request()
+        seen += list(items)
+    assert (seen, stop.is_early) == ([0, 1, 2], False)
+    stop.close()

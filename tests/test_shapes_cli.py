@@ -183,7 +183,7 @@ write({after!r})
     consumer = """
 import re, sys
 from cfdns_fast.cli import main
-try: main(["convert", "-o", "/dev/null", "--record-delimiter", "|", "--no-message"])
+try: main(["convert", "--fail-on", "none", "-o", "/dev/null", "--record-delimiter", "|", "--no-message"])
 finally: print(int(re.search(r"VmHWM:\\s+([0-9]+)", open("/proc/self/status").read())[1]) // 1024)
 """
     with subprocess.Popen([sys.executable, "-c", producer], stdout=subprocess.PIPE) as process:

@@ -181,6 +181,8 @@ def streamed(data: bytes, sizes: list[int], whole_rejects: bool, options: dict[s
     while at < len(data):
         size = sizes[turn % len(sizes)]
         results.append(stream.feed(data[at : at + size]))
+        if size % 2:
+            results.append(stream.flush())
         at, turn = at + size, turn + 1
     results.append(stream.finish())
     assert stream.lines == data.count(b"\n") + (not data.endswith(b"\n") and data != b"")

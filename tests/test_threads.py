@@ -58,7 +58,11 @@ def test_stream_when_it_uses_threads_then_the_results_are_those_of_one(block_byt
     normalizer = Normalizer()
     expected = normalizer.to_ndjson(data)
     stream = NdjsonStream(normalizer, threads=3)
-    parts = [stream.feed(data[start : start + block_bytes]) for start in range(0, len(data), block_bytes)]
+    parts = []
+    for start in range(0, len(data), block_bytes):
+        parts.append(stream.feed(data[start : start + block_bytes]))
+        if start % 3 == 0:
+            parts.append(stream.flush())
     parts.append(stream.finish())
     assert b"".join(part.output for part in parts) == expected.output
     assert sum(part.events for part in parts) == expected.events

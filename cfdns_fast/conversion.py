@@ -1,0 +1,177 @@
+"""Convert inputs to outputs, as the command does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from .check_files import CheckFile, log_blocks
+from .errors import InputFormatError
+from .files import InputFault, blocks_ahead
+from .interrupts import INTERRUPTS
+from .normalizer import Normalizer
+from .outputs import Output, OutputFault, publish_all
+from .read_ahead import Stop
+from .report import Progress, Tally, reject_lines, shown_name
+from .results import Result
+from .streams import open_stream
+from .temporaries import remove_dead
+from .unknown_records import FirstRecord, Schema, UnknownInput
+
+__all__ = ["Conversion"]
+
+
+class Conversion:
+    """Inputs to outputs, through one normalizer.
+
+    Attributes
+    ----------
+    tally : Tally
+    skipped : list of str
+        Inputs that hold no logs.
+    faults : list of (str, InputFault or InputFormatError)
+        Inputs that were not read to their end or have no known format, and why.
+    unknown : list of UnknownInput
+        Inputs with records, of which none has a key that the mapping reads.
+    """
+
+    def __init__(
+        self,
+        normalizer: Normalizer,
+        schema: Schema,
+        events: Output,
+        rejects: Output | None,
+        progress: Progress,
+        threads: int,
+    ) -> None:
+        self._normalizer = normalizer
+        self._schema = schema
+        self._threads = threads
+        self._events = events
+        self._rejects = rejects
+        self._progress = progress
+        self._stop: Stop | None = None
+        self._opened = 0
+        self.tally = Tally()
+        self.skipped: list[str] = []
+        self.faults: list[tuple[str, InputFault | InputFormatError]] = []
+        self.unknown: list[UnknownInput] = []
+
+    def run(self, inputs: Sequence[str]) -> bool:
+        """Convert all inputs and publish the outputs; False if the reader of the events has gone before the end.
+
+        If the events are written directly, the first signal ends the reading only: what was read is converted, and the
+        outputs are published, so that every reject of it is kept.
+        """
+        outputs = [self._events] if self._rejects is None else [self._events, self._rejects]
+        with ExitStack() as cleanup:
+            for output in outputs:
+                cleanup.callback(output.discard)
+                INTERRUPTS.add_clean_up(output.discard)
+            cleanup.callback(self._progress.close)
+            INTERRUPTS.add_clean_up(self._progress.close)
+            try:
+                for output in outputs:
+                    output.open()
+                self._remove_dead(outputs)
+                if self._events.is_direct:
+                    self._stop = Stop()
+                    INTERRUPTS.defer(self._stop)
+                    cleanup.callback(self._stop.close)
+                    # Called before the one above: a request of a closed Stop would write to some other descriptor.
+                    cleanup.callback(INTERRUPTS.defer, None)
+                for name in inputs:
+                    if self._stop is None or not self._stop.requested:
+                        self._convert(name)
+                if not self._opened:
+                    # Nothing was read, so what the outputs held before is worth more.
+                    return True
+                for output in outputs:
+                    output.seal()
+            except OutputFault:
+                if self._events.broken_pipe:
+                    return False
+                raise
+            # All outputs are complete: no signal may separate them. Rejects come first: events tell that a run is done.
+            with INTERRUPTS.ignored():
+                publish_all(outputs[::-1])
+        return True
+
+    def _remove_dead(self, outputs: Sequence[Output]) -> None:
+        for folder in dict.fromkeys(output.temporary_folder for output in outputs):
+            for path in [] if folder is None else remove_dead(folder):
+                self._progress.say(f"{path}: removed; a run that was killed left it")
+
+    def _convert(self, name: str) -> None:
+        stream = open_stream(self._normalizer, whole_rejects=self._rejects is not None, threads=self._threads)
+        fault: InputFault | InputFormatError | None = None
+        first = FirstRecord()
+        is_cut = False
+        try:
+            try:
+                # Progress is shown by this thread: what was read ahead counts when it is used.
+                counted = _Counter()
+                with blocks_ahead(name, counted.add, self._stop) as blocks:
+                    for block in log_blocks(name, blocks, self._normalizer):
+                        first.feed(block)
+                        if block:
+                            self._take(name, stream.feed(block), first)
+                        else:
+                            # No more input waits at present, so neither may what is complete.
+                            self._take(name, stream.flush(), first)
+                            self._flush()
+                        self._progress.update(counted.take())
+            except InputFault as error:
+                fault = error
+            is_cut = self._stop is not None and self._stop.is_early
+            self._take(name, stream.cut() if is_cut else stream.finish(), first)
+        except CheckFile:
+            self._opened += 1
+            self.skipped.append(name)
+            self.tally.skip(name)
+        except InputFormatError as error:
+            # Nothing of it was converted. If it could not be read either, that is the reason.
+            fault = fault or error
+        else:
+            if self._stop is None or self._stop.is_open:
+                self._opened += not isinstance(fault, InputFault) or fault.byte_offset is not None
+            self.tally.lines += stream.lines
+            self.tally.add_unused(stream.unused_columns)
+        if is_cut:
+            self.tally.unfinished_bytes += stream.unfinished_bytes
+        if fault is not None:
+            self.faults.append((name, fault))
+            self._progress.say(f"{shown_name(name)}: {fault}")
+        unknown = first.explain(name, self._schema)
+        if unknown is not None:
+            self.unknown.append(unknown)
+            self._progress.say(str(unknown))
+
+    def _take(self, name: str, result: Result[bytes], first: FirstRecord) -> None:
+        self._events.write(result.output)
+        if self._rejects is not None:
+            for piece in reject_lines(name, result.rejects):
+                self._rejects.write(piece)
+        self.tally.add(name, result)
+        first.add(result)
+
+    def _flush(self) -> None:
+        self._events.flush()
+        if self._rejects is not None:
+            self._rejects.flush()
+
+
+class _Counter:
+    """Bytes that one thread counts and another one shows."""
+
+    def __init__(self) -> None:
+        self._counted = 0
+        self._taken = 0
+
+    def add(self, count: int) -> None:
+        self._counted += count
+
+    def take(self) -> int:
+        """Return what was added since the last time."""
+        before, self._taken = self._taken, self._counted
+        return self._taken - before

@@ -1,0 +1,117 @@
+"""The signals that end the command, and what it needs to say without the rest of the package.
+
+The command imports this module before anything that takes time, so it imports little. Signals raise no exception: an
+exception could arise between any two instructions, and Python loses the ones that arise in some of its callbacks.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from contextlib import contextmanager, suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+    from typing import NoReturn
+
+    from .read_ahead import Stop
+
+__all__ = ["EXIT_SIGNAL", "INTERRUPTS", "Interrupts", "is_out_of_memory", "signal_text"]
+
+#: Added to the number of the signal that ends the run, as shells do.
+EXIT_SIGNAL = 128
+
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_NO_MEMORY_TEXTS = ("can't start new thread", "failed to map", "cannot allocate memory", "cannot map", "cannot create")
+
+
+class Interrupts:
+    """What SIGINT, SIGTERM and SIGHUP do.
+
+    Without a `Stop` each of them ends the process at once: after the clean-up, with one line and without unwinding.
+    With a `Stop` the first one makes its request, and the caller ends the run; the next one ends the process at once.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0  # of the first signal that made the request of the Stop
+        self._stop: Stop | None = None
+        self._clean_ups: list[Callable[[], object]] = []
+        self._is_ignoring = False
+
+    def install(self) -> None:
+        """Handle the signals from now on, except the ones that are ignored (nohup) or handled by the caller's code."""
+        for number in _SIGNALS:
+            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                signal.signal(number, self._handle)
+
+    def add_clean_up(self, clean_up: Callable[[], object]) -> None:
+        """Call `clean_up` before a signal ends the process. It may be called at any time, and more than once."""
+        self._clean_ups.append(clean_up)
+
+    def defer(self, stop: Stop | None) -> None:
+        """Let the first signal make the request of `stop` only; None ends that."""
+        self._stop = stop
+
+    @contextmanager
+    def ignored(self) -> Iterator[None]:
+        """Let no signal interrupt the block."""
+        self._is_ignoring = True
+        try:
+            yield
+        finally:
+            self._is_ignoring = False
+
+    def uninstall(self) -> None:
+        """Let the system end the process at a signal: Python cannot any more while it ends."""
+        for number in _SIGNALS:
+            if signal.getsignal(number) == self._handle:
+                signal.signal(number, signal.SIG_DFL)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._is_ignoring:
+            return
+        if self._stop is not None and not self.number:
+            self.number = number
+            self._stop.request()
+        else:
+            self._end(number, frame)
+
+    def _end(self, number: int, frame: FrameType | None) -> NoReturn:
+        self._is_ignoring = True
+        try:
+            if os.environ.get("CFDNS_DEBUG") == "1":
+                import traceback
+
+                traceback.print_stack(frame)
+            for clean_up in self._clean_ups:
+                with suppress(Exception):
+                    clean_up()
+            # Not through sys.stderr, which this may have interrupted.
+            os.write(2, f"cfdns-fast: {signal_text(number)}\n".encode())
+        finally:
+            os._exit(EXIT_SIGNAL + number)
+
+
+#: Of the process, because signals are.
+INTERRUPTS = Interrupts()
+
+
+def signal_text(number: int) -> str:
+    """Return what a signal did to the run."""
+    return "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an exception, or the one that it arose from, says that memory, or a thread's, could not be had."""
+    while error is not None:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+            return True
+        # The dynamic linker and the threads of Python have no exception of their own for it.
+        text = str(error).lower()
+        if isinstance(error, (ImportError, RuntimeError)) and any(part in text for part in _NO_MEMORY_TEXTS):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

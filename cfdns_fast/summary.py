@@ -1,0 +1,73 @@
+"""The summary of a run as JSON, for other programs (``--summary-json``)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .conversion import Conversion
+from .files import InputFault
+from .report import text_of
+
+__all__ = ["summary_line"]
+
+#: Grows when a member is renamed, removed or changes its meaning, and not when one is added.
+_FORMAT = 1
+
+
+def summary_line(
+    conversion: Conversion, *, inputs: int, seconds: float, end: str, signal: str | None, failure: str | None, code: int
+) -> bytes:
+    """Return the totals of a run as one line of JSON; ``docs/codes.md`` describes the members.
+
+    Parameters
+    ----------
+    inputs : int
+        Number of inputs that were named.
+    seconds : float
+        Duration of the conversion.
+    end : {"complete", "interrupted", "closed", "failed"}
+        How the run ended: with all inputs converted, by a signal, because the reader of the events has gone, or
+        because an output could not be written.
+    signal, failure : str or None
+        The name of the signal, and what could not be written.
+    code : int
+        The exit code.
+    """
+    tally = conversion.tally
+    line: dict[str, Any] = {
+        "format": _FORMAT,
+        "end": end,
+        "signal": signal,
+        "failure": None if failure is None else text_of(failure),
+        "exit_code": code,
+        "inputs": inputs,
+        "skipped": [text_of(name) for name in conversion.skipped],
+        "faults": [
+            {
+                "input": text_of(name),
+                "reason": fault.reason if isinstance(fault, InputFault) else fault.code,
+                "byte_offset": fault.byte_offset if isinstance(fault, InputFault) else None,
+            }
+            for name, fault in conversion.faults
+        ],
+        "unknown_inputs": [
+            {"input": text_of(each.name), "records": each.records, "keys": each.keys} for each in conversion.unknown
+        ],
+        "lines": tally.lines,
+        "events": tally.events,
+        "blank": tally.blank,
+        "unknown": tally.unknown,
+        "problems": dict(sorted(tally.problems.items())),
+        "rejects": {
+            code: {"count": count, "first": _place(*tally.first[code])} for code, count in sorted(tally.rejects.items())
+        },
+        "unfinished_bytes": tally.unfinished_bytes,
+        "seconds": round(seconds, 6),
+        "events_per_second": tally.events_per_second(seconds),
+    }
+    return json.dumps(line, ensure_ascii=False).encode("utf-8") + b"\n"
+
+
+def _place(name: str, line: int, byte_offset: int) -> dict[str, Any]:
+    return {"input": text_of(name), "line": line, "byte_offset": byte_offset}
