@@ -33,7 +33,7 @@ from .results import RAW_LIMIT_BYTES, Reject, Result
 
 
 cfdns_engine_error = <PyObject*>EngineError
-#: Whether values are written into copied dicts by index: false for abi3 builds, without the GIL, and if CFDNS_DICT_PLACES is 0.
+#: Whether values are written into copied dicts by index: not in abi3 builds, without the GIL, or if CFDNS_DICT_PLACES is 0.
 DICT_PLACES = <bint>DictPlaces.try_out()
 cdef tuple _PROBLEM_CODES = tuple(PROBLEM_CODES)
 BROKEN_PLACE = <int>broken_place
