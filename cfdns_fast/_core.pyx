@@ -12,17 +12,17 @@ cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
-from libc.stdint cimport uint64_t, uintptr_t
+from libc.stdint cimport uint8_t, uint64_t, uintptr_t
 from libcpp cimport bool as cbool
 from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
 from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
 from cfdns_fast._cpp cimport (
-    ArrowArray, ArrowBatch, Batch, BatchState, CArrowPlan, CPlan, CReject, CSuffixTable, Cursor, DictBuilder, DictPlaces,
-    DocumentSplitter, Engine, Event, Found, Leftovers, Members, OutputRoom, ParallelNdjson, PyGC_Disable, PyGC_Enable, Reach,
+    ArrowArray, ArrowBatch, Batch, BatchState, CArrowPlan, CLongItem, CLongRecord, CPlan, CReject, CSuffixTable, Cursor,
+    DictBuilder, DictPlaces, DocumentSplitter, Engine, Event, Found, Leftovers, LongOutcome, Members, OutputRoom, ParallelNdjson, PyGC_Disable, PyGC_Enable, Reach,
     ShortTexts, Slice, TimestampUnit, Turn, ask_for_huge_pages, broken_place, c_active_kernel, c_available_kernels,
-    cfdns_engine_error, lines_place, skip_brackets, string_view,
+    cfdns_engine_error, lines_place, skip_brackets, skip_line_space, string_view,
 )
 
 import json
@@ -140,21 +140,24 @@ cdef class Plan:
 
     def to_ndjson(self, data, *, bint raise_on_reject=False, size_t threads=1):
         """Convert a batch; see Normalizer.to_ndjson."""
-        result, _ = self._convert(data, raise_on_reject, True, False, _RAW_LIMIT_BYTES, 0, 0, threads)
+        result, _ = self._convert(data, raise_on_reject, True, 0, _RAW_LIMIT_BYTES, 0, 0, threads)
         return result
 
-    def to_ndjson_part(self, data, *, bint final, bint mid_line, bint whole_rejects, uint64_t lines_before,
+    def to_ndjson_part(self, data, *, bint final, uint8_t line_state, bint whole_rejects, uint64_t lines_before,
                        uint64_t bytes_before, size_t threads=1):
-        """Convert the next part of a stream: (Result, (bytes consumed, newlines among them, whether it stops mid-line)).
+        """Convert the next part of a stream: (Result, (bytes consumed, newlines among them, state of the line)).
+
+        The state says what was read of the line where the part stops: 0 nothing, 1 only space, 2 something else.
+        The first one is 0.
 
         With whole_rejects, rejects carry all of their bytes. Positions count what came before.
         """
         cdef size_t raw_limit_bytes = <size_t>-1 if whole_rejects else _RAW_LIMIT_BYTES
-        return self._convert(data, False, final, mid_line, raw_limit_bytes, lines_before, bytes_before, threads)
+        return self._convert(data, False, final, line_state, raw_limit_bytes, lines_before, bytes_before, threads)
 
     def document_to_ndjson(self, data, *, bint raise_on_reject=False):
         """Convert a batch that is a JSON document, or several; see Normalizer.to_ndjson."""
-        result, _ = self._convert(data, raise_on_reject, True, False, _RAW_LIMIT_BYTES, 0, 0, 1, 0)
+        result, _ = self._convert(data, raise_on_reject, True, 0, _RAW_LIMIT_BYTES, 0, 0, 1, 0)
         return result
 
     def document_part_to_ndjson(self, data, *, bint final, int place, bint whole_rejects, uint64_t lines_before,
@@ -165,7 +168,27 @@ cdef class Plan:
         At BROKEN_LINE_PLACE that is true up to the next newline, where LINES_PLACE begins.
         """
         cdef size_t raw_limit_bytes = <size_t>-1 if whole_rejects else _RAW_LIMIT_BYTES
-        return self._convert(data, False, final, False, raw_limit_bytes, lines_before, bytes_before, 1, place)
+        return self._convert(data, False, final, 0, raw_limit_bytes, lines_before, bytes_before, 1, place)
+
+    def long_record_bytes(self):
+        """Return the most bytes of an unfinished NDJSON record that may be a record; a longer one is a reject."""
+        cdef Engine* engine = self.engine.get()
+        return max(engine.plan.max_record_bytes, <size_t>3) + CLongRecord.margin_bytes(engine.delimiter())
+
+    def long_item_bytes(self):
+        """Return the most bytes of an unfinished value in a document that may be a record, or the start of a delimiter."""
+        cdef Engine* engine = self.engine.get()
+        return max(engine.plan.max_record_bytes, max(engine.delimiter().size(), <size_t>3))
+
+    def blank_bytes(self, data):
+        """Return how many bytes of space NDJSON data begins with that may stand before a record."""
+        cdef Py_buffer view
+        _get_buffer(data, &view)
+        try:
+            at = <const char*>view.buf
+            return skip_line_space(at, at + view.len) - at
+        finally:
+            PyBuffer_Release(&view)
 
     def look_into(self, data, *, size_t line_bytes, bint final):
         """Say what begins with the bracket at the start of data, of which the first line has line_bytes bytes.
@@ -185,7 +208,7 @@ cdef class Plan:
         return _look_into(self.engine, data, line_bytes, final)
 
     # `place`: where the data begins in a document; lines have none. Documents are for one thread.
-    cdef tuple _convert(self, data, bint raise_on_reject, bint final, bint mid_line, size_t raw_limit_bytes,
+    cdef tuple _convert(self, data, bint raise_on_reject, bint final, uint8_t line_state, size_t raw_limit_bytes,
                         uint64_t lines_before, uint64_t bytes_before, size_t threads, int place=-1):
         cdef Py_buffer view
         cdef Slice input
@@ -196,15 +219,15 @@ cdef class Plan:
             threads = min(threads, ParallelNdjson.most_threads(input.size_bytes))
             if threads > 1:
                 return self._convert_parallel(
-                    input, raise_on_reject, final, mid_line, raw_limit_bytes, lines_before, bytes_before, threads
+                    input, raise_on_reject, final, line_state, raw_limit_bytes, lines_before, bytes_before, threads
                 )
             return self._convert_alone(
-                input, raise_on_reject, final, mid_line, raw_limit_bytes, lines_before, bytes_before, place
+                input, raise_on_reject, final, line_state, raw_limit_bytes, lines_before, bytes_before, place
             )
         finally:
             PyBuffer_Release(&view)
 
-    cdef tuple _convert_alone(self, Slice input, bint raise_on_reject, bint final, bint mid_line,
+    cdef tuple _convert_alone(self, Slice input, bint raise_on_reject, bint final, uint8_t line_state,
                               size_t raw_limit_bytes, uint64_t lines_before, uint64_t bytes_before, int place):
         cdef unique_ptr[Cursor] cursor
         cdef unique_ptr[Batch] batch
@@ -214,7 +237,7 @@ cdef class Plan:
         cdef size_t capacity_bytes
         try:
             cursor = self.engine.get().borrow()
-            cursor.get().start(input, final, mid_line, raw_limit_bytes)
+            cursor.get().start(input, final, line_state, raw_limit_bytes)
             if place >= 0:
                 cursor.get().read_document(place)
             batch.reset(new Batch(cursor.get()[0]))
@@ -233,7 +256,7 @@ cdef class Plan:
             self._cut_output(&output, input.size_bytes, capacity_bytes, batch.get().written_bytes)
             result = self._result(<object>output, cursor.get().events, cursor.get().blank, batch.get().rejects,
                                   cursor.get().event.problems, lines_before, bytes_before)
-            stop = cursor.get().place() if place >= 0 else cursor.get().mid_line()
+            stop = cursor.get().place() if place >= 0 else cursor.get().line_state()
             return result, (cursor.get().consumed_bytes(), cursor.get().newlines(), stop)
         finally:
             _release(output)
@@ -241,14 +264,14 @@ cdef class Plan:
             if cursor.get() != NULL:
                 self.engine.get().give_back(move(cursor))
 
-    cdef tuple _convert_parallel(self, Slice input, bint raise_on_reject, bint final, bint mid_line,
+    cdef tuple _convert_parallel(self, Slice input, bint raise_on_reject, bint final, uint8_t line_state,
                                  size_t raw_limit_bytes, uint64_t lines_before, uint64_t bytes_before, size_t threads):
         cdef unique_ptr[ParallelNdjson] batch
         cdef PyObject* output = NULL
         cdef char* memory
         cdef size_t capacity_bytes
         batch.reset(
-            new ParallelNdjson(self.engine.get()[0], input, final, mid_line, raw_limit_bytes, raise_on_reject)
+            new ParallelNdjson(self.engine.get()[0], input, final, line_state, raw_limit_bytes, raise_on_reject)
         )
         try:
             output = self._new_output(input.size_bytes, &capacity_bytes)
@@ -265,7 +288,7 @@ cdef class Plan:
             self._cut_output(&output, input.size_bytes, capacity_bytes, batch.get().written_bytes)
             result = self._result(<object>output, batch.get().events, batch.get().blank, batch.get().rejects,
                                   batch.get().problems, lines_before, bytes_before)
-            return result, (batch.get().consumed_bytes, batch.get().newlines, batch.get().mid_line)
+            return result, (batch.get().consumed_bytes, batch.get().newlines, batch.get().line_state)
         finally:
             _release(output)
 
@@ -353,7 +376,7 @@ cdef class Plan:
             cursor = self.engine.get().borrow()
             input.data = <const char*>view.buf
             input.size_bytes = view.len
-            cursor.get().start(input, True, False, _RAW_LIMIT_BYTES)
+            cursor.get().start(input, True, 0, _RAW_LIMIT_BYTES)
             turn = cursor.get().next()
             if turn == Turn.end:
                 raise RecordError(*_whole(input, "record.empty"))
@@ -394,3 +417,4 @@ cdef class Plan:
 
 
 include "_event_iterator.pxi"
+include "_long_rejects.pxi"

@@ -40,7 +40,7 @@ cdef class EventIterator:
         self.refused = []
         self.cursor = self.engine.get().borrow()
         input = _slice(self.data)
-        self.cursor.get().start(input, True, False, _RAW_LIMIT_BYTES)
+        self.cursor.get().start(input, True, 0, _RAW_LIMIT_BYTES)
         if document:
             self.cursor.get().read_document(0)
 

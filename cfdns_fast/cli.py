@@ -23,9 +23,10 @@ from .normalizer import MOST_RECORD_BYTES, USUAL_RECORD_BYTES, Normalizer
 from .outputs import Output, OutputFault
 from .paths import STANDARD_STREAM, PathError, check_outputs, total_bytes
 from .plan import TIMESTAMP_UNITS
-from .report import Progress, Tally, reject_line, say
+from .report import Progress, Tally, reject_line, reject_line_pieces, say
 from .results import Result
 from .shapes import INPUT_FORMATS, check_options
+from .spill_file import SpillFile
 from .streams import open_stream
 
 __all__ = ["main"]
@@ -238,9 +239,7 @@ def _convert(
     progress = Progress(
         total_bytes(inputs), shown=_is_terminal(sys.stderr) and not (quiet or no_progress or to_terminal)
     )
-    conversion = _Conversion(
-        normalizer, Output(output), None if rejects is None else Output(rejects), progress, threads
-    )
+    conversion = _Conversion(normalizer, Output(output), rejects, progress, threads)
     started_s = time.perf_counter()
     try:
         complete = conversion.run(inputs)
@@ -258,12 +257,13 @@ class _Conversion:
     """Inputs to outputs, through one normalizer."""
 
     def __init__(
-        self, normalizer: Normalizer, events: Output, rejects: Output | None, progress: Progress, threads: int
+        self, normalizer: Normalizer, events: Output, rejects: str | None, progress: Progress, threads: int
     ) -> None:
         self._normalizer = normalizer
         self._threads = threads
         self._events = events
-        self._rejects = rejects
+        self._rejects = None if rejects is None else Output(rejects)
+        self._spill = None if rejects is None else SpillFile(rejects)
         self._progress = progress
         self.tally = Tally()
         self.faults = 0
@@ -275,6 +275,8 @@ class _Conversion:
         with ExitStack() as cleanup:
             for output in outputs:
                 cleanup.callback(output.discard)
+            if self._spill is not None:
+                cleanup.callback(self._spill.close)
             cleanup.callback(self._progress.close)
             cleanup.callback(_ignore_signals)
             try:
@@ -302,7 +304,7 @@ class _Conversion:
             self._opened += 1
             self._progress.say(f"{name}: skipped; Logpush writes such files to check a destination")
             return
-        stream = open_stream(self._normalizer, whole_rejects=self._rejects is not None, threads=self._threads)
+        stream = open_stream(self._normalizer, spill=self._spill, threads=self._threads)
         fault: InputFault | InputFormatError | None = None
         try:
             try:
@@ -310,11 +312,11 @@ class _Conversion:
                 counted = _Counter()
                 with blocks_ahead(name, counted.add) as blocks:
                     for block in blocks:
-                        self._take(name, stream.feed(block))
+                        self._take(name, stream.parts(block, final=False))
                         self._progress.update(counted.take())
             except InputFault as error:
                 fault = error
-            self._take(name, stream.finish())
+            self._take(name, stream.parts(b"", final=True))
         except InputFormatError as error:
             # Nothing of it was converted. If it could not be read either, that is the reason.
             fault = fault or error
@@ -325,11 +327,25 @@ class _Conversion:
             self.faults += 1
             self._progress.say(f"{'stdin' if name == STANDARD_STREAM else name}: {fault}")
 
-    def _take(self, name: str, result: Result[bytes]) -> None:
-        self._events.write(result.output)
-        if self._rejects is not None:
-            self._rejects.write(b"".join(reject_line(name, reject) for reject in result.rejects))
-        self.tally.add(name, result)
+    def _take(self, name: str, parts: Iterator[Result[bytes]]) -> None:
+        for part in parts:
+            self._events.write(part.output)
+            if self._rejects is not None:
+                self._write_rejects(name, part, self._rejects)
+            self.tally.add(name, part)
+
+    def _write_rejects(self, name: str, part: Result[bytes], output: Output) -> None:
+        if not any(reject.byte_length > len(reject.raw) for reject in part.rejects):
+            output.write(b"".join(reject_line(name, reject) for reject in part.rejects))
+            return
+        # Only the last reject of a part can be too long for memory; all of its bytes are in the spill then.
+        *short, last = part.rejects
+        spill = self._spill
+        assert spill is not None and spill.size_bytes == last.byte_length
+        output.write(b"".join(reject_line(name, reject) for reject in short))
+        for piece in reject_line_pieces(name, last, spill.pieces(), is_text=spill.is_text):
+            output.write(piece)
+        spill.clear()
 
 
 class _Counter:

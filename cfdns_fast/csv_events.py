@@ -8,8 +8,10 @@ from dataclasses import replace
 from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING, Any
 
+from .block_stream import BlockStream
 from .csv_rows import FIELD_DELIMITERS, Row, RowReader, first_row
 from .errors import InputFormatError, RecordError
+from .long_reject import Spill
 from .mapping import Mapping
 from .plan import compile_plan
 from .results import RAW_LIMIT_BYTES, Reject, Result
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from ._core import Plan
 
 __all__ = ["RowIterator", "RowPlan", "RowStream", "collect", "records_of"]
+
+#: Number of rows converted at a time: rows of a few bytes take many times their size.
+_MAX_PART_ROWS = 1 << 14
 
 #: Rows are measured before they become JSON, which is longer.
 _UNLIMITED_BYTES = 1 << 40
@@ -106,19 +111,19 @@ class _Rows:
                 continue
             if row.cells is None or len(row.cells) != len(columns):
                 code = row.code or "csv.columns"
-                yield Reject(row.line, row.byte_offset, len(row.raw), code, row.raw[: self._raw_limit_bytes])
+                yield Reject(row.line, row.byte_offset, row.byte_length, code, row.raw[: self._raw_limit_bytes])
                 continue
             cells = [quoted(row.cells[place]) for place in self._places]
             yield (self._template % (*cells, quoted(row.text))).encode("utf-8")
 
 
-class RowStream:
+class RowStream(BlockStream):
     """One input of rows to NDJSON, block by block; otherwise like `NdjsonStream`."""
 
-    def __init__(self, plan: RowPlan, shape: str, *, whole_rejects: bool = True) -> None:
+    def __init__(self, plan: RowPlan, shape: str, *, spill: Spill | None = None) -> None:
         self._plan = plan.plan
-        self._rows = _Rows(plan, whole_rejects=whole_rejects)
-        self._reader = RowReader(FIELD_DELIMITERS[shape], plan.max_record_bytes)
+        self._rows = _Rows(plan, whole_rejects=spill is not None)
+        self._reader = RowReader(FIELD_DELIMITERS[shape], plan.max_record_bytes, spill)
         self._lines = LineCount()
 
     @property
@@ -126,19 +131,22 @@ class RowStream:
         """Lines begun so far."""
         return self._lines.total
 
-    def feed(self, block: bytes) -> Result[bytes]:
-        """Take the next block and convert what is complete."""
+    def parts(self, block: bytes, *, final: bool) -> Iterator[Result[bytes]]:
+        """Take the next block and convert what is complete; the last row needs no newline."""
         self._lines.add(block)
-        return self._convert(block, final=False)
+        part: list[bytes | Reject | None] = []
+        for found in self._rows.records(self._reader.rows(block, final=final)):
+            part.append(found)
+            # The spill holds one reject, so a reject that is too long for memory ends the part.
+            is_long = isinstance(found, Reject) and found.byte_length > len(found.raw)
+            if is_long or len(part) == _MAX_PART_ROWS:
+                yield self._convert(part)
+                part.clear()
+        yield self._convert(part)
 
-    def finish(self) -> Result[bytes]:
-        """Convert the rest; the last row needs no newline."""
-        return self._convert(b"", final=True)
-
-    def _convert(self, block: bytes, *, final: bool) -> Result[bytes]:
-        records, rejects, blank = collect(self._rows.records(self._reader.rows(block, final=final)), False)
-        result = self._plan.to_ndjson(records)
-        return replace(result, blank=blank, rejects=rejects)
+    def _convert(self, found: list[bytes | Reject | None]) -> Result[bytes]:
+        records, rejects, blank = collect(found, False)
+        return replace(self._plan.to_ndjson(records), blank=blank, rejects=rejects)
 
 
 def collect(found: Iterable[bytes | Reject | None], raise_on_reject: bool) -> tuple[bytes, tuple[Reject, ...], int]:

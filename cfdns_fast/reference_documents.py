@@ -44,7 +44,7 @@ class Documents:
     An array at the top is around records. So is an object without a key that the mapping reads, if a member is an array
     that begins with an object (the records of all such members count, other members are ignored), or if an empty array
     is its only member. A mapped key must come in its first `max_record_bytes` bytes to make it a record. An object
-    without a mapped key whose only member is an object stands for that.
+    without a mapped key whose only member is an object stands for that, if it is no longer than `max_record_bytes`.
     """
 
     def __init__(self, data: bytes, known: set[str], delimiter: bytes, max_record_bytes: int) -> None:
@@ -251,8 +251,11 @@ class Documents:
         return match is not None and self.data[match.end() : min(match.end() + 1, limit)] == b"{"
 
     def _record(self, start: int, end: int) -> Item:
-        """Return an element or document as an item: itself, or the object that is all it holds."""
-        if self.data.startswith(b"{", start):
+        """Return an element or document as an item: itself, or the object that is all it holds.
+
+        What is longer than max_record_bytes stands for itself.
+        """
+        if self.data.startswith(b"{", start) and end - start <= self._max_record_bytes:
             look = self._look(start, end)
             if not look.mapped and look.members is not None and len(look.members) == 1:
                 name, inner_start, inner_end = look.members[0]

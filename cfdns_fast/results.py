@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Generic, TypeVar
 
-__all__ = ["RAW_LIMIT_BYTES", "Reject", "Result", "nothing"]
+__all__ = ["RAW_LIMIT_BYTES", "Reject", "Result", "joined", "nothing"]
 
 Output = TypeVar("Output")
 
@@ -64,3 +67,20 @@ class Result(Generic[Output]):
 def nothing() -> Result[bytes]:
     """Return what no bytes become; fresh, because its problems can be changed."""
     return Result(b"", 0, 0, (), {})
+
+
+def joined(parts: Iterable[Result[bytes]]) -> Result[bytes]:
+    """Return the results of consecutive parts as one result."""
+    results = list(parts)
+    if len(results) == 1:
+        return results[0]
+    problems: Counter[str] = Counter()
+    for result in results:
+        problems.update(result.problems)
+    return Result(
+        b"".join(result.output for result in results),
+        sum(result.events for result in results),
+        sum(result.blank for result in results),
+        tuple(chain.from_iterable(result.rejects for result in results)),
+        dict(problems),
+    )

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
+from . import _core
+from .block_stream import BlockStream
+from .long_reject import LongReject, Spill
 from .normalizer import Normalizer
 from .results import Result, nothing
 
@@ -10,6 +16,8 @@ __all__ = ["LineCount", "NdjsonStream"]
 _BYTES_A_THREAD = 1 << 19
 # Sixteen pieces, so more threads find nothing to do: with four times as many, 64 took 160 to 180 MB instead of 92.
 _MOST_SHARED_BYTES = 1 << 21
+# The line state that Plan.to_ndjson_part takes where something of the line was read.
+_LINE_READ = 2
 
 
 class LineCount:
@@ -30,64 +38,91 @@ class LineCount:
         return self._newlines + self._unended
 
 
-class NdjsonStream:
+class NdjsonStream(BlockStream):
     """One input to NDJSON, block by block.
 
-    Blocks may be cut anywhere. What a block leaves unfinished is kept for the next one, so memory is bounded by the
-    block and the longest unfinished record, not by the line: complete objects of an unfinished line are converted at
-    once.
+    Blocks may be cut anywhere. Complete objects of an unfinished line are converted at once. What a block leaves unfinished
+    is kept for the next block, until it is longer than ``max_record_bytes``. Then it is a reject in any case, whose bytes
+    are not kept, so memory is bounded by the block and by ``max_record_bytes``.
 
-    Positions in rejects are of the whole input. With `whole_rejects` their ``raw`` is complete, whatever its length.
-    ``on_reject`` of the normalizer is not looked at. Not for several threads at once; with `threads` above 1 it uses so
-    many itself, and gives results for half a megabyte a thread at a time, for two megabytes at most.
+    Positions in rejects are those in the whole input. ``on_reject`` of the normalizer has no effect. A stream is not for
+    several threads at once. With `threads` above 1 it uses up to that many itself, and gives results for half a megabyte a
+    thread at a time, for two megabytes at most.
+
+    Parameters
+    ----------
+    spill : Spill or None
+        None: ``raw`` of rejects holds their first 64 KiB. Otherwise ``raw`` holds all bytes, except of rejects that are too
+        long for memory: all bytes of those are written to the spill; see `Spill`.
     """
 
-    def __init__(self, normalizer: Normalizer, *, whole_rejects: bool = True, threads: int = 1) -> None:
+    def __init__(self, normalizer: Normalizer, *, spill: Spill | None = None, threads: int = 1) -> None:
         self._threads = threads
         # Few threads want several pieces a call each, or they cost more than they spare.
         self._least_bytes = 0 if threads == 1 else min(threads * _BYTES_A_THREAD, _MOST_SHARED_BYTES)
         self._plan = normalizer._plan
-        self._whole_rejects = whole_rejects
+        self._max_kept_bytes = self._plan.long_record_bytes()
+        self._spill = spill
         self._kept = bytearray()
         self._retry_bytes = 0
         self._offset = 0
         self._newlines = 0
-        self._mid_line = False
+        self._line_state = 0
         self._unended = False
+        self._long: tuple[_core.LongRecord, LongReject] | None = None
 
     @property
     def lines(self) -> int:
         """Lines begun so far; exact after `finish`."""
         return self._newlines + self._unended
 
-    def feed(self, block: bytes) -> Result[bytes]:
-        """Take the next block and convert what is complete."""
-        # A long unfinished record must not be read anew with every block: its line must end, or its size double.
-        has_newline = b"\n" in block
+    def parts(self, block: bytes, *, final: bool) -> Iterator[Result[bytes]]:
+        """Take the next block and convert what is complete; the last line needs no newline."""
+        if block:
+            self._unended = not block.endswith(b"\n")
         self._kept += block
-        if self._kept:
-            self._unended = not self._kept.endswith(b"\n")
-        if len(self._kept) < (self._least_bytes if has_newline else max(self._retry_bytes, self._least_bytes)):
-            return nothing()
-        return self._convert(final=False)
+        if self._long is None and not final:
+            # A long unfinished record must not be read anew with every block: its line must end, or its size double.
+            has_newline = b"\n" in block
+            if len(self._kept) < (self._least_bytes if has_newline else max(self._retry_bytes, self._least_bytes)):
+                return
+        while True:
+            if self._long is not None:
+                record, reject = self._long
+                if not self._read_long(record, reject, final):
+                    return
+                self._long = None
+                yield replace(nothing(), rejects=(reject.end("record.too_large"),))
+            yield self._convert(final=final)
+            if len(self._kept) <= self._max_kept_bytes:
+                return
+            # Space between records is no part of the reject.
+            self._skip(self._plan.blank_bytes(self._kept))
+            self._long = (_core.LongRecord(self._plan), LongReject(self._newlines + 1, self._offset, self._spill))
 
-    def finish(self) -> Result[bytes]:
-        """Convert the rest; the last line needs no newline."""
-        return self._convert(final=True)
+    def _read_long(self, record: _core.LongRecord, reject: LongReject, final: bool) -> bool:
+        """Move the bytes of a long record from what is kept to the reject; return whether the record ends."""
+        record_bytes, ends = record.read(self._kept, final=final)
+        reject.append(self._kept[:record_bytes])
+        self._skip(record_bytes)
+        self._line_state = _LINE_READ
+        return ends
+
+    def _skip(self, size_bytes: int) -> None:
+        del self._kept[:size_bytes]
+        self._offset += size_bytes
 
     def _convert(self, *, final: bool) -> Result[bytes]:
-        result, (consumed, newlines, mid_line) = self._plan.to_ndjson_part(
+        result, (consumed, newlines, self._line_state) = self._plan.to_ndjson_part(
             self._kept,
             final=final,
-            mid_line=self._mid_line,
-            whole_rejects=self._whole_rejects,
+            line_state=self._line_state,
+            whole_rejects=self._spill is not None,
             lines_before=self._newlines,
             bytes_before=self._offset,
             threads=self._threads,
         )
-        del self._kept[:consumed]
-        self._retry_bytes = 2 * len(self._kept)
-        self._offset += consumed
+        self._skip(consumed)
+        self._retry_bytes = min(2 * len(self._kept), self._max_kept_bytes + 1)
         self._newlines += newlines
-        self._mid_line = mid_line
         return result

@@ -8,13 +8,6 @@ namespace cfdns {
 
 namespace {
 
-bool is_line_space(char c) { return c == ' ' || c == '\t' || c == '\r'; }
-
-const char* skip_line_space(const char* at, const char* stop) {
-  while (at < stop && is_line_space(*at)) ++at;
-  return at;
-}
-
 bool is_too_deep(const char* from, const char* to) {
   // Most are not, and need not be scanned.
   if (std::count_if(from, to, [](char c) { return c == '{' || c == '['; }) <= max_depth) return false;
@@ -28,7 +21,7 @@ bool is_too_deep(const char* from, const char* to) {
 
 }  // namespace
 
-void Cursor::start(Slice data, bool final, bool mid_line, size_t raw_limit_bytes) {
+void Cursor::start(Slice data, bool final, uint8_t line_state, size_t raw_limit_bytes) {
   data_ = data;
   final_ = final;
   raw_limit_bytes_ = raw_limit_bytes;
@@ -43,7 +36,10 @@ void Cursor::start(Slice data, bool final, bool mid_line, size_t raw_limit_bytes
   events = 0;
   at_ = buffer_.data();
   in_line_ = false;
-  mid_line_ = mid_line;
+  mid_line_ = line_state == line_read;
+  starts_blank_ = line_state == line_blank;
+  is_blank_so_far_ = starts_blank_ && data.size_bytes == 0;
+  if (is_blank_so_far_ && final) ++blank;
   stopped_ = false;
   in_document_ = false;
   decoder_.newlines_allowed = judge_.newlines_allowed = false;
@@ -136,8 +132,9 @@ Turn Cursor::next() {
     if (!ended_ && !final_) {
       stopped_ = true;
       // A delimiter may begin with space, of which the last bytes may be here.
-      ptrdiff_t half_bytes = delimiter_.empty() ? 0 : static_cast<ptrdiff_t>(delimiter_.size() - 1);
-      at_ = mid_line_ ? at_ - std::min(at_ - behind, half_bytes) : line_start_;
+      ptrdiff_t half_bytes = delimiter_.empty() ? 0 : static_cast<ptrdiff_t>(delimiter_.size_bytes() - 1);
+      at_ -= std::min(at_ - behind, half_bytes);
+      is_blank_so_far_ = at_ != line_start_ || is_first_blank_;
       return Turn::end;
     }
     if (at_ == line_stop_) {
@@ -160,7 +157,7 @@ void Cursor::find_line_end(const char* from) {
   if (delimited_) buffer_.data()[stop - buffer_.data()] = '\0';
   line_start_ = at_;
   line_stop_ = ended_ ? stop : window_end;
-  line_next_ = ended_ ? stop + (delimited_ ? delimiter_.size() : 1) : window_end;
+  line_next_ = ended_ ? stop + (delimited_ ? delimiter_.size_bytes() : 1) : window_end;
   if (ended_ && !delimited_ && line_stop_ > from && line_stop_[-1] == '\r') --line_stop_;
   in_line_ = true;
   indexed_ = Indexed::window;
@@ -186,34 +183,27 @@ const char* Cursor::find_piece_end(const char* from) {
 // stops being a JSON object, even if it is within brackets or a string; a record that was cut costs the next one at most.
 // `whole`: nothing follows in the line.
 const char* Cursor::find_delimiter(const char* from, const char* stop, bool whole) const {
-  const char* place = nullptr;
-  while (place == nullptr) {
-    while (from < stop && !at_delimiter(from, stop) && is_line_space(*from)) ++from;
+  for (;;) {
+    while (from < stop && !delimiter_.is_at(from, stop) && is_line_space(*from)) ++from;
     if (from == stop) return nullptr;
-    if (at_delimiter(from, stop)) return from;
-    JsonScanner scanner(from, stop);
-    Reach reach = scanner.object();
+    if (delimiter_.is_at(from, stop)) return from;
+    JsonScanner scanner;
+    const char* at = from;
+    Reach reach = scanner.scan(at, stop);
     if (reach == Reach::cut && !whole) return nullptr;
-    if (reach == Reach::whole) {
-      from = scanner.position();
-    } else {
-      place = scanner.position();
+    if (reach != Reach::whole) {
+      from += delimiter_.search_bytes(scanner.fitting_bytes_at_end(), static_cast<uint64_t>(at - from));
+      return delimiter_.find_from(from, stop);
     }
+    from = at;
   }
-  from += std::max<ptrdiff_t>(place - from - static_cast<ptrdiff_t>(delimiter_.size()), 0);
-  while (from < stop && !at_delimiter(from, stop)) ++from;
-  return from < stop ? from : nullptr;
-}
-
-bool Cursor::at_delimiter(const char* at, const char* stop) const {
-  return *at == delimiter_[0] && static_cast<size_t>(stop - at) >= delimiter_.size() &&
-         std::memcmp(at, delimiter_.data(), delimiter_.size()) == 0;
 }
 
 void Cursor::begin_line() {
   constexpr char byte_order_mark[] = "\xEF\xBB\xBF";
   const char* start = at_;
-  if (!mid_line_ && std::memcmp(at_, byte_order_mark, 3) == 0) at_ += 3;  // padding holds none
+  is_first_blank_ = starts_blank_ && window_offset_ == 0 && at_ == buffer_.data();
+  if (!mid_line_ && !is_first_blank_ && std::memcmp(at_, byte_order_mark, 3) == 0) at_ += 3;  // padding holds none
   find_line_end(at_);
   line_start_ = start;
   size_t size_bytes = static_cast<size_t>(line_stop_ - at_);
@@ -244,7 +234,8 @@ bool Cursor::take_object() {
   if (size_bytes > plan_.max_record_bytes && size_bytes > most_indexed_bytes) {
     // It will be refused for its size. All that matters is whether the line goes on behind it.
     decoder_.record.raw = {at_, size_bytes};
-    return is_utf8(at_, size_bytes) && JsonScanner(at_, end).is_object();
+    const char* at = at_;
+    return is_utf8(at_, size_bytes) && JsonScanner().scan(at, end) == Reach::whole && at == end;
   }
   if (!line_index_.index(at_, size_bytes)) return false;
   decoder_.attach(line_index_, at_, end);

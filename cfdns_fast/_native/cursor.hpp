@@ -8,6 +8,7 @@
 
 #include <string>
 
+#include "delimiter.hpp"
 #include "document.hpp"
 #include "event.hpp"
 
@@ -26,6 +27,9 @@ struct Reject {
 
 enum class Turn : uint8_t { event, reject, end };
 
+// What was read of the line at hand: nothing, only space, or something else.
+enum LineState : uint8_t { line_start, line_blank, line_read };
+
 class Cursor {
  public:
   static constexpr size_t window_bytes = 128 * 1024;
@@ -35,9 +39,9 @@ class Cursor {
       : event(plan), plan_(plan), delimiter_(delimiter), decoder_(plan), judge_(plan), document_(plan, delimiter) {}
 
   // Read data, which must outlive the reading. `final`: its last line is whole even without a newline; otherwise reading
-  // stops before the first byte that later data could change. `mid_line`: it goes on within a line whose first records
-  // were read before. Counts start anew, problems included.
-  void start(Slice data, bool final, bool mid_line, size_t raw_limit_bytes);
+  // stops before the first byte that later data could change. `line_state`: what earlier calls have read of the first line.
+  // Counts start anew, problems included.
+  void start(Slice data, bool final, uint8_t line_state, size_t raw_limit_bytes);
 
   // After start(): the data is no lines but a document, or what follows `place` in one.
   void read_document(uint8_t place);
@@ -53,11 +57,10 @@ class Cursor {
   uint64_t blank = 0;
   uint64_t events = 0;
 
-  // What was read so far, the newlines in it, and whether it stops within a line of which records were read, or where in
-  // the document.
+  // What was read so far, the newlines in it, and what was read of the line where it stops, or where in the document.
   uint64_t consumed_bytes() const { return window_offset_ + static_cast<uint64_t>(at_ - buffer_.data()); }
   uint64_t newlines() const { return newlines_; }
-  bool mid_line() const { return mid_line_; }
+  uint8_t line_state() const { return mid_line_ ? line_read : is_blank_so_far_ ? line_blank : line_start; }
   uint8_t place() const { return document_.place(); }
 
   // Give back memory that only unusual input needs.
@@ -79,7 +82,6 @@ class Cursor {
   void find_line_end(const char* from);
   const char* find_piece_end(const char* from);
   const char* find_delimiter(const char* from, const char* stop, bool whole) const;
-  bool at_delimiter(const char* at, const char* stop) const;
   void begin_line();
   void end_line();
   bool take_object();
@@ -92,7 +94,7 @@ class Cursor {
   RejectCode judge(const char* from, const char* to);
 
   const Plan& plan_;
-  const std::string& delimiter_;
+  const Delimiter delimiter_;
   Decoder decoder_;
   Decoder judge_;
   Indexer window_index_;
@@ -121,6 +123,9 @@ class Cursor {
   bool ended_ = false;               // by a newline or the delimiter, not by the window
   bool delimited_ = false;           // by the delimiter
   bool mid_line_ = false;            // something of the line was read before at_
+  bool starts_blank_ = false;        // the data begins within a line of which only space was read
+  bool is_first_blank_ = false;      // this is that line
+  bool is_blank_so_far_ = false;     // reading stopped within a line of which only space was read
   bool stopped_ = false;             // the rest waits for later data
 
   DocumentSplitter document_;

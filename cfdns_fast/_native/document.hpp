@@ -255,12 +255,15 @@ class DocumentSplitter {
     return Reach::whole;
   }
 
-  // An object, or the one in it if that is all it holds.
+  // An object, or the one in it if that is all it holds. An object longer than max_record_bytes stands for itself, so that it need
+  // not be in memory as a whole.
   Slice record(const char* start, const char* end, Members members) const {
+    Slice outer{start, static_cast<size_t>(end - start)};
+    if (outer.size_bytes > plan_.max_record_bytes) return outer;
     if (!members.mapped && members.reach != Reach::whole) members = scan(start, end);
     bool nested = !members.mapped && members.reach == Reach::whole && members.readable && members.count == 1 &&
                   *members.last.data == '{';
-    return nested ? members.last : Slice{start, static_cast<size_t>(end - start)};
+    return nested ? members.last : outer;
   }
 
   Reach wrapper_member(const char*& at) {

@@ -24,13 +24,13 @@ class ParallelBatch {
   static size_t most_threads(size_t input_bytes) { return input_bytes / piece_bytes; }
 
   // As Cursor::start; with stop_at_reject nothing is read behind the first reject.
-  ParallelBatch(Engine& engine, Slice data, bool final, bool mid_line, size_t raw_limit_bytes, bool stop_at_reject)
+  ParallelBatch(Engine& engine, Slice data, bool final, uint8_t line_state, size_t raw_limit_bytes, bool stop_at_reject)
       : engine_(engine),
         data_(data),
         stop_at_reject_(stop_at_reject),
         raw_limit_bytes_(raw_limit_bytes),
         final_(final),
-        starts_mid_line_(mid_line) {}
+        first_line_state_(line_state) {}
 
   ParallelBatch(const ParallelBatch&) = delete;
   ParallelBatch& operator=(const ParallelBatch&) = delete;
@@ -47,7 +47,7 @@ class ParallelBatch {
   uint64_t blank = 0;
   uint64_t newlines = 0;
   uint64_t consumed_bytes = 0;
-  bool mid_line = false;  // reading stopped within a line
+  uint8_t line_state = line_start;  // of the line where reading stopped
   std::vector<Reject> rejects;
   std::vector<uint64_t> problems;
 
@@ -58,7 +58,7 @@ class ParallelBatch {
     uint64_t blank = 0;
     uint64_t newlines = 0;
     uint64_t consumed_bytes = 0;
-    bool mid_line = false;
+    uint8_t line_state = line_start;
     std::vector<uint64_t> problems;
 
     void take(const Cursor& cursor) {
@@ -66,7 +66,7 @@ class ParallelBatch {
       blank = cursor.blank;
       newlines = cursor.newlines();
       consumed_bytes = cursor.consumed_bytes();
-      mid_line = cursor.mid_line();
+      line_state = cursor.line_state();
       problems = cursor.event.problems;
     }
   };
@@ -104,7 +104,7 @@ class ParallelBatch {
     blank += counts.blank;
     newlines += counts.newlines;
     consumed_bytes = offset + counts.consumed_bytes;
-    mid_line = counts.mid_line;
+    line_state = counts.line_state;
     problems.resize(counts.problems.size(), 0);
     for (size_t i = 0; i < counts.problems.size(); ++i) problems[i] += counts.problems[i];
   }
@@ -134,7 +134,8 @@ class ParallelBatch {
       for (;;) {
         Part& part = free_part(*parts[0], *parts[1]);
         if (!take(piece)) break;
-        cursor->start(piece.text, final_ || !piece.last, piece.number == 0 && starts_mid_line_, raw_limit_bytes_);
+        cursor->start(piece.text, final_ || !piece.last, piece.number == 0 ? first_line_state_ : line_start,
+                      raw_limit_bytes_);
         part.number = piece.number;
         part.offset = piece.offset;
         part.rejects.clear();
@@ -212,7 +213,7 @@ class ParallelBatch {
   }
 
   const bool final_;
-  const bool starts_mid_line_;
+  const uint8_t first_line_state_;
 
   std::mutex mutex_;  // guards all that follows, and the public counts
   std::condition_variable placed_;
