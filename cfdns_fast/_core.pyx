@@ -36,6 +36,10 @@ DictPlaces.try_out()
 #: Whether iter_dicts makes events of earlier ones: not in abi3 builds, nor without the GIL.
 REUSES_EVENTS = <bint>DictPlaces.is_layout_known()
 cdef tuple _PROBLEM_CODES = tuple(PROBLEM_CODES)
+# A part of a stream stops after this much output, or where several threads convert, after this much of one piece: records of
+# a few bytes become events of many times their size.
+cdef size_t _MAX_OUTPUT_BYTES = 4 << 20
+cdef size_t _MAX_PART_BYTES = 1 << 20
 BROKEN_PLACE = <int>broken_place
 LINES_PLACE = <int>lines_place
 BROKEN_LINE_PLACE = BROKEN_PLACE | LINES_PLACE
@@ -145,15 +149,16 @@ cdef class Plan:
 
     def to_ndjson_part(self, data, *, bint final, uint8_t line_state, bint whole_rejects, uint64_t lines_before,
                        uint64_t bytes_before, size_t threads=1):
-        """Convert the next part of a stream: (Result, (bytes consumed, newlines among them, state of the line)).
+        """Convert the next part of a stream: (Result, (bytes consumed, newlines among them, state of the line, more)).
 
-        The state says what was read of the line where the part stops: 0 nothing, 1 only space, 2 something else.
-        The first one is 0.
+        `more`: there is more to convert, because the output has reached 4 MiB, or 1 MiB of one thread. The state says what was
+        read of the line where the part stops: 0 nothing, 1 only space, 2 something else. The first one is 0.
 
         With whole_rejects, rejects carry all of their bytes. Positions count what came before.
         """
         cdef size_t raw_limit_bytes = <size_t>-1 if whole_rejects else _RAW_LIMIT_BYTES
-        return self._convert(data, False, final, line_state, raw_limit_bytes, lines_before, bytes_before, threads)
+        return self._convert(data, False, final, line_state, raw_limit_bytes, lines_before, bytes_before, threads, -1,
+                             _MAX_OUTPUT_BYTES)
 
     def document_to_ndjson(self, data, *, bint raise_on_reject=False):
         """Convert a batch that is a JSON document, or several; see Normalizer.to_ndjson."""
@@ -162,13 +167,14 @@ cdef class Plan:
 
     def document_part_to_ndjson(self, data, *, bint final, int place, bint whole_rejects, uint64_t lines_before,
                                 uint64_t bytes_before):
-        """Convert the next part of a document: (Result, (bytes consumed, newlines among them, place where it stops)).
+        """Convert the next part of a document: (Result, (bytes consumed, newlines among them, place where it stops, more)).
 
         The first place is 0. At BROKEN_PLACE nothing that follows can be read; a part that is final says so in a reject.
         At BROKEN_LINE_PLACE that is true up to the next newline, where LINES_PLACE begins.
         """
         cdef size_t raw_limit_bytes = <size_t>-1 if whole_rejects else _RAW_LIMIT_BYTES
-        return self._convert(data, False, final, 0, raw_limit_bytes, lines_before, bytes_before, 1, place)
+        return self._convert(data, False, final, 0, raw_limit_bytes, lines_before, bytes_before, 1, place,
+                             _MAX_OUTPUT_BYTES)
 
     def long_record_bytes(self):
         """Return the most bytes of an unfinished NDJSON record that may be a record; a longer one is a reject."""
@@ -209,7 +215,8 @@ cdef class Plan:
 
     # `place`: where the data begins in a document; lines have none. Documents are for one thread.
     cdef tuple _convert(self, data, bint raise_on_reject, bint final, uint8_t line_state, size_t raw_limit_bytes,
-                        uint64_t lines_before, uint64_t bytes_before, size_t threads, int place=-1):
+                        uint64_t lines_before, uint64_t bytes_before, size_t threads, int place=-1,
+                        size_t max_output_bytes=<size_t>-1):
         cdef Py_buffer view
         cdef Slice input
         _get_buffer(data, &view)
@@ -219,16 +226,19 @@ cdef class Plan:
             threads = min(threads, ParallelNdjson.most_threads(input.size_bytes))
             if threads > 1:
                 return self._convert_parallel(
-                    input, raise_on_reject, final, line_state, raw_limit_bytes, lines_before, bytes_before, threads
+                    input, raise_on_reject, final, line_state, raw_limit_bytes, lines_before, bytes_before, threads,
+                    max_output_bytes
                 )
             return self._convert_alone(
-                input, raise_on_reject, final, line_state, raw_limit_bytes, lines_before, bytes_before, place
+                input, raise_on_reject, final, line_state, raw_limit_bytes, lines_before, bytes_before, place,
+                max_output_bytes
             )
         finally:
             PyBuffer_Release(&view)
 
     cdef tuple _convert_alone(self, Slice input, bint raise_on_reject, bint final, uint8_t line_state,
-                              size_t raw_limit_bytes, uint64_t lines_before, uint64_t bytes_before, int place):
+                              size_t raw_limit_bytes, uint64_t lines_before, uint64_t bytes_before, int place,
+                              size_t max_output_bytes):
         cdef unique_ptr[Cursor] cursor
         cdef unique_ptr[Batch] batch
         cdef BatchState state
@@ -241,23 +251,26 @@ cdef class Plan:
             if place >= 0:
                 cursor.get().read_document(place)
             batch.reset(new Batch(cursor.get()[0]))
-            output = self._new_output(input.size_bytes, &capacity_bytes)
+            output = self._new_output(input.size_bytes, max_output_bytes, &capacity_bytes)
             while True:
                 memory = PyBytes_AsString(<object>output)
                 ask_for_huge_pages(memory, capacity_bytes)
                 with nogil:
-                    state = batch.get().run(self.engine.get().plan, memory, capacity_bytes, raise_on_reject)
+                    state = batch.get().run(self.engine.get().plan, memory, capacity_bytes, raise_on_reject,
+                                            max_output_bytes)
                 if state != BatchState.full:
                     break
                 capacity_bytes = capacity_bytes + capacity_bytes // 2 + batch.get().wanted_bytes
                 _resize(&output, capacity_bytes)
             if state == BatchState.refused:
                 raise RecordError(*_reject_fields(batch.get().rejects.back()))
-            self._cut_output(&output, input.size_bytes, capacity_bytes, batch.get().written_bytes)
+            cursor.get().pause()
+            self._cut_output(&output, cursor.get().consumed_bytes(), capacity_bytes, batch.get().written_bytes)
             result = self._result(<object>output, cursor.get().events, cursor.get().blank, batch.get().rejects,
                                   cursor.get().event.problems, lines_before, bytes_before)
             stop = cursor.get().place() if place >= 0 else cursor.get().line_state()
-            return result, (cursor.get().consumed_bytes(), cursor.get().newlines(), stop)
+            more = state == BatchState.paused
+            return result, (cursor.get().consumed_bytes(), cursor.get().newlines(), stop, more)
         finally:
             _release(output)
             batch.reset()
@@ -265,7 +278,8 @@ cdef class Plan:
                 self.engine.get().give_back(move(cursor))
 
     cdef tuple _convert_parallel(self, Slice input, bint raise_on_reject, bint final, uint8_t line_state,
-                                 size_t raw_limit_bytes, uint64_t lines_before, uint64_t bytes_before, size_t threads):
+                                 size_t raw_limit_bytes, uint64_t lines_before, uint64_t bytes_before, size_t threads,
+                                 size_t max_output_bytes):
         cdef unique_ptr[ParallelNdjson] batch
         cdef PyObject* output = NULL
         cdef char* memory
@@ -273,8 +287,10 @@ cdef class Plan:
         batch.reset(
             new ParallelNdjson(self.engine.get()[0], input, final, line_state, raw_limit_bytes, raise_on_reject)
         )
+        if max_output_bytes != <size_t>-1:
+            batch.get().max_part_bytes = _MAX_PART_BYTES
         try:
-            output = self._new_output(input.size_bytes, &capacity_bytes)
+            output = self._new_output(input.size_bytes, max_output_bytes, &capacity_bytes)
             memory = PyBytes_AsString(<object>output)
             ask_for_huge_pages(memory, capacity_bytes)
             with nogil:
@@ -285,16 +301,21 @@ cdef class Plan:
                 capacity_bytes = batch.get().written_bytes
                 _resize(&output, capacity_bytes)
                 batch.get().finish(PyBytes_AsString(<object>output))
-            self._cut_output(&output, input.size_bytes, capacity_bytes, batch.get().written_bytes)
+            self._cut_output(&output, batch.get().consumed_bytes, capacity_bytes, batch.get().written_bytes)
             result = self._result(<object>output, batch.get().events, batch.get().blank, batch.get().rejects,
                                   batch.get().problems, lines_before, bytes_before)
-            return result, (batch.get().consumed_bytes, batch.get().newlines, batch.get().line_state)
+            return result, (
+                batch.get().consumed_bytes, batch.get().newlines, batch.get().line_state, batch.get().is_cut
+            )
         finally:
             _release(output)
 
     # Bytes to write to, with room for what the input will probably become.
-    cdef PyObject* _new_output(self, size_t input_bytes, size_t* capacity_bytes) except NULL:
+    cdef PyObject* _new_output(self, size_t input_bytes, size_t max_output_bytes, size_t* capacity_bytes) except NULL:
         capacity_bytes[0] = self.engine.get().room.capacity(input_bytes)
+        if max_output_bytes != <size_t>-1:
+            # Several threads may write a little more than a part each.
+            capacity_bytes[0] = min(capacity_bytes[0], 3 * max_output_bytes)
         try:
             return _new_bytes(capacity_bytes[0])
         except MemoryError:

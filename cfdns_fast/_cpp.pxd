@@ -130,6 +130,7 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         void start(Slice, cbool, uint8_t, size_t) except +cfdns_raise
         void read_document(uint8_t)
         Turn next() except +cfdns_raise
+        void pause()
         Slice message()
         Event event
         CReject reject
@@ -144,10 +145,11 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         end
         full
         refused
+        paused
 
     cdef cppclass Batch:
         Batch(Cursor&) except +cfdns_raise
-        BatchState run(const CPlan&, char*, size_t, cbool) except +cfdns_raise
+        BatchState run(const CPlan&, char*, size_t, cbool, size_t) except +cfdns_raise
         size_t written_bytes
         size_t wanted_bytes
         vector[CReject] rejects
@@ -174,6 +176,8 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         ParallelNdjson(Engine&, Slice, cbool, uint8_t, size_t, cbool) except +cfdns_raise
         void run(size_t, char*, size_t) except +cfdns_raise
         void finish(char*)
+        size_t max_part_bytes
+        cbool is_cut
         uint64_t written_bytes
         uint64_t events
         uint64_t blank

@@ -53,7 +53,10 @@ class DocumentStream(BlockStream):
                     return
                 yield ended
                 self._long = self._item = None
-            yield self._convert(final=final)
+            more = True
+            while more:
+                result, more = self._convert(final)
+                yield result
             if not self._is_broken:
                 if len(self._kept) <= self._max_kept_bytes:
                     return
@@ -100,8 +103,8 @@ class DocumentStream(BlockStream):
         self._offset += size_bytes
         del self._kept[:size_bytes]
 
-    def _convert(self, *, final: bool) -> Result[bytes]:
-        result, (consumed, newlines, self._place) = self._plan.document_part_to_ndjson(
+    def _convert(self, final: bool) -> tuple[Result[bytes], bool]:
+        result, (consumed, newlines, self._place, more) = self._plan.document_part_to_ndjson(
             self._kept,
             final=final,
             place=self._place,
@@ -113,4 +116,4 @@ class DocumentStream(BlockStream):
         self._retry_bytes = min(2 * len(self._kept), self._max_kept_bytes + 1)
         self._offset += consumed
         self._newlines += newlines
-        return result
+        return result, more

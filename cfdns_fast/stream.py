@@ -93,7 +93,12 @@ class NdjsonStream(BlockStream):
                     return
                 self._long = None
                 yield replace(nothing(), rejects=(reject.end("record.too_large"),))
-            yield self._convert(final=final)
+            result, more = self._convert(final, self._threads)
+            yield result
+            while more:
+                # Where the output of a few bytes is large, several threads would take too much memory.
+                result, more = self._convert(final, 1)
+                yield result
             if len(self._kept) <= self._max_kept_bytes:
                 return
             # Space between records is no part of the reject.
@@ -112,17 +117,17 @@ class NdjsonStream(BlockStream):
         del self._kept[:size_bytes]
         self._offset += size_bytes
 
-    def _convert(self, *, final: bool) -> Result[bytes]:
-        result, (consumed, newlines, self._line_state) = self._plan.to_ndjson_part(
+    def _convert(self, final: bool, threads: int) -> tuple[Result[bytes], bool]:
+        result, (consumed, newlines, self._line_state, more) = self._plan.to_ndjson_part(
             self._kept,
             final=final,
             line_state=self._line_state,
             whole_rejects=self._spill is not None,
             lines_before=self._newlines,
             bytes_before=self._offset,
-            threads=self._threads,
+            threads=threads,
         )
         self._skip(consumed)
         self._retry_bytes = min(2 * len(self._kept), self._max_kept_bytes + 1)
         self._newlines += newlines
-        return result
+        return result, more

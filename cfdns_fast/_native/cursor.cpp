@@ -280,12 +280,20 @@ Turn Cursor::refuse(const char* from, const char* to, RejectCode code) {
   return Turn::reject;
 }
 
+void Cursor::pause() {
+  if (in_document_) move_to(document_.position());
+}
+
+// Count the newlines before the next item, or before the place where reading stops.
+void Cursor::move_to(const char* next) {
+  newlines_ += static_cast<uint64_t>(std::count(data_.data + window_offset_, next, '\n'));
+  window_offset_ = static_cast<uint64_t>(next - data_.data);
+}
+
 Turn Cursor::next_item() {
   Slice item;
   DocumentSplitter::Found found = document_.next(item);
-  const char* next = found == DocumentSplitter::Found::end ? document_.position() : item.data;
-  newlines_ += static_cast<uint64_t>(std::count(data_.data + window_offset_, next, '\n'));
-  window_offset_ = static_cast<uint64_t>(next - data_.data);
+  move_to(found == DocumentSplitter::Found::end ? document_.position() : item.data);
   if (found == DocumentSplitter::Found::end) return Turn::end;
   if (found == DocumentSplitter::Found::fault) return refuse_item(item, RejectCode::syntax);
   if (item.size_bytes > plan_.max_record_bytes) return refuse_item(item, RejectCode::too_large);

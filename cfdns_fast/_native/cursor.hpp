@@ -50,6 +50,9 @@ class Cursor {
   // EngineFailure and std::bad_alloc.
   Turn next();
 
+  // End the reading before next() has returned Turn::end: it can go on from consumed_bytes().
+  void pause();
+
   Slice message() const { return decoder_.record.raw; }
 
   Event event;
@@ -90,6 +93,7 @@ class Cursor {
   Turn resolve();
   Turn refuse(const char* from, const char* to, RejectCode code);
   Turn next_item();
+  void move_to(const char* next);
   Turn refuse_item(Slice item, RejectCode code);
   RejectCode judge(const char* from, const char* to);
 

@@ -48,6 +48,7 @@ class ParallelBatch {
   uint64_t newlines = 0;
   uint64_t consumed_bytes = 0;
   uint8_t line_state = line_start;  // of the line where reading stopped
+  bool is_cut = false;              // reading stopped before the end of the data, because a part was cut
   std::vector<Reject> rejects;
   std::vector<uint64_t> problems;
 
@@ -80,12 +81,13 @@ class ParallelBatch {
     State state = State::free;  // guarded by the batch
     size_t number = 0;          // of the piece
     size_t offset = 0;          // of the piece in the data
+    bool is_cut = false;        // the rest of the piece was not read
     Counts counts;
     std::vector<Reject> rejects;
   };
 
   virtual std::unique_ptr<Part> new_part() = 0;
-  // To the end, or with stop_at_reject behind the first reject. By several threads at once, like put().
+  // To the end, or with stop_at_reject behind the first reject, or until the part is cut. By several threads at once, like put().
   virtual void convert(Part& part, Cursor& cursor, size_t piece_bytes) = 0;
   // Part by part, in order: where does it go?
   virtual void place(Part& part) = 0;
@@ -185,7 +187,8 @@ class ParallelBatch {
       part->state = Part::State::placed;
       others_wait |= part != &finished;
       ++next_;
-      stopped_ = stop_at_reject_ && !rejects.empty();
+      is_cut = part->is_cut;
+      stopped_ = is_cut || (stop_at_reject_ && !rejects.empty());
     }
     if (others_wait || stopped_) placed_.notify_all();
   }
@@ -230,6 +233,9 @@ class ParallelNdjson : public ParallelBatch {
  public:
   using ParallelBatch::ParallelBatch;
 
+  // After this many bytes of output a part is cut, and nothing after it is read.
+  size_t max_part_bytes = SIZE_MAX;
+
   // What does not fit into the output is kept; finish() then moves it.
   void run(size_t threads, char* output, size_t capacity_bytes) {
     output_ = output;
@@ -263,14 +269,17 @@ class ParallelNdjson : public ParallelBatch {
   void convert(Part& part, Cursor& cursor, size_t piece_bytes) override {
     Text& text = static_cast<Text&>(part);
     Batch batch(cursor);
-    text.in_output = text.overflows = false;
+    text.in_output = text.overflows = text.is_cut = false;
     text.memory.reserve(4 * piece_bytes, 0);
     for (;;) {
       if (!text.in_output) try_output(text, batch);
       char* to = text.in_output ? output_ + text.start : text.memory.data();
       size_t room_bytes = text.in_output ? capacity_bytes_ - text.start : text.memory.capacity_bytes();
       size_t pause_bytes = text.in_output ? SIZE_MAX : batch.written_bytes + step_bytes;
+      pause_bytes = std::min(pause_bytes, max_part_bytes);
       BatchState state = batch.run(engine_.plan, to, room_bytes, stop_at_reject_, pause_bytes);
+      text.is_cut = batch.written_bytes >= max_part_bytes;
+      if (text.is_cut) break;
       if (state == BatchState::paused) continue;
       if (state != BatchState::full) break;
       if (text.in_output) leave_output(text, batch);
