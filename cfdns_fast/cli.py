@@ -147,7 +147,7 @@ def _cli(context: click.Context) -> None:
     type=click.IntRange(1, MOST_RECORD_BYTES),
     default=USUAL_RECORD_BYTES,
     show_default=True,
-    help="A longer record is a reject.",
+    help="A longer record is a reject, and is not kept in memory.",
 )
 @click.option(
     "--input-format",

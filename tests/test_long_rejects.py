@@ -19,23 +19,40 @@ from cfdns_fast import Normalizer
 sizes = st.lists(st.integers(1, 60), min_size=1, max_size=8)
 #: Bytes that repeat within a record, at the start or end of a line, or between records.
 fillers = st.sampled_from(
-    [b" ", b"\t", b"\r", b"\n", b"x", b"1", b"{", b"[", b'"', b"\\", b"\\u00e9", b"\xc3\xa9", b"\xff", b"\xef\xbb\xbf"]
-    + [
-        b"|",
-        b";",
-        b",",
-        b'"x",',
-        b'{"a":',
-        b'"a":1,',
-        b'{"a":"',
-        b"{}",
-        b"[{},",
-        b'""',
-        b'"\n',
-        b"\\\n",
-        b"]",
-        b"}",
-        b"-",
+    [
+        *(
+            b" ",
+            b"\t",
+            b"\r",
+            b"\n",
+            b"x",
+            b"1",
+            b"{",
+            b"[",
+            b'"',
+            b"\\",
+            b"\\u00e9",
+            b"\xc3\xa9",
+            b"\xff",
+            b"\xef\xbb\xbf",
+        ),
+        *(
+            b"|",
+            b";",
+            b",",
+            b'"x",',
+            b'{"a":',
+            b'"a":1,',
+            b'{"a":"',
+            b"{}",
+            b"[{},",
+            b'""',
+            b'"\n',
+            b"\\\n",
+            b"]",
+            b"}",
+            b"-",
+        ),
     ]
 )
 
