@@ -22,8 +22,8 @@ class BlockStream(ABC):
     def parts(self, block: bytes, *, final: bool) -> Iterator[Result[bytes]]:
         """Take the next block and convert what is complete, part by part.
 
-        The iterator must be exhausted before the next call. With `final` the block is the last one. A reject whose bytes are
-        in the spill is the last one of its part; the caller empties the spill before it takes the next part.
+        The iterator must be exhausted before the next call. With `final` the block is the last one. A reject whose
+        bytes are in the spill is the last one of its part; the caller empties the spill before it takes the next part.
         """
 
     def feed(self, block: bytes) -> Result[bytes]:

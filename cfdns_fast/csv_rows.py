@@ -40,10 +40,11 @@ class Row(NamedTuple):
 class RowReader:
     """The rows of input that arrives in blocks, which may be cut anywhere.
 
-    A row ends at a newline outside quotes. A row of several lines must end within `max_record_bytes` bytes. If it does not, or if
-    its quotes are invalid, its first line alone is refused, so that the following rows are not harmed. Of the lines that were
-    read to find that out, the ones that need a further line are refused as well: reading on from each of them would take
-    quadratic time. A line that is longer than `max_record_bytes` is never kept: its bytes go to `spill`; see `Spill`.
+    A row ends at a newline outside quotes. A row of several lines must end within `max_record_bytes` bytes. If it does
+    not, or if its quotes are invalid, its first line alone is refused, so that the following rows are not harmed. Of
+    the lines that were read to find that out, the ones that need a further line are refused as well: reading on from
+    each of them would take quadratic time. A line that is longer than `max_record_bytes` is never kept: its bytes go to
+    `spill`; see `Spill`.
     """
 
     def __init__(self, delimiter: str, max_record_bytes: int, spill: Spill | None = None) -> None:
@@ -164,9 +165,9 @@ class RowReader:
         last = min(len(data), limit)
         row = self._row_pattern.match(data, start, last)
         end = row.end() if row else start
-        if row and (data.startswith(b"\n", end) or (final and end == len(data))):
-            if end == line_end or self._length(data, start, end) <= self._max_record_bytes:
-                return end, True
+        is_complete = row is not None and (data.startswith(b"\n", end) or (final and end == len(data)))
+        if is_complete and (end == line_end or self._length(data, start, end) <= self._max_record_bytes):
+            return end, True
         # A quote that is open at the end of the data may be closed later.
         is_open = row is None or end == last or (not row[1] and data.startswith(self._opening, end))
         if not final and len(data) <= limit and (is_open or data.find(b"\n", end) < 0):

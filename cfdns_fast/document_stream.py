@@ -17,8 +17,8 @@ __all__ = ["DocumentStream"]
 class DocumentStream(BlockStream):
     """One JSON document, or several, to NDJSON, block by block; otherwise like `NdjsonStream`.
 
-    A value is kept until it ends or is longer than ``max_record_bytes``. After a fault nothing can be read, or nothing of the
-    line if every document is on a line. That rest is one reject.
+    A value is kept until it ends or is longer than ``max_record_bytes``. After a fault nothing can be read, or nothing
+    of the line if every document is on a line. That rest is one reject.
     """
 
     def __init__(self, plan: _core.Plan, *, spill: Spill | None = None) -> None:

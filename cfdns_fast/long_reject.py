@@ -12,9 +12,9 @@ __all__ = ["LongReject", "Spill"]
 class Spill(Protocol):
     """Where the bytes of one long reject go while it is read.
 
-    A stream writes all bytes of the reject, in order, from its first one on. The reject then is the last one of the next part,
-    with ``byte_length`` greater than ``len(raw)``. The caller empties the spill before it takes the part that follows, so the
-    spill holds the bytes of one reject at most.
+    A stream writes all bytes of the reject, in order, from its first one on. The reject then is the last one of the
+    next part, with ``byte_length`` greater than ``len(raw)``. The caller empties the spill before it takes the part
+    that follows, so the spill holds the bytes of one reject at most.
     """
 
     def write(self, data: bytes, /) -> object:

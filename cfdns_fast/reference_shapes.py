@@ -105,9 +105,9 @@ _WORD = re.compile(rb"true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+
 def _object_or_fault(line: bytes, at: int) -> tuple[int, bool]:
     """Return the end of the JSON object at `at` and True, or the end of what fits of it and False.
 
-    What fits are whole tokens (RFC 8259 section 2), with at most 256 brackets open, and of a string its beginning; of what
-    follows them, all but the last 64 bytes before the first byte that does not fit.
-    Bytes that are no UTF-8 fit too: delimiters in such strings separate nothing.
+    What fits are whole tokens (RFC 8259 section 2), with at most 256 brackets open, and of a string its beginning; of
+    what follows them, all but the last 64 bytes before the first byte that does not fit. Bytes that are no UTF-8 fit
+    too: delimiters in such strings separate nothing.
     """
     closing: list[str] = []
     # What may come: of "key", "value" and the marks.

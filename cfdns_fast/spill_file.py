@@ -24,8 +24,8 @@ class SpillFile:
     Parameters
     ----------
     output : str
-        The rejects file. The temporary file is in the same folder, or in the system's if rejects go to a pipe or device.
-        Errors name this output.
+        The rejects file. The temporary file is in the same folder, or in the system's if rejects go to a pipe or
+        device. Errors name this output.
     """
 
     def __init__(self, output: str) -> None:
@@ -39,7 +39,8 @@ class SpillFile:
         """Append bytes; raises OutputFault."""
         try:
             if self._file is None:
-                self._file = cast(BinaryIO, tempfile.TemporaryFile(dir=_folder(self._output), buffering=0))
+                file = tempfile.TemporaryFile(dir=_folder(self._output), buffering=0)  # noqa: SIM115
+                self._file = cast(BinaryIO, file)
             rest = memoryview(data)
             while rest:
                 rest = rest[self._file.write(rest) :]

@@ -41,19 +41,19 @@ class LineCount:
 class NdjsonStream(BlockStream):
     """One input to NDJSON, block by block.
 
-    Blocks may be cut anywhere. Complete objects of an unfinished line are converted at once. What a block leaves unfinished
-    is kept for the next block, until it is longer than ``max_record_bytes``. Then it is a reject in any case, whose bytes
-    are not kept, so memory is bounded by the block and by ``max_record_bytes``.
+    Blocks may be cut anywhere. Complete objects of an unfinished line are converted at once. What a block leaves
+    unfinished is kept for the next block, until it is longer than ``max_record_bytes``. Then it is a reject in any
+    case, whose bytes are not kept, so memory is bounded by the block and by ``max_record_bytes``.
 
-    Positions in rejects are those in the whole input. ``on_reject`` of the normalizer has no effect. A stream is not for
-    several threads at once. With `threads` above 1 it uses up to that many itself, and gives results for half a megabyte a
-    thread at a time, for two megabytes at most.
+    Positions in rejects are those in the whole input. ``on_reject`` of the normalizer has no effect. A stream is not
+    for several threads at once. With `threads` above 1 it uses up to that many itself, and gives results for half a
+    megabyte a thread at a time, for two megabytes at most.
 
     Parameters
     ----------
     spill : Spill or None
-        None: ``raw`` of rejects holds their first 64 KiB. Otherwise ``raw`` holds all bytes, except of rejects that are too
-        long for memory: all bytes of those are written to the spill; see `Spill`.
+        None: ``raw`` of rejects holds their first 64 KiB. Otherwise ``raw`` holds all bytes, except of rejects that are
+        too long for memory: all bytes of those are written to the spill; see `Spill`.
     """
 
     def __init__(self, normalizer: Normalizer, *, spill: Spill | None = None, threads: int = 1) -> None:
