@@ -20,9 +20,10 @@ from libcpp.vector cimport vector
 
 from cfdns_fast._cpp cimport (
     ArrowArray, ArrowBatch, Batch, BatchState, CArrowPlan, CLongItem, CLongRecord, CPlan, CReject, CSuffixTable, Cursor,
-    DictBuilder, DictPlaces, DocumentSplitter, Engine, Event, Found, Leftovers, LongOutcome, Members, OutputRoom, ParallelNdjson, PyGC_Disable, PyGC_Enable, Reach,
-    ShortTexts, Slice, TimestampUnit, Turn, ask_for_huge_pages, broken_place, c_active_kernel, c_available_kernels,
-    cfdns_engine_error, lines_place, skip_brackets, skip_line_space, string_view,
+    DictBuilder, DictPlaces, DocumentSplitter, Engine, Event, Found, Leftovers, LongOutcome, Members, OutputRoom,
+    ParallelNdjson, PyGC_Disable, PyGC_Enable, Reach, ShortTexts, Slice, TimestampUnit, Turn, ask_for_huge_pages,
+    broken_place, c_active_kernel, c_available_kernels, cfdns_engine_error, lines_place, skip_brackets, skip_line_space,
+    string_view,
 )
 
 import json
@@ -149,7 +150,7 @@ cdef class Plan:
 
     def to_ndjson_part(self, data, *, bint final, uint8_t line_state, bint whole_rejects, uint64_t lines_before,
                        uint64_t bytes_before, size_t threads=1):
-        """Convert the next part of a stream: (Result, (bytes consumed, newlines among them, state of the line, more)).
+        """Convert the next part: (Result, (bytes consumed, newlines among them, state of the line, more)).
 
         `more`: there is more to convert, because the output has reached 4 MiB, or 1 MiB of one thread. The state says what was
         read of the line where the part stops: 0 nothing, 1 only space, 2 something else. The first one is 0.
@@ -167,7 +168,7 @@ cdef class Plan:
 
     def document_part_to_ndjson(self, data, *, bint final, int place, bint whole_rejects, uint64_t lines_before,
                                 uint64_t bytes_before):
-        """Convert the next part of a document: (Result, (bytes consumed, newlines among them, place where it stops, more)).
+        """Convert the next part of a document: (Result, (bytes consumed, newlines among them, place it stops at, more)).
 
         The first place is 0. At BROKEN_PLACE nothing that follows can be read; a part that is final says so in a reject.
         At BROKEN_LINE_PLACE that is true up to the next newline, where LINES_PLACE begins.
