@@ -8,6 +8,8 @@ from .results import Reject, Result
 
 _Batch = TypeVar("_Batch")
 
+LINE_READ: int
+LINE_PADDED: int
 BROKEN_PLACE: int
 LINES_PLACE: int
 BROKEN_LINE_PLACE: int
@@ -55,12 +57,12 @@ class Plan:
         data: Buffer,
         *,
         final: bool,
-        mid_line: bool,
+        line_state: int,
         whole_rejects: bool,
         lines_before: int,
         bytes_before: int,
         threads: int = 1,
-    ) -> tuple[Result[bytes], tuple[int, int, bool]]: ...
+    ) -> tuple[Result[bytes], tuple[int, int, int, bool]]: ...
     def document_part_to_ndjson(
         self,
         data: Buffer,
@@ -70,7 +72,10 @@ class Plan:
         whole_rejects: bool,
         lines_before: int,
         bytes_before: int,
-    ) -> tuple[Result[bytes], tuple[int, int, int]]: ...
+    ) -> tuple[Result[bytes], tuple[int, int, int, bool]]: ...
+    def long_record_bytes(self) -> int: ...
+    def long_item_bytes(self) -> int: ...
+    def blank_bytes(self, data: Buffer) -> int: ...
     def look_into(self, data: Buffer, *, line_bytes: int, final: bool) -> tuple[int, bool | None, bool, str]: ...
     def to_arrow(
         self,
@@ -106,6 +111,16 @@ class Rejects(Sequence[Reject]):
     def __hash__(self) -> int: ...
     def __copy__(self) -> Self: ...
     def __deepcopy__(self, memo: object) -> Self: ...
+
+@final
+class LongRecord:
+    def __new__(cls, plan: Plan) -> Self: ...
+    def read(self, data: Buffer, *, final: bool) -> tuple[int, bool]: ...
+
+@final
+class LongItem:
+    def __new__(cls, place: int) -> Self: ...
+    def read(self, data: Buffer, *, final: bool) -> tuple[int, str, int]: ...
 
 @final
 class EventIterator:

@@ -14,17 +14,18 @@ from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from cpython.pythread cimport PyThread_get_thread_ident
-from libc.stdint cimport uint64_t, uintptr_t
+from libc.stdint cimport uint8_t, uint64_t, uintptr_t
 from libcpp cimport bool as cbool
 from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
 from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
 from cfdns_fast._cpp cimport (
-    ArrowArray, ArrowBatch, Batch, BatchState, CArrowPlan, CPlan, CReject, CRejectList, CSuffixTable, Cursor, DictBuilder,
-    DictPlaces, DocumentSplitter, Engine, Event, Found, Members, OutputRoom, ParallelNdjson, Reach, RejectCode, ShortTexts, Slice,
-    TimestampUnit, Turn, ask_for_huge_pages, broken_place, c_active_kernel, c_available_kernels, can_throw, cfdns_engine_error,
-    cfdns_pause_gc, cfdns_resume_gc, lines_place, max_byte_length, skip_brackets, string_view,
+    ArrowArray, ArrowBatch, Batch, BatchState, CArrowPlan, CLongItem, CLongRecord, CPlan, CReject, CRejectList, CSuffixTable,
+    Cursor, DictBuilder, DictPlaces, DocumentSplitter, Engine, Event, Found, LongOutcome, Members, OutputRoom,
+    ParallelNdjson, Reach, RejectCode, ShortTexts, Slice, TimestampUnit, Turn, ask_for_huge_pages, broken_place,
+    c_active_kernel, c_available_kernels, can_throw, cfdns_engine_error, cfdns_pause_gc, cfdns_resume_gc, line_padded,
+    line_read, lines_place, max_byte_length, skip_brackets, skip_line_space, string_view,
 )
 
 import json
@@ -39,6 +40,13 @@ cfdns_engine_error = <PyObject*>EngineError
 DICT_PLACES = <bint>DictPlaces.try_out()
 cdef tuple _FIELD_CODES = tuple(PROBLEM_CODES)[:3]
 cdef str _UNKNOWN_KEY = tuple(PROBLEM_CODES)[3]
+# A part of a stream stops after this much output, or where several threads convert, after this much of one piece: records of
+# a few bytes become events of many times their size.
+cdef size_t _MAX_OUTPUT_BYTES = 4 << 20
+cdef size_t _MAX_PART_BYTES = 1 << 20
+#: States of a line for Plan.to_ndjson_part: something of it was read; NULs were skipped that are not counted yet.
+LINE_READ = <int>line_read
+LINE_PADDED = <int>line_padded
 BROKEN_PLACE = <int>broken_place
 LINES_PLACE = <int>lines_place
 BROKEN_LINE_PLACE = BROKEN_PLACE | LINES_PLACE
@@ -160,32 +168,57 @@ cdef class Plan:
 
     def to_ndjson(self, data, *, bint raise_on_reject=False, size_t threads=1):
         """Convert a batch; see Normalizer.to_ndjson."""
-        result, _ = self._convert(data, raise_on_reject, True, False, _RAW_LIMIT_BYTES, 0, 0, threads)
+        result, _ = self._convert(data, raise_on_reject, True, 0, _RAW_LIMIT_BYTES, 0, 0, threads)
         return result
 
-    def to_ndjson_part(self, data, *, bint final, bint mid_line, bint whole_rejects, uint64_t lines_before,
+    def to_ndjson_part(self, data, *, bint final, uint8_t line_state, bint whole_rejects, uint64_t lines_before,
                        uint64_t bytes_before, size_t threads=1):
-        """Convert the next part of a stream: (Result, (bytes consumed, newlines among them, whether it stops mid-line)).
+        """Convert the next part: (Result, (bytes consumed, newlines among them, state of the line, more)).
+
+        `more`: there is more to convert, because the output has reached 4 MiB, or 1 MiB of one thread. The state says what was
+        read of the line where the part stops: 0 nothing, 1 only space, 2 something else. The first one is 0.
 
         With whole_rejects, rejects carry all of their bytes. Positions count what came before.
         """
         cdef size_t raw_limit_bytes = <size_t>-1 if whole_rejects else _RAW_LIMIT_BYTES
-        return self._convert(data, False, final, mid_line, raw_limit_bytes, lines_before, bytes_before, threads)
+        return self._convert(data, False, final, line_state, raw_limit_bytes, lines_before, bytes_before, threads, -1,
+                             _MAX_OUTPUT_BYTES)
 
     def document_to_ndjson(self, data, *, bint raise_on_reject=False):
         """Convert a batch that is a JSON document, or several; see Normalizer.to_ndjson."""
-        result, _ = self._convert(data, raise_on_reject, True, False, _RAW_LIMIT_BYTES, 0, 0, 1, 0)
+        result, _ = self._convert(data, raise_on_reject, True, 0, _RAW_LIMIT_BYTES, 0, 0, 1, 0)
         return result
 
     def document_part_to_ndjson(self, data, *, bint final, int place, bint whole_rejects, uint64_t lines_before,
                                 uint64_t bytes_before):
-        """Convert the next part of a document: (Result, (bytes consumed, newlines among them, place where it stops)).
+        """Convert the next part of a document: (Result, (bytes consumed, newlines among them, place it stops at, more)).
 
         The first place is 0. At BROKEN_PLACE nothing that follows can be read; a part that is final says so in a reject.
         At BROKEN_LINE_PLACE that is true up to the next newline, where LINES_PLACE begins.
         """
         cdef size_t raw_limit_bytes = <size_t>-1 if whole_rejects else _RAW_LIMIT_BYTES
-        return self._convert(data, False, final, False, raw_limit_bytes, lines_before, bytes_before, 1, place)
+        return self._convert(data, False, final, 0, raw_limit_bytes, lines_before, bytes_before, 1, place,
+                             _MAX_OUTPUT_BYTES)
+
+    def long_record_bytes(self):
+        """Return the most bytes of an unfinished NDJSON record that may be a record; a longer one is a reject."""
+        cdef Engine* engine = self.engine.get()
+        return max(engine.plan.max_record_bytes, <size_t>3) + CLongRecord.margin_bytes(engine.delimiter())
+
+    def long_item_bytes(self):
+        """Return the most bytes of an unfinished value in a document that may be a record, or the start of a delimiter."""
+        cdef Engine* engine = self.engine.get()
+        return max(engine.plan.max_record_bytes, max(engine.delimiter().size(), <size_t>3))
+
+    def blank_bytes(self, data):
+        """Return how many bytes of space NDJSON data begins with that may stand before a record."""
+        cdef Py_buffer view
+        _get_buffer(data, &view)
+        try:
+            at = <const char*>view.buf
+            return skip_line_space(at, at + view.len) - at
+        finally:
+            PyBuffer_Release(&view)
 
     def look_into(self, data, *, size_t line_bytes, bint final):
         """Say what begins with the bracket at the start of data, of which the first line has line_bytes bytes.
@@ -205,8 +238,9 @@ cdef class Plan:
         return _look_into(self.engine, data, line_bytes, final)
 
     # `place`: where the data begins in a document; lines have none. Documents are for one thread.
-    cdef tuple _convert(self, data, bint raise_on_reject, bint final, bint mid_line, size_t raw_limit_bytes,
-                        uint64_t lines_before, uint64_t bytes_before, size_t threads, int place=-1):
+    cdef tuple _convert(self, data, bint raise_on_reject, bint final, uint8_t line_state, size_t raw_limit_bytes,
+                        uint64_t lines_before, uint64_t bytes_before, size_t threads, int place=-1,
+                        size_t max_output_bytes=<size_t>-1):
         cdef Py_buffer view
         cdef Slice input
         _check_memory()
@@ -217,16 +251,19 @@ cdef class Plan:
             threads = min(threads, ParallelNdjson.most_threads(input.size_bytes))
             if threads > 1:
                 return self._convert_parallel(
-                    input, raise_on_reject, final, mid_line, raw_limit_bytes, lines_before, bytes_before, threads
+                    input, raise_on_reject, final, line_state, raw_limit_bytes, lines_before, bytes_before, threads,
+                    max_output_bytes
                 )
             return self._convert_alone(
-                input, raise_on_reject, final, mid_line, raw_limit_bytes, lines_before, bytes_before, place
+                input, raise_on_reject, final, line_state, raw_limit_bytes, lines_before, bytes_before, place,
+                max_output_bytes
             )
         finally:
             PyBuffer_Release(&view)
 
-    cdef tuple _convert_alone(self, Slice input, bint raise_on_reject, bint final, bint mid_line,
-                              size_t raw_limit_bytes, uint64_t lines_before, uint64_t bytes_before, int place):
+    cdef tuple _convert_alone(self, Slice input, bint raise_on_reject, bint final, uint8_t line_state,
+                              size_t raw_limit_bytes, uint64_t lines_before, uint64_t bytes_before, int place,
+                              size_t max_output_bytes):
         cdef unique_ptr[Cursor] cursor
         cdef unique_ptr[Batch] batch
         cdef BatchState state
@@ -235,44 +272,50 @@ cdef class Plan:
         cdef size_t capacity_bytes
         try:
             cursor = self.engine.get().borrow()
-            cursor.get().start(input, final, mid_line, raw_limit_bytes)
+            cursor.get().start(input, final, line_state, raw_limit_bytes)
             if place >= 0:
                 cursor.get().read_document(place)
             batch.reset(new Batch(cursor.get()[0]))
-            output = self._new_output(input.size_bytes, &capacity_bytes)
+            output = self._new_output(input.size_bytes, max_output_bytes, &capacity_bytes)
             while True:
                 memory = PyBytes_AsString(<object>output)
                 ask_for_huge_pages(memory, capacity_bytes)
                 with nogil:
-                    state = batch.get().run(self.engine.get().plan, memory, capacity_bytes, raise_on_reject)
+                    state = batch.get().run(self.engine.get().plan, memory, capacity_bytes, raise_on_reject,
+                                            max_output_bytes)
                 if state != BatchState.full:
                     break
                 capacity_bytes = capacity_bytes + capacity_bytes // 2 + batch.get().wanted_bytes
                 _resize(&output, capacity_bytes)
             if state == BatchState.refused:
                 raise RecordError(*_reject_fields(batch.get().rejects.at(batch.get().rejects.size() - 1)))
-            self._cut_output(&output, input.size_bytes, capacity_bytes, batch.get().written_bytes)
+            cursor.get().pause()
+            self._cut_output(&output, cursor.get().consumed_bytes(), capacity_bytes, batch.get().written_bytes)
             result = self._result(<object>output, cursor.get().events, cursor.get().blank, batch.get().rejects,
                                   cursor.get().event.problems, lines_before, bytes_before)
-            stop = cursor.get().place() if place >= 0 else cursor.get().mid_line()
-            return result, (cursor.get().consumed_bytes(), cursor.get().newlines(), stop)
+            stop = cursor.get().place() if place >= 0 else cursor.get().line_state()
+            more = state == BatchState.paused
+            return result, (cursor.get().consumed_bytes(), cursor.get().newlines(), stop, more)
         finally:
             _release(output)
             batch.reset()
             if cursor.get() != NULL:
                 self.engine.get().give_back(move(cursor))
 
-    cdef tuple _convert_parallel(self, Slice input, bint raise_on_reject, bint final, bint mid_line,
-                                 size_t raw_limit_bytes, uint64_t lines_before, uint64_t bytes_before, size_t threads):
+    cdef tuple _convert_parallel(self, Slice input, bint raise_on_reject, bint final, uint8_t line_state,
+                                 size_t raw_limit_bytes, uint64_t lines_before, uint64_t bytes_before, size_t threads,
+                                 size_t max_output_bytes):
         cdef unique_ptr[ParallelNdjson] batch
         cdef PyObject* output = NULL
         cdef char* memory
         cdef size_t capacity_bytes
         batch.reset(
-            new ParallelNdjson(self.engine.get()[0], input, final, mid_line, raw_limit_bytes, raise_on_reject)
+            new ParallelNdjson(self.engine.get()[0], input, final, line_state, raw_limit_bytes, raise_on_reject)
         )
+        if max_output_bytes != <size_t>-1:
+            batch.get().max_part_bytes = _MAX_PART_BYTES
         try:
-            output = self._new_output(input.size_bytes, &capacity_bytes)
+            output = self._new_output(input.size_bytes, max_output_bytes, &capacity_bytes)
             memory = PyBytes_AsString(<object>output)
             ask_for_huge_pages(memory, capacity_bytes)
             with nogil:
@@ -283,16 +326,21 @@ cdef class Plan:
                 capacity_bytes = batch.get().written_bytes
                 _resize(&output, capacity_bytes)
                 batch.get().finish(PyBytes_AsString(<object>output))
-            self._cut_output(&output, input.size_bytes, capacity_bytes, batch.get().written_bytes)
+            self._cut_output(&output, batch.get().consumed_bytes, capacity_bytes, batch.get().written_bytes)
             result = self._result(<object>output, batch.get().events, batch.get().blank, batch.get().rejects,
                                   batch.get().problems, lines_before, bytes_before)
-            return result, (batch.get().consumed_bytes, batch.get().newlines, batch.get().mid_line)
+            return result, (
+                batch.get().consumed_bytes, batch.get().newlines, batch.get().line_state, batch.get().is_cut
+            )
         finally:
             _release(output)
 
     # Bytes to write to, with room for what the input will probably become.
-    cdef PyObject* _new_output(self, size_t input_bytes, size_t* capacity_bytes) except NULL:
+    cdef PyObject* _new_output(self, size_t input_bytes, size_t max_output_bytes, size_t* capacity_bytes) except NULL:
         capacity_bytes[0] = self.engine.get().room.capacity(input_bytes)
+        if max_output_bytes != <size_t>-1:
+            # Several threads may write a little more than a part each.
+            capacity_bytes[0] = min(capacity_bytes[0], 3 * max_output_bytes)
         try:
             return _new_bytes(capacity_bytes[0])
         except MemoryError:
@@ -375,7 +423,7 @@ cdef class Plan:
             cursor = self.engine.get().borrow()
             input.data = <const char*>view.buf
             input.size_bytes = view.len
-            cursor.get().start(input, True, False, _RAW_LIMIT_BYTES)
+            cursor.get().start(input, True, 0, _RAW_LIMIT_BYTES)
             turn = cursor.get().next()
             if turn == Turn.end:
                 raise RecordError(*_whole(input, "record.empty"))
@@ -415,3 +463,4 @@ cdef class Plan:
 
 
 include "_event_iterator.pxi"
+include "_long_rejects.pxi"

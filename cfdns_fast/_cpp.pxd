@@ -14,6 +14,8 @@ cdef extern from *:
     #include "cfdns_fast/_native/arrow_batch.hpp"
     #include "cfdns_fast/_native/batch.hpp"
     #include "cfdns_fast/_native/huge_pages.hpp"
+    #include "cfdns_fast/_native/long_item.hpp"
+    #include "cfdns_fast/_native/long_record.hpp"
     #include "cfdns_fast/_native/parallel.hpp"
     #include "cfdns_fast/_dicts.hpp"
 
@@ -148,9 +150,10 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         end
 
     cdef cppclass Cursor:
-        void start(Slice, cbool, cbool, size_t) except +cfdns_raise
+        void start(Slice, cbool, uint8_t, size_t) except +cfdns_raise
         void read_document(uint8_t)
         Turn next() except +cfdns_raise
+        void pause()
         Slice message()
         Event event
         CReject reject
@@ -158,17 +161,18 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         uint64_t events
         uint64_t consumed_bytes()
         uint64_t newlines()
-        cbool mid_line()
+        uint8_t line_state()
         uint8_t place()
 
     cdef enum class BatchState(uint8_t):
         end
         full
         refused
+        paused
 
     cdef cppclass Batch:
         Batch(Cursor&) except +cfdns_raise
-        BatchState run(const CPlan&, char*, size_t, cbool) except +cfdns_raise
+        BatchState run(const CPlan&, char*, size_t, cbool, size_t) except +cfdns_raise
         size_t written_bytes
         size_t wanted_bytes
         CRejectList rejects
@@ -192,15 +196,17 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         void give_back(unique_ptr[Cursor])
 
     cdef cppclass ParallelNdjson:
-        ParallelNdjson(Engine&, Slice, cbool, cbool, size_t, cbool) except +cfdns_raise
+        ParallelNdjson(Engine&, Slice, cbool, uint8_t, size_t, cbool) except +cfdns_raise
         void run(size_t, char*, size_t) except +cfdns_raise
         void finish(char*)
+        size_t max_part_bytes
+        cbool is_cut
         uint64_t written_bytes
         uint64_t events
         uint64_t blank
         uint64_t newlines
         uint64_t consumed_bytes
-        cbool mid_line
+        uint8_t line_state
         CRejectList rejects
         vector[uint64_t] problems
 
@@ -212,6 +218,7 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         cut
         broken
 
+    const char* skip_line_space(const char*, const char*)
     Reach skip_brackets(const char*&, const char*)
 
     cdef cppclass Members:
@@ -225,6 +232,8 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
     cdef enum Place "cfdns::DocumentSplitter::Place":
         broken_place "cfdns::DocumentSplitter::broken"
         lines_place "cfdns::DocumentSplitter::on_lines"
+        line_read "cfdns::line_read"
+        line_padded "cfdns::line_padded"
 
     cdef cppclass DocumentSplitter:
         DocumentSplitter(const CPlan&, const string&) except +cfdns_raise
@@ -235,6 +244,24 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         uint8_t place()
         const char* position()
         const char* first_end()
+
+    cdef cppclass CLongRecord "cfdns::LongRecord":
+        CLongRecord(const string&) except +cfdns_raise
+        cbool read(Slice, cbool, size_t&)
+
+        @staticmethod
+        size_t margin_bytes(const string&)
+
+    cdef enum class LongOutcome "cfdns::LongItem::Outcome"(uint8_t):
+        more
+        item
+        ignored
+        fault
+
+    cdef cppclass CLongItem "cfdns::LongItem":
+        CLongItem(uint8_t) except +cfdns_raise
+        LongOutcome read(Slice, cbool, size_t&)
+        uint8_t next_place(LongOutcome)
 
     string c_active_kernel "cfdns::active_kernel"() except +cfdns_raise
     vector[string] c_available_kernels "cfdns::available_kernels"() except +cfdns_raise

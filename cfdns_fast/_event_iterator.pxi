@@ -46,7 +46,7 @@ cdef class EventIterator:
         self.refused = RejectBuilder()
         self.cursor = self.engine.get().borrow()
         input = _slice(self.data)
-        self.cursor.get().start(input, True, False, _RAW_LIMIT_BYTES)
+        self.cursor.get().start(input, True, 0, _RAW_LIMIT_BYTES)
         if document:
             self.cursor.get().read_document(0)
 

@@ -23,6 +23,7 @@ from .paths import STANDARD_STREAM, PathError, check_outputs, descriptor_of, tot
 from .plan import TIMESTAMP_UNITS
 from .report import Progress, Tally, say
 from .shapes import INPUT_FORMATS, check_options
+from .spill_file import SpillFile
 from .summary import summary_line
 from .unknown_records import Schema
 
@@ -197,7 +198,7 @@ def _cli(context: click.Context) -> None:
     type=click.IntRange(1, MOST_RECORD_BYTES),
     default=USUAL_RECORD_BYTES,
     show_default=True,
-    help="A longer record is a reject.",
+    help="A longer record is a reject, and is not kept in memory.",
 )
 @click.option(
     "--input-format",
@@ -290,6 +291,7 @@ def _convert(
         Schema(schema, dataset, input_format),
         Output(output),
         None if rejects is None else Output(rejects),
+        None if rejects is None else SpillFile(rejects),
         progress,
         threads,
     )

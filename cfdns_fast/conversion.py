@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 from .check_files import CheckFile, log_blocks
@@ -12,8 +12,9 @@ from .interrupts import INTERRUPTS
 from .normalizer import Normalizer
 from .outputs import Output, OutputFault, publish_all
 from .read_ahead import Stop
-from .report import Progress, Tally, reject_lines, shown_name
+from .report import Progress, Tally, reject_line_pieces, reject_lines, shown_name
 from .results import Result
+from .spill_file import SpillFile
 from .streams import open_stream
 from .temporaries import remove_dead
 from .unknown_records import FirstRecord, Schema, UnknownInput
@@ -41,6 +42,7 @@ class Conversion:
         schema: Schema,
         events: Output,
         rejects: Output | None,
+        spill: SpillFile | None,
         progress: Progress,
         threads: int,
     ) -> None:
@@ -49,6 +51,7 @@ class Conversion:
         self._threads = threads
         self._events = events
         self._rejects = rejects
+        self._spill = spill
         self._progress = progress
         self._stop: Stop | None = None
         self._opened = 0
@@ -68,6 +71,9 @@ class Conversion:
             for output in outputs:
                 cleanup.callback(output.discard)
                 INTERRUPTS.add_clean_up(output.discard)
+            if self._spill is not None:
+                cleanup.callback(self._spill.close)
+                INTERRUPTS.add_clean_up(self._spill.close)
             cleanup.callback(self._progress.close)
             INTERRUPTS.add_clean_up(self._progress.close)
             try:
@@ -103,7 +109,7 @@ class Conversion:
                 self._progress.say(f"{path}: removed; a run that was killed left it")
 
     def _convert(self, name: str) -> None:
-        stream = open_stream(self._normalizer, whole_rejects=self._rejects is not None, threads=self._threads)
+        stream = open_stream(self._normalizer, spill=self._spill, threads=self._threads)
         fault: InputFault | InputFormatError | None = None
         first = FirstRecord()
         is_cut = False
@@ -115,16 +121,16 @@ class Conversion:
                     for block in log_blocks(name, blocks, self._normalizer):
                         first.feed(block)
                         if block:
-                            self._take(name, stream.feed(block), first)
+                            self._take(name, stream.parts(block), first)
                         else:
                             # No more input waits at present, so neither may what is complete.
-                            self._take(name, stream.flush(), first)
+                            self._take(name, stream.parts(b"", at_once=True), first)
                             self._flush()
                         self._progress.update(counted.take())
             except InputFault as error:
                 fault = error
             is_cut = self._stop is not None and self._stop.is_early
-            self._take(name, stream.cut() if is_cut else stream.finish(), first)
+            self._take(name, stream.cut_parts() if is_cut else stream.parts(b"", final=True), first)
         except CheckFile:
             self._opened += 1
             self.skipped.append(name)
@@ -147,13 +153,27 @@ class Conversion:
             self.unknown.append(unknown)
             self._progress.say(str(unknown))
 
-    def _take(self, name: str, result: Result[bytes], first: FirstRecord) -> None:
-        self._events.write(result.output)
-        if self._rejects is not None:
-            for piece in reject_lines(name, result.rejects):
-                self._rejects.write(piece)
-        self.tally.add(name, result)
-        first.add(result)
+    def _take(self, name: str, parts: Iterator[Result[bytes]], first: FirstRecord) -> None:
+        for part in parts:
+            self._events.write(part.output)
+            if self._rejects is not None and part.rejects:
+                self._write_rejects(name, part, self._rejects)
+            self.tally.add(name, part)
+            first.add(part)
+
+    def _write_rejects(self, name: str, part: Result[bytes], output: Output) -> None:
+        last = part.rejects[-1]
+        # Only the last reject of a part can be too long for memory; all of its bytes are in the spill then.
+        is_spilled = last.byte_length > len(last.raw)
+        for piece in reject_lines(name, part.rejects[:-1] if is_spilled else part.rejects):
+            output.write(piece)
+        if not is_spilled:
+            return
+        spill = self._spill
+        assert spill is not None and spill.size_bytes == last.byte_length
+        for piece in reject_line_pieces(name, last, spill.pieces(), is_text=spill.is_text):
+            output.write(piece)
+        spill.clear()
 
     def _flush(self) -> None:
         self._events.flush()

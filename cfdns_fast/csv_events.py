@@ -8,9 +8,11 @@ from dataclasses import replace
 from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING, Any
 
+from .block_stream import BlockStream
 from .compiled import Rejects, _core
 from .csv_rows import FIELD_DELIMITERS, Row, RowReader, column_names, first_row
 from .errors import InputFormatError, RecordError
+from .long_reject import Spill
 from .mapping import Mapping
 from .plan import compile_plan
 from .results import RAW_LIMIT_BYTES, Reject, Result
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from ._core import Plan
 
 __all__ = ["RowIterator", "RowPlan", "RowStream", "collect", "records_of"]
+
+#: Number of rows converted at a time: rows of a few bytes take many times their size.
+_MAX_PART_ROWS = 1 << 14
 
 #: Rows are measured before they become JSON, which is longer.
 _UNLIMITED_BYTES = 1 << 40
@@ -114,7 +119,7 @@ class _Rows:
                 continue
             if row.cells is None or len(row.cells) != len(columns):
                 code = row.code or "csv.columns"
-                yield Reject(row.line, row.byte_offset, len(row.raw), code, row.raw[: self._raw_limit_bytes])
+                yield Reject(row.line, row.byte_offset, row.byte_length, code, row.raw[: self._raw_limit_bytes])
                 continue
             cells = [quoted(row.cells[place]) for place in self._places]
             yield (self._template % (*cells, quoted(row.text))).encode("utf-8")
@@ -125,13 +130,13 @@ def _repeats(cells: list[str], columns: list[str]) -> bool:
     return cells == columns or (cells[0].strip(" \t") == columns[0] and column_names(cells) == columns)
 
 
-class RowStream:
+class RowStream(BlockStream):
     """One input of rows to NDJSON, block by block; otherwise like `NdjsonStream`."""
 
-    def __init__(self, plan: RowPlan, shape: str, *, whole_rejects: bool = True) -> None:
+    def __init__(self, plan: RowPlan, shape: str, *, spill: Spill | None = None) -> None:
         self._plan = plan.plan
-        self._rows = _Rows(plan, whole_rejects=whole_rejects)
-        self._reader = RowReader(FIELD_DELIMITERS[shape], plan.max_record_bytes)
+        self._rows = _Rows(plan, whole_rejects=spill is not None)
+        self._reader = RowReader(FIELD_DELIMITERS[shape], plan.max_record_bytes, spill)
         self._lines = LineCount()
 
     @property
@@ -149,28 +154,25 @@ class RowStream:
         """Number of bytes of the row that is not complete."""
         return self._reader.unfinished_bytes
 
-    def feed(self, block: bytes) -> Result[bytes]:
-        """Take the next block and convert what is complete."""
+    def parts(self, block: bytes, *, final: bool = False, at_once: bool = False) -> Iterator[Result[bytes]]:
+        """Take the next block and convert what is complete, part by part."""
         self._lines.add(block)
-        return self._convert(block, final=False)
+        part: list[bytes | Reject | None] = []
+        for found in self._rows.records(self._reader.rows(block, final=final, at_once=at_once)):
+            part.append(found)
+            # The spill holds one reject, so a reject that is too long for memory ends the part.
+            is_long = isinstance(found, Reject) and found.byte_length > len(found.raw)
+            if is_long or len(part) == _MAX_PART_ROWS:
+                yield self._convert(part)
+                part.clear()
+        yield self._convert(part)
 
-    def flush(self) -> Result[bytes]:
-        """Convert the rows that are complete now."""
-        return self._convert(b"", final=False, at_once=True)
+    def _discard_long(self) -> None:
+        self._reader.discard_long()
 
-    def cut(self) -> Result[bytes]:
-        """Convert the complete rows; the input ends here, but not because it is complete."""
-        return self.flush()
-
-    def finish(self) -> Result[bytes]:
-        """Convert the rest; the last row needs no newline."""
-        return self._convert(b"", final=True)
-
-    def _convert(self, block: bytes, *, final: bool, at_once: bool = False) -> Result[bytes]:
-        rows = self._reader.rows(block, final=final, at_once=at_once)
-        records, rejects, blank = collect(self._rows.records(rows), False)
-        result = self._plan.to_ndjson(records)
-        return replace(result, blank=blank, rejects=rejects)
+    def _convert(self, found: list[bytes | Reject | None]) -> Result[bytes]:
+        records, rejects, blank = collect(found, False)
+        return replace(self._plan.to_ndjson(records), blank=blank, rejects=rejects)
 
 
 def collect(found: Iterable[bytes | Reject | None], raise_on_reject: bool) -> tuple[bytes, Rejects, int]:

@@ -10,38 +10,46 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from .long_reject import LongReject, Spill
+
 __all__ = ["FIELD_DELIMITERS", "Row", "RowReader", "column_names", "first_row"]
 
 #: By input format.
 FIELD_DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 # NULs are padding where a row begins: a file that lost its data in a power cut holds them.
-_ROW_START = re.compile(rb"(\0*+)(?:\xef\xbb\xbf\0*+)?")
+_PADDING = re.compile(rb"\0*+")
+_ROW_START = re.compile(rb"\0*+(?:\xef\xbb\xbf\0*+)?")
 # Possessive: a doubled quote is never taken for the closing one and something behind it.
 _QUOTED = r'"[^"]*+(?:""[^"]*+)*+"'
 
 
 class Row(NamedTuple):
-    """A row: its bytes without the line end, and text and cells or the code of the reject; neither if it is blank."""
+    """A row: its bytes without the line end, and text and cells or the code of the reject; neither if it is blank.
+
+    `raw` holds the first 64 KiB of a line that is too long for memory; `byte_length` is the size of the whole.
+    """
 
     line: int
     byte_offset: int
+    byte_length: int
     raw: bytes
-    text: str
-    cells: list[str] | None
-    code: str | None
+    text: str = ""
+    cells: list[str] | None = None
+    code: str | None = None
 
 
 class RowReader:
     """The rows of input that arrives in blocks, which may be cut anywhere. NULs before a row are a blank row.
 
-    A row ends at a newline outside quotes. A quote must be closed in a line that begins in the first
-    `max_record_bytes` bytes of the row. Otherwise, or if something is wrong about the quotes, the first line of the row
-    alone is refused, so that the rows behind it are not harmed. Of those that begin before the place where that showed,
-    the ones that need a further line are refused as well: looking on from each of them would take quadratic time.
+    A row ends at a newline outside quotes. A row of several lines must end within `max_record_bytes` bytes. If it does
+    not, or if its quotes are invalid, its first line alone is refused, so that the following rows are not harmed. Of
+    the lines that were read to find that out, the ones that need a further line are refused as well: reading on from
+    each of them would take quadratic time. A line that is longer than `max_record_bytes` is never kept: its bytes go to
+    `spill`; see `Spill`.
     """
 
-    def __init__(self, delimiter: str, max_record_bytes: int) -> None:
+    def __init__(self, delimiter: str, max_record_bytes: int, spill: Spill | None = None) -> None:
         self._delimiter = delimiter
         self._opening = delimiter.encode() + b'"'
         cell = rf'(?:{_QUOTED}|(?!")[^{delimiter}\r\n]*+)'
@@ -57,12 +65,16 @@ class RowReader:
         self._offset = 0
         self._newlines = 0
         self._looked_until = 0
-        self._limit = 0  # the first newline behind some earlier row's limit, -1 if there is none; of the data at hand
+        self._spill = spill
+        self._long: LongReject | None = None  # the line at hand, if it is too long
+        self._is_blank = True  # the line at hand, so far
+        self._is_padded = False  # NULs were skipped before the row at hand
+        self._is_marked = False  # and a byte order mark
 
     @property
     def unfinished_bytes(self) -> int:
         """Number of bytes of rows that are not complete."""
-        return self._size_bytes
+        return self._size_bytes + (self._long.byte_length if self._long else 0)
 
     def rows(self, block: bytes, *, final: bool, at_once: bool = False) -> Iterator[Row]:
         """Give the rows that are complete with this block; exhaust it before the next call.
@@ -72,48 +84,100 @@ class RowReader:
         self._blocks.append(block)
         self._size_bytes += len(block)
         self._is_untried |= b"\n" in block
-        if not final and self._size_bytes < self._retry_bytes and not (at_once and self._is_untried):
+        is_early = not self._is_untried if at_once else self._size_bytes < self._retry_bytes
+        if not final and self._long is None and is_early:
             return
         self._is_untried = False
         data = b"".join(self._blocks)
-        self._limit = 0
         at = 0
-        while at < len(data):
-            beginning = _ROW_START.match(data, at)
-            assert beginning is not None
-            start = beginning.end()
+        while at < len(data) or (final and self._long is not None):
+            if self._long is not None:
+                at, row = self._read_long(self._long, data, at, final)
+                if row is None:
+                    break
+                yield from self._after_padding(row)
+                continue
+            start = self._skip_padding(data, at)
             cut = self._cut(data, start, final)
             if cut is None:
-                # Only one NUL is kept: it counts as the whole run does.
-                at += max(len(beginning[1]) - 1, 0)
-                break
+                at = start
+                # A CR may belong to the line end.
+                if len(data) - start <= self._max_record_bytes + 1 or data.find(b"\n", start) >= 0:
+                    break
+                self._long = LongReject(self._newlines + 1, self._offset + start, self._spill)
+                self._is_blank = True
+                continue
             end, is_readable = cut
             row = self._row(data[start:end], data.startswith(b"\n", end), is_readable, self._offset + start)
-            if b"\0" in beginning.group() and (row.cells is not None or row.code is not None):
-                yield Row(row.line, self._offset + at, b"", "", None, None)
-            yield row
+            yield from self._after_padding(row)
             at = end + data.startswith(b"\n", end)
             self._newlines += data.count(b"\n", start, at)
         self._offset += at
         self._blocks = [data[at:]]
         self._size_bytes = len(data) - at
-        self._retry_bytes = 2 * self._size_bytes
+        self._retry_bytes = min(2 * self._size_bytes, self._max_record_bytes + 2)
+
+    def discard_long(self) -> None:
+        """Empty the spill if it holds a part of a line that is not complete."""
+        if self._long is not None:
+            self._long.discard()
+
+    def _skip_padding(self, data: bytes, at: int) -> int:
+        """Return where the row begins, after NULs and a byte order mark."""
+        found = (_PADDING if self._is_marked else _ROW_START).match(data, at)
+        assert found is not None
+        self._is_padded |= b"\0" in found.group()
+        self._is_marked |= found.end() > at and not _PADDING.fullmatch(data, at, found.end())
+        return found.end()
+
+    def _after_padding(self, row: Row) -> Iterator[Row]:
+        """Give a blank row for the NULs before a row that is not blank itself, and the row."""
+        if self._is_padded and (row.cells is not None or row.code is not None):
+            yield Row(row.line, row.byte_offset, 0, b"")
+        self._is_padded = self._is_marked = False
+        yield row
+
+    def _read_long(self, long: LongReject, data: bytes, at: int, final: bool) -> tuple[int, Row | None]:
+        """Move the bytes of a long line to its reject; return where reading goes on, and the row if the line ends."""
+        newline = data.find(b"\n", at)
+        stop = len(data) if newline < 0 else newline
+        if (newline >= 0 or not final) and data.endswith(b"\r", at, stop):
+            stop -= 1
+        piece = data[at:stop]
+        long.append(piece)
+        self._is_blank = self._is_blank and not piece.strip(self._blank)
+        if newline < 0 and not final:
+            return stop, None
+        self._long = None
+        reject = long.end("record.too_large")
+        code: str | None = reject.code
+        if self._is_blank:
+            long.discard()
+            code = None
+        self._newlines += newline >= 0
+        row = Row(reject.line, reject.byte_offset, reject.byte_length, reject.raw, code=code)
+        return stop if newline < 0 else newline + 1, row
 
     def _row(self, raw: bytes, has_newline: bool, is_readable: bool, offset: int) -> Row:
         if has_newline:
             raw = raw.removesuffix(b"\r")
         line = self._newlines + 1
         if not raw.strip(self._blank):
-            return Row(line, offset, raw, "", None, None)
+            return Row(line, offset, len(raw), raw)
+        text = ""
+        code = None
         if len(raw) > self._max_record_bytes:
-            return Row(line, offset, raw, "", None, "record.too_large")
-        try:
-            text = raw.decode("utf-8")
-        except UnicodeDecodeError:
-            return Row(line, offset, raw, "", None, "csv.utf8")
-        if not is_readable:
-            return Row(line, offset, raw, "", None, "csv.syntax")
-        return Row(line, offset, raw, text, self._cells(text.rstrip("\r")), None)
+            code = "record.too_large"
+        else:
+            try:
+                text = raw.decode("utf-8")
+            except UnicodeDecodeError:
+                code = "csv.utf8"
+        if code is None and not is_readable:
+            code = "csv.syntax"
+        if code is not None:
+            return Row(line, offset, len(raw), raw, code=code)
+        return Row(line, offset, len(raw), raw, text, self._cells(text.rstrip("\r")))
 
     def _cells(self, text: str) -> list[str]:
         if '"' not in text:
@@ -129,24 +193,42 @@ class RowReader:
         line_end = len(data) if newline < 0 else newline
         if data.find(b'"', start, line_end) < 0:
             return line_end, b"\r" not in data[start:line_end].rstrip(b"\r")
-        if self._offset + start < self._looked_until:
+        if self._offset + start < self._looked_until or self._length(data, start, line_end) > self._max_record_bytes:
             row = self._row_pattern.match(data, start, line_end)
             return line_end, row is not None and row.end() == line_end
-        if 0 <= self._limit < start + self._max_record_bytes:
-            self._limit = data.find(b"\n", start + self._max_record_bytes)
-        limit = self._limit
-        last = len(data) if limit < 0 else limit
+        # A CR may follow the row.
+        limit = start + self._max_record_bytes + 1
+        last = min(len(data), limit)
         row = self._row_pattern.match(data, start, last)
         end = row.end() if row else start
-        if row and (end == last or data.startswith(b"\n", end)):
-            return None if end == len(data) and not final else (end, True)
-        # A quote that is open at the end of what there is may be closed later.
-        is_open = row is None or (not row[1] and data.startswith(self._opening, end))
-        if is_open and limit < 0 and not final:
+        is_complete = row is not None and (data.startswith(b"\n", end) or (final and end == len(data)))
+        if is_complete and (end == line_end or self._length(data, start, end) <= self._max_record_bytes):
+            return end, True
+        # A quote that is open at the end of the data may be closed later.
+        is_open = row is None or end == last or (not row[1] and data.startswith(self._opening, end))
+        if not final and len(data) <= limit and (is_open or data.find(b"\n", end) < 0):
             return None
-        looked = data.find(b"\n", last if is_open else end)
-        self._looked_until = self._offset + (len(data) if looked < 0 else looked + 1)
+        self._looked_until = self._offset + self._last_line_end(data, start, None if is_open else end)
         return line_end, False
+
+    def _last_line_end(self, data: bytes, start: int, fault: int | None) -> int:
+        """Return the end of the last line that a row from `start` may use, or of an earlier one with a fault in it."""
+        limit = start + self._max_record_bytes
+        if len(data) <= limit and not data.endswith(b"\n"):
+            end = len(data)
+        else:
+            newline = data.rfind(b"\n", start, limit + 2)
+            if self._length(data, start, newline) > self._max_record_bytes:
+                newline = data.rfind(b"\n", start, newline)
+            end = newline + 1
+        if fault is None or fault >= end:
+            return end
+        newline = data.find(b"\n", fault, end)
+        return end if newline < 0 else newline + 1
+
+    def _length(self, data: bytes, start: int, end: int) -> int:
+        """Return how many bytes there are between `start` and a line end at `end`."""
+        return end - start - (data.startswith(b"\n", end) and data.endswith(b"\r", start, end))
 
 
 def column_names(cells: Iterable[str]) -> list[str]:

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
+from .block_stream import BlockStream
 from .compiled import _core
-from .results import RAW_LIMIT_BYTES, Reject, Result, nothing
+from .long_reject import LongReject, Spill
+from .results import Result, nothing
 from .stream import LineCount
 
 __all__ = ["DocumentStream"]
 
 
-class DocumentStream:
+class DocumentStream(BlockStream):
     """One JSON document, or several, to NDJSON, block by block; otherwise like `NdjsonStream`.
 
-    Memory is bounded by the block and the longest unfinished record or member. Behind a fault nothing can be read, or
-    nothing of its line if every document is on a line. That rest is one reject, of which all is kept only if rejects
-    are to be whole.
+    A value is kept until it ends or is longer than ``max_record_bytes``. After a fault nothing can be read, or nothing
+    of the line if every document is on a line. That rest is one reject.
     """
 
-    def __init__(self, plan: _core.Plan, *, whole_rejects: bool = True) -> None:
+    def __init__(self, plan: _core.Plan, *, spill: Spill | None = None) -> None:
         self._plan = plan
-        self._whole_rejects = whole_rejects
+        self._max_kept_bytes = plan.long_item_bytes()
+        self._spill = spill
         self._kept = bytearray()
         self._retry_bytes = 0
-        self._is_untried = False
+        self._is_untried = False  # something was added since the last conversion
         self._offset = 0
         self._newlines = 0
         self._place = 0
-        self._rest_bytes = 0
-        self._rest_end = b""
+        self._item: _core.LongItem | None = None
+        self._long: LongReject | None = None
         self._lines = LineCount()
 
     @property
@@ -40,77 +43,98 @@ class DocumentStream:
     @property
     def unfinished_bytes(self) -> int:
         """Number of bytes that were fed and are neither converted nor, after a fault, part of a reject."""
-        return 0 if self._is_broken else len(self._kept)
+        return 0 if self._is_broken else len(self._kept) + (self._long.byte_length if self._long else 0)
 
-    def feed(self, block: bytes) -> Result[bytes]:
-        """Take the next block and convert what is complete."""
+    def parts(self, block: bytes, *, final: bool = False, at_once: bool = False) -> Iterator[Result[bytes]]:
+        """Take the next block and convert what is complete, part by part."""
         self._lines.add(block)
-        if self._is_broken:
-            line_end = block.find(b"\n") if self._place == _core.BROKEN_LINE_PLACE else -1
-            if line_end < 0:
-                self._keep_rest(block)
-                return nothing()
-            self._keep_rest(block[:line_end])
-            reject = self._rest(is_line=True)
-            self._kept = bytearray(block[line_end:])
-            self._place = _core.LINES_PLACE
-            result = self._convert(final=False)
-            return replace(result, rejects=_core.Rejects([reject]) + result.rejects)
         self._kept += block
-        self._is_untried = True
+        self._is_untried |= bool(block)
         # A long unfinished record must not be read anew with every block: what is left over must double first.
-        if len(self._kept) < self._retry_bytes:
-            return nothing()
-        return self._convert(final=False)
+        is_early = not self._is_untried if at_once else len(self._kept) < self._retry_bytes
+        if self._long is None and not final and is_early:
+            return
+        while True:
+            if self._long is not None:
+                ended = self._read_long(self._long, final)
+                if ended is None:
+                    return
+                yield ended
+                self._long = self._item = None
+            more = True
+            while more:
+                result, more = self._convert(final)
+                yield result
+            if not self._is_broken:
+                if len(self._kept) <= self._max_kept_bytes:
+                    return
+                self._item = _core.LongItem(self._place)
+            self._long = LongReject(self._newlines + 1, self._offset, self._spill)
 
-    def flush(self) -> Result[bytes]:
-        """Convert what is complete now, however little was added."""
-        return self._convert(final=False) if self._is_untried and not self._is_broken else nothing()
+    def cut_parts(self) -> Iterator[Result[bytes]]:
+        """Convert what is complete; after a fault, the rest is a reject."""
+        yield from self.parts(b"", at_once=True)
+        if self._is_broken:
+            yield from self.parts(b"", final=True)
+        else:
+            self._discard_long()
 
-    def cut(self) -> Result[bytes]:
-        """Convert what is complete; the input ends here, but not because it is complete."""
-        return self.finish() if self._is_broken else self.flush()
-
-    def finish(self) -> Result[bytes]:
-        """Convert the rest."""
-        if not self._is_broken:
-            return self._convert(final=True)
-        return replace(nothing(), rejects=_core.Rejects([self._rest(is_line=False)]))
+    def _discard_long(self) -> None:
+        if self._long is not None:
+            self._long.discard()
 
     @property
     def _is_broken(self) -> bool:
         return self._place in (_core.BROKEN_PLACE, _core.BROKEN_LINE_PLACE)
 
-    def _convert(self, *, final: bool) -> Result[bytes]:
-        result, (consumed, newlines, self._place) = self._plan.document_part_to_ndjson(
+    def _read_long(self, reject: LongReject, final: bool) -> Result[bytes] | None:
+        """Move bytes from what is kept to the reject; return the result where it ends, else None."""
+        if self._item is not None:
+            size_bytes, outcome, place = self._item.read(self._kept, final=final)
+            self._move(size_bytes, reject)
+            if outcome == "more":
+                return None
+            self._place = place
+            if outcome == "item":
+                return replace(nothing(), rejects=_core.Rejects([reject.end("record.too_large")]))
+            if outcome == "ignored":
+                reject.discard()
+                return nothing()
+            self._item = None
+        return self._read_rest(reject, final)
+
+    def _read_rest(self, reject: LongReject, final: bool) -> Result[bytes] | None:
+        """Move what follows a fault to the reject; return the result where that ends, else None."""
+        newline = self._kept.find(b"\n") if self._place == _core.BROKEN_LINE_PLACE else -1
+        size_bytes = len(self._kept) if newline < 0 else newline
+        # A CR before the newline belongs to the line end.
+        may_end_line = newline >= 0 or (self._place == _core.BROKEN_LINE_PLACE and not final)
+        if may_end_line and self._kept.endswith(b"\r", 0, size_bytes):
+            size_bytes -= 1
+        self._move(size_bytes, reject)
+        if newline < 0 and not final:
+            return None
+        self._place = _core.LINES_PLACE if newline >= 0 else 0
+        return replace(nothing(), rejects=_core.Rejects([reject.end("json.syntax")]))
+
+    def _move(self, size_bytes: int, reject: LongReject) -> None:
+        reject.append(self._kept[:size_bytes])
+        self._newlines += self._kept.count(b"\n", 0, size_bytes)
+        self._offset += size_bytes
+        del self._kept[:size_bytes]
+
+    def _convert(self, final: bool) -> tuple[Result[bytes], bool]:
+        self._is_untried = False
+        result, (consumed, newlines, self._place, more) = self._plan.document_part_to_ndjson(
             self._kept,
             final=final,
             place=self._place,
-            whole_rejects=self._whole_rejects,
+            whole_rejects=self._spill is not None,
             lines_before=self._newlines,
             bytes_before=self._offset,
         )
         del self._kept[:consumed]
-        self._is_untried = False
-        self._retry_bytes = 2 * len(self._kept)
+        self._retry_bytes = min(2 * len(self._kept), self._max_kept_bytes + 1)
         self._offset += consumed
         self._newlines += newlines
-        if self._is_broken:
-            rest, self._kept = bytes(self._kept), bytearray()
-            self._keep_rest(rest)
-        return result
-
-    def _keep_rest(self, block: bytes) -> None:
-        self._rest_bytes += len(block)
-        self._rest_end = block[-1:] or self._rest_end
-        self._kept += block if self._whole_rejects else block[: max(RAW_LIMIT_BYTES - len(self._kept), 0)]
-
-    def _rest(self, *, is_line: bool) -> Reject:
-        """Return the reject of what was kept behind a fault, and count it as read."""
-        # A CR belongs to the line end.
-        length = self._rest_bytes - (is_line and self._rest_end == b"\r")
-        reject = Reject(self._newlines + 1, self._offset, length, "json.syntax", bytes(self._kept[:length]))
-        self._offset += self._rest_bytes
-        self._rest_bytes = 0
-        self._rest_end = b""
-        return reject
+        return result, more

@@ -45,9 +45,9 @@ class Documents:
     An array at the top is around records. So is an object without a key that the mapping reads, if a member is an array
     that begins with an object (the records of all such members count, other members are ignored), or if an empty array
     is its only member. A mapped key must come in its first `max_record_bytes` bytes to make it a record. An object
-    without a mapped key whose only member is an object stands for that. An array within an element is not looked into:
-    the element is the record, and without a mapped key of its own it is an unknown one. Where a record may begin, NULs
-    are skipped.
+    without a mapped key whose only member is an object stands for that, if it is no longer than `max_record_bytes`. An
+    array within an element is not looked into: the element is the record, and without a mapped key of its own it is an
+    unknown one. Where a record may begin, NULs are skipped.
     """
 
     def __init__(self, data: bytes, known: set[str], delimiter: bytes, max_record_bytes: int) -> None:
@@ -282,8 +282,11 @@ class Documents:
         return match is not None and self.data[match.end() : min(match.end() + 1, limit)] == b"{"
 
     def _record(self, start: int, end: int) -> Item:
-        """Return an element or document as an item: itself, or the object that is all it holds."""
-        if self.data.startswith(b"{", start):
+        """Return an element or document as an item: itself, or the object that is all it holds.
+
+        What is longer than max_record_bytes stands for itself.
+        """
+        if self.data.startswith(b"{", start) and end - start <= self._max_record_bytes:
             look = self._look(start, end)
             if not look.mapped and look.members is not None and len(look.members) == 1:
                 name, inner_start, inner_end = look.members[0]

@@ -100,14 +100,21 @@ def _pieces(line: bytes, delimiter: bytes) -> Iterator[tuple[int, bytes]]:
 # A string as far as it is one; a quote behind that closes it.
 _STRING = r'"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*'
 _TOKEN = re.compile(rf"[ \t\r]*+(?:(?P<mark>[][{{}}:,])|(?P<string>{_STRING})|(?P<word>[-+.0-9A-Za-z]++))".encode())
+# What a word may begin with.
+_WORD_START = re.compile(
+    rb"t(?:r(?:ue?)?)?|f(?:a(?:l(?:se?)?)?)?|n(?:u(?:ll?)?)?"
+    rb"|-?+(?:(?:0|[1-9][0-9]*+)(?:\.(?![0-9])|(?:\.[0-9]++)?+(?:[eE][-+]?+[0-9]*+)?+))?+"
+)
+_MAX_GAP_BYTES = 64
 _WORD = re.compile(rb"true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
 
 def _object_or_fault(line: bytes, at: int) -> tuple[int, bool]:
     """Return the end of the JSON object at `at` and True, or the end of what fits of it and False.
 
-    What fits are whole tokens (RFC 8259 section 2), with at most 256 brackets open, and of a string its beginning.
-    Bytes that are no UTF-8 fit too: delimiters in such strings separate nothing.
+    What fits are whole tokens (RFC 8259 section 2), with at most 256 brackets open, and of a string its beginning; of
+    what follows them, all but the last 64 bytes before the first byte that does not fit. Bytes that are no UTF-8 fit
+    too: delimiters in such strings separate nothing.
     """
     closing: list[str] = []
     # What may come: of "key", "value" and the marks.
@@ -141,7 +148,12 @@ def _object_or_fault(line: bytes, at: int) -> tuple[int, bool]:
             closing.pop()
             wanted = _behind_value(closing)
         at = token.end()
-    return at, not wanted
+    if not wanted:
+        return at, True
+    fault = len(line) - len(line[at:].lstrip(b" \t\r"))
+    if "value" in wanted and (word := _WORD_START.match(line, fault)):
+        fault = word.end()
+    return max(at, fault - _MAX_GAP_BYTES), False
 
 
 def _behind_value(closing: list[str]) -> set[str]:
@@ -194,14 +206,19 @@ class _Rows:
     def _read(self, start: int) -> tuple[list[str] | str, int]:
         """Return the cells of the row and its end; a row that cannot be read is its first line, so no other is lost.
 
-        Of the rows before the place where that showed, those that need a further line cannot be read either.
+        A row of several lines must end within max_record_bytes. Of the lines that were read in vain, those that need a
+        further line cannot be read either.
         """
         end = start
         alone = start < self._looked_until
+        if self._content_end(start) - start > self._max_record_bytes:
+            return "record.too_large", self._line_end(start)
 
         def texts() -> Iterator[str]:
             nonlocal end
-            while end < len(self._data) and end - start <= self._max_record_bytes and not (alone and end > start):
+            while end < len(self._data) and self._content_end(end) - start <= self._max_record_bytes:
+                if alone and end > start:
+                    break
                 line_start, end = end, self._line_end(end)
                 yield self._data[line_start:end].decode("utf-8", "surrogateescape")
 
@@ -214,6 +231,12 @@ class _Rows:
             return "csv.syntax", self._line_end(start)
         finally:
             csv.field_size_limit(limit)
+
+    def _content_end(self, start: int) -> int:
+        """Return the end of the line at `start` without its line end."""
+        end = self._line_end(start)
+        line = self._data[start:end]
+        return start + len(line[:-1].removesuffix(b"\r") if line.endswith(b"\n") else line)
 
 
 def _names(cells: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import itertools
 import json
 import os
@@ -13,7 +14,17 @@ from collections.abc import Iterable, Iterator
 from .paths import STANDARD_STREAM
 from .results import Reject, Result
 
-__all__ = ["Progress", "Tally", "printable", "reject_line", "reject_lines", "say", "shown_name", "text_of"]
+__all__ = [
+    "Progress",
+    "Tally",
+    "printable",
+    "reject_line",
+    "reject_line_pieces",
+    "reject_lines",
+    "say",
+    "shown_name",
+    "text_of",
+]
 
 #: The size of the pieces in which rejects are written. A line takes a hundred bytes more than the reject.
 _PIECE_BYTES = 1 << 16
@@ -28,18 +39,41 @@ def reject_line(name: str, reject: Reject) -> bytes:
     ``raw`` holds the rejected bytes if they are UTF-8, else ``raw_base64`` does; nothing is left out. A byte of the
     input's name that is not UTF-8 stands as ``\\xNN``, because JSON has no way to hold it.
     """
-    line: dict[str, object] = {
+    line = _positions(name, reject)
+    try:
+        line["raw"] = reject.raw.decode("utf-8")
+    except UnicodeDecodeError:
+        line["raw_base64"] = base64.b64encode(reject.raw).decode("ascii")
+    return _to_json(line).encode("utf-8") + b"\n"
+
+
+def reject_line_pieces(name: str, reject: Reject, pieces: Iterable[bytes], *, is_text: bool) -> Iterator[bytes]:
+    """Give the line that `reject_line` would return for a reject whose bytes are too many for memory.
+
+    Parameters
+    ----------
+    pieces : iterable of bytes
+        All bytes of the reject, in pieces whose sizes are a multiple of 3, except the last one.
+    is_text : bool
+        Whether these bytes are UTF-8.
+    """
+    key = "raw" if is_text else "raw_base64"
+    line = _to_json(_positions(name, reject) | {key: ""})
+    yield line.removesuffix('"}').encode("utf-8")
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for piece in pieces:
+        yield _to_json(decoder.decode(piece))[1:-1].encode("utf-8") if is_text else base64.b64encode(piece)
+    yield b'"}\n'
+
+
+def _positions(name: str, reject: Reject) -> dict[str, object]:
+    return {
         "input": text_of(name),
         "line": reject.line,
         "byte_offset": reject.byte_offset,
         "byte_length": reject.byte_length,
         "code": reject.code,
     }
-    try:
-        line["raw"] = reject.raw.decode("utf-8")
-    except UnicodeDecodeError:
-        line["raw_base64"] = base64.b64encode(reject.raw).decode("ascii")
-    return _to_json(line).encode("utf-8") + b"\n"
 
 
 def reject_lines(name: str, rejects: Iterable[Reject]) -> Iterator[bytes]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import operator
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from ._core import Rejects
 
-__all__ = ["RAW_LIMIT_BYTES", "Reject", "Result", "nothing"]
+__all__ = ["RAW_LIMIT_BYTES", "Reject", "Result", "joined", "nothing"]
 
 Output = TypeVar("Output")
 
@@ -70,3 +74,20 @@ def nothing() -> Result[bytes]:
     from .compiled import Rejects  # not at the top: the compiled module imports this one
 
     return Result(b"", 0, 0, Rejects(), {})
+
+
+def joined(parts: Iterable[Result[bytes]]) -> Result[bytes]:
+    """Return the results of consecutive parts as one result."""
+    results = list(parts) or [nothing()]
+    if len(results) == 1:
+        return results[0]
+    problems: Counter[str] = Counter()
+    for result in results:
+        problems.update(result.problems)
+    return Result(
+        b"".join(result.output for result in results),
+        sum(result.events for result in results),
+        sum(result.blank for result in results),
+        reduce(operator.add, (result.rejects for result in results)),
+        dict(problems),
+    )

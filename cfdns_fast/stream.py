@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
+from .block_stream import BlockStream
+from .compiled import _core
+from .long_reject import LongReject, Spill
 from .normalizer import Normalizer
 from .results import Result, nothing
 
@@ -32,37 +38,44 @@ class LineCount:
         return self._newlines + self._unended
 
 
-class NdjsonStream:
+class NdjsonStream(BlockStream):
     """One input to NDJSON, block by block.
 
-    Blocks may be cut anywhere. What a block leaves unfinished is kept for the next one, so memory is bounded by the
-    block and the longest unfinished record, not by the line: complete objects of an unfinished line are converted at
-    once.
+    Blocks may be cut anywhere. Complete objects of an unfinished line are converted at once. What a block leaves
+    unfinished is kept for the next block, until it is longer than ``max_record_bytes``. Then it is a reject in any
+    case, whose bytes are not kept, so memory is bounded by the block and by ``max_record_bytes``.
 
-    Positions in rejects are of the whole input. With `whole_rejects` their ``raw`` is complete, whatever its length.
-    ``on_reject`` of the normalizer is not looked at. Not for several threads at once; with `threads` above 1 it uses so
-    many itself, and gives results for half a megabyte a thread at a time, for two megabytes at most, for less where
-    records are tiny, and at `flush`.
+    Positions in rejects are those in the whole input. ``on_reject`` of the normalizer has no effect. A stream is not
+    for several threads at once. With `threads` above 1 it uses up to that many itself, and gives results for half a
+    megabyte a thread at a time, for two megabytes at most, for less where records are tiny, and at `flush`.
+
+    Parameters
+    ----------
+    spill : Spill or None
+        None: ``raw`` of rejects holds their first 64 KiB. Otherwise ``raw`` holds all bytes, except of rejects that are
+        too long for memory: all bytes of those are written to the spill; see `Spill`.
     """
 
-    def __init__(self, normalizer: Normalizer, *, whole_rejects: bool = True, threads: int = 1) -> None:
+    def __init__(self, normalizer: Normalizer, *, spill: Spill | None = None, threads: int = 1) -> None:
         self._threads = threads
         # Few threads want several pieces a call each, or they cost more than they spare.
         self._least_bytes = 0 if threads == 1 else min(threads * _BYTES_A_THREAD, _MOST_SHARED_BYTES)
         delimiter = (normalizer._options["record_delimiter"] or "").strip("\r\n").encode()
+        self._has_delimiter = bool(delimiter)
         # A record or reject begins after one of these, or with it.
         self._record_marks = [mark for mark in (b"\n", b"{", delimiter) if mark] if threads > 1 else []
         self._max_records = 0  # in the blocks since the last conversion
         self._plan = normalizer._plan
-        self._has_delimiter = normalizer._options["record_delimiter"] is not None
-        self._whole_rejects = whole_rejects
+        self._max_kept_bytes = self._plan.long_record_bytes()
+        self._spill = spill
         self._kept = bytearray()
         self._retry_bytes = 0
-        self._is_untried = False
+        self._is_untried = False  # what was added since the last conversion may complete something
         self._offset = 0
         self._newlines = 0
-        self._mid_line = False
+        self._line_state = 0
         self._unended = False
+        self._long: tuple[_core.LongRecord, LongReject] | None = None
 
     @property
     def lines(self) -> int:
@@ -72,50 +85,81 @@ class NdjsonStream:
     @property
     def unfinished_bytes(self) -> int:
         """Number of bytes that were fed and not converted."""
-        return len(self._kept)
+        return len(self._kept) + (self._long[1].byte_length if self._long else 0)
 
-    def feed(self, block: bytes) -> Result[bytes]:
-        """Convert what is complete with the next block, once there is enough of it."""
-        # A long unfinished record must not be read anew with every block: its line must end, or its size double.
-        has_newline = b"\n" in block
+    def parts(self, block: bytes, *, final: bool = False, at_once: bool = False) -> Iterator[Result[bytes]]:
+        """Take the next block and convert what is complete, part by part."""
+        if block:
+            self._unended = not block.endswith(b"\n")
         # Only these bytes can complete an object or a reject.
-        self._is_untried |= has_newline or self._has_delimiter or b"}" in block
-        self._kept += block
-        if self._kept:
-            self._unended = not self._kept.endswith(b"\n")
+        self._is_untried |= self._has_delimiter or b"\n" in block or b"}" in block
         self._max_records += sum(map(block.count, self._record_marks))
+        self._kept += block
+        if self._long is None and not final and self._may_wait(block, at_once):
+            return
+        while True:
+            if self._long is not None:
+                record, reject = self._long
+                if not self._read_long(record, reject, final):
+                    return
+                self._long = None
+                rejects = _core.Rejects([reject.end("record.too_large")])
+                yield replace(nothing(), rejects=rejects)
+            result, more = self._convert(final, self._threads)
+            yield result
+            while more:
+                # Where the output of a few bytes is large, several threads would take too much memory.
+                result, more = self._convert(final, 1)
+                yield result
+            if len(self._kept) <= self._max_kept_bytes:
+                return
+            yield self._begin_long()
+
+    def _may_wait(self, block: bytes, at_once: bool) -> bool:
+        if at_once:
+            return not self._is_untried
+        # A long unfinished record must not be read anew with every block: its line must end, or its size double.
         least_bytes = self._least_bytes if self._max_records < _MAX_SHARED_RECORDS else 0
-        if len(self._kept) < (least_bytes if has_newline else max(self._retry_bytes, least_bytes)):
-            return nothing()
-        return self._convert(final=False)
+        return len(self._kept) < (least_bytes if b"\n" in block else max(self._retry_bytes, least_bytes))
 
-    def flush(self) -> Result[bytes]:
-        """Convert what is complete now, however little it is."""
-        return self._convert(final=False) if self._is_untried else nothing()
+    def _begin_long(self) -> Result[bytes]:
+        """Begin the reject of a record that is too long; return the blank count of the NULs before it."""
+        # Space between records is no part of the reject.
+        blank_bytes = self._plan.blank_bytes(self._kept)
+        is_padded = bool(self._line_state & _core.LINE_PADDED) or self._kept.find(b"\0", 0, blank_bytes) >= 0
+        self._skip(blank_bytes)
+        self._line_state = _core.LINE_READ
+        self._long = (_core.LongRecord(self._plan), LongReject(self._newlines + 1, self._offset, self._spill))
+        return replace(nothing(), blank=int(is_padded))
 
-    def cut(self) -> Result[bytes]:
-        """Convert what is complete; the input ends here, but not because it is complete."""
-        return self.flush()
+    def _read_long(self, record: _core.LongRecord, reject: LongReject, final: bool) -> bool:
+        """Move the bytes of a long record from what is kept to the reject; return whether the record ends."""
+        record_bytes, ends = record.read(self._kept, final=final)
+        reject.append(self._kept[:record_bytes])
+        self._skip(record_bytes)
+        return ends
 
-    def finish(self) -> Result[bytes]:
-        """Convert the rest; the last line needs no newline."""
-        return self._convert(final=True)
+    def _discard_long(self) -> None:
+        if self._long is not None:
+            self._long[1].discard()
 
-    def _convert(self, *, final: bool) -> Result[bytes]:
+    def _skip(self, size_bytes: int) -> None:
+        del self._kept[:size_bytes]
+        self._offset += size_bytes
+
+    def _convert(self, final: bool, threads: int) -> tuple[Result[bytes], bool]:
         self._max_records = 0
-        result, (consumed, newlines, mid_line) = self._plan.to_ndjson_part(
+        self._is_untried = False
+        result, (consumed, newlines, self._line_state, more) = self._plan.to_ndjson_part(
             self._kept,
             final=final,
-            mid_line=self._mid_line,
-            whole_rejects=self._whole_rejects,
+            line_state=self._line_state,
+            whole_rejects=self._spill is not None,
             lines_before=self._newlines,
             bytes_before=self._offset,
-            threads=self._threads,
+            threads=threads,
         )
-        del self._kept[:consumed]
-        self._is_untried = False
-        self._retry_bytes = 2 * len(self._kept)
-        self._offset += consumed
+        self._skip(consumed)
+        self._retry_bytes = min(2 * len(self._kept), self._max_kept_bytes + 1)
         self._newlines += newlines
-        self._mid_line = mid_line
-        return result
+        return result, more

@@ -272,7 +272,7 @@ def test_threads_when_given_with_any_shape_then_change_nothing() -> None:
 def test_document_when_it_broke_off_then_the_place_says_what_need_not_be_kept(data: bytes, place: int) -> None:
     shaped = Normalizer(input_format="json")._shaped
     assert shaped is not None
-    _, (_, _, stop) = shaped.plan.document_part_to_ndjson(
+    _, (_, _, stop, _) = shaped.plan.document_part_to_ndjson(
         data, final=False, place=0, whole_rejects=False, lines_before=0, bytes_before=0
     )
     assert stop == place

@@ -11,10 +11,10 @@ pytest.importorskip("hypothesis")
 import strategies
 from hypothesis import example, given
 from hypothesis import strategies as st
+from spill import streamed
 from support import FOREIGN
 
 from cfdns_fast import InputFormatError, Normalizer, Result
-from cfdns_fast.streams import open_stream
 
 # Documents
 
@@ -175,41 +175,17 @@ def test_native_when_given_any_shape_then_equals_reference(
         assert reject.line == data.count(b"\n", 0, reject.byte_offset) + 1
 
 
-def streamed(data: bytes, sizes: list[int], whole_rejects: bool, options: dict[str, Any]) -> Result[bytes]:
-    stream = open_stream(Normalizer(**options), whole_rejects=whole_rejects)
-    results, at, turn = [], 0, 0
-    while at < len(data):
-        size = sizes[turn % len(sizes)]
-        results.append(stream.feed(data[at : at + size]))
-        if size % 2:
-            results.append(stream.flush())
-        at, turn = at + size, turn + 1
-    results.append(stream.finish())
-    assert stream.lines == data.count(b"\n") + (not data.endswith(b"\n") and data != b"")
-    problems: dict[str, int] = {}
-    for result in results:
-        for key, count in result.problems.items():
-            problems[key] = problems.get(key, 0) + count
-    return Result(
-        b"".join(result.output for result in results),
-        sum(result.events for result in results),
-        sum(result.blank for result in results),
-        tuple(reject for result in results for reject in result.rejects),
-        problems,
-    )
-
-
 @given(
     data=any_data,
     sizes=st.lists(st.integers(1, 60), min_size=1, max_size=8),
-    whole_rejects=st.booleans(),
+    with_spill=st.booleans(),
     options=options,
 )
 def test_stream_when_any_shape_comes_in_blocks_of_any_size_then_equals_one_call(
-    data: bytes, sizes: list[int], whole_rejects: bool, options: dict[str, Any]
+    data: bytes, sizes: list[int], with_spill: bool, options: dict[str, Any]
 ) -> None:
     whole = outcome(lambda: Normalizer(**options).to_ndjson(data))
-    assert outcome(lambda: streamed(data, sizes, whole_rejects, options)) == whole
+    assert outcome(lambda: streamed(data, sizes, with_spill=with_spill, **options)) == whole
 
 
 INPUTS: list[tuple[bytes, dict[str, Any]]] = [
@@ -250,5 +226,5 @@ def test_stream_when_cut_at_any_byte_then_changes_nothing(data: bytes, options: 
     options = {"input_format": "auto", **options}
     whole = Normalizer(**options).to_ndjson(data)
     for at in range(1, len(data)):
-        assert streamed(data, [at, len(data)], True, options) == whole
-    assert streamed(data, [1], False, options) == whole
+        assert streamed(data, [at, len(data)], with_spill=True, **options) == whole
+    assert streamed(data, [1], **options) == whole

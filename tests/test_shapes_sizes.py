@@ -100,7 +100,7 @@ def test_stream_when_blocks_are_tiny_then_ends(name: str) -> None:
     first, piece, last = DATA[name]
     data = first + repeated(piece, 30_000) + last
     normalizer = Normalizer(input_format="auto", record_delimiter="|")
-    stream = open_stream(normalizer, whole_rejects=False)
+    stream = open_stream(normalizer)
     results = []
     for at in range(0, len(data), 3):
         results.append(stream.feed(data[at : at + 3]))
@@ -117,7 +117,7 @@ def seconds(convert: Callable[[bytes], Any], data: bytes) -> float:
 
 
 def streamed(data: bytes) -> None:
-    stream = open_stream(Normalizer(input_format="auto", record_delimiter="|"), whole_rejects=False)
+    stream = open_stream(Normalizer(input_format="auto", record_delimiter="|"))
     for at in range(0, len(data), 4096):
         stream.feed(data[at : at + 4096])
     stream.finish()

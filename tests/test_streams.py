@@ -6,10 +6,10 @@ import pytest
 from support import numbers, record, records
 
 from cfdns_fast import InputFormatError, Normalizer
-from cfdns_fast.streams import Stream, open_stream
+from cfdns_fast.streams import AutoStream, open_stream
 
 
-def opened(input_format: str = "auto", *, threads: int = 1) -> Stream:
+def opened(input_format: str = "auto", *, threads: int = 1) -> AutoStream:
     return open_stream(Normalizer(input_format=input_format), threads=threads)
 
 

@@ -9,7 +9,7 @@ namespace cfdns {
 class ArrowBatch : public ParallelBatch {
  public:
   ArrowBatch(Engine& engine, std::shared_ptr<ArrowPlan> plan, Slice data, size_t raw_limit_bytes, bool stop_at_reject)
-      : ParallelBatch(engine, data, true, false, raw_limit_bytes, stop_at_reject),
+      : ParallelBatch(engine, data, true, line_start, raw_limit_bytes, stop_at_reject),
         plan_(std::move(plan)),
         memory_(std::make_shared<ArrowMemory>(plan_)) {}
 
@@ -45,7 +45,7 @@ class ArrowBatch : public ParallelBatch {
 
   void run_alone(bool document) {
     std::unique_ptr<Cursor> cursor = engine_.borrow();
-    cursor->start(data_, true, false, raw_limit_bytes_);
+    cursor->start(data_, true, line_start, raw_limit_bytes_);
     if (document) cursor->read_document(0);
     read(*cursor, memory_->columns, rejects);
     Counts counts;

@@ -69,11 +69,16 @@ inline Reach skip_string(const char*& at, const char* end) {
   return Reach::cut;
 }
 
+// Whether a number or word ends before c.
+inline bool ends_token(char c) {
+  constexpr std::string_view marks = ",:\"[]{}";
+  return is_space(c) || marks.find(c) != std::string_view::npos;
+}
+
 // The same for a number or word: up to what can follow one.
 inline Reach skip_token(const char*& at, const char* end) {
-  constexpr std::string_view marks = ",:\"[]{}";
   const char* next = at;
-  while (next < end && !is_space(*next) && marks.find(*next) == std::string_view::npos) ++next;
+  while (next < end && !ends_token(*next)) ++next;
   if (next == at) return Reach::broken;
   bool cut = next == end;
   at = next;

@@ -54,6 +54,14 @@ inline bool is_digit(char c) { return static_cast<unsigned char>(c - '0') < 10; 
 // RFC 8259 section 2; the newline counts because windows hold several lines.
 inline bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
+// Between the records of a line. NULs too: a file that lost its data in a power cut holds them, and a record may follow.
+inline bool is_line_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\0'; }
+
+inline const char* skip_line_space(const char* at, const char* stop) {
+  while (at < stop && is_line_space(*at)) ++at;
+  return at;
+}
+
 // The first size_bytes (1 to 8) bytes of a word, the others zero.
 inline uint64_t first_bytes(uint64_t word, size_t size_bytes) { return word & (UINT64_MAX >> (64 - 8 * size_bytes)); }
 

@@ -8,14 +8,6 @@ namespace cfdns {
 
 namespace {
 
-// NULs too: a file that lost its data in a power cut holds them, and a record may follow.
-bool is_line_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\0'; }
-
-const char* skip_line_space(const char* at, const char* stop) {
-  while (at < stop && is_line_space(*at)) ++at;
-  return at;
-}
-
 const char* skip_padding(const char* at, const char* stop) {
   while (at < stop && *at == '\0') ++at;
   return at;
@@ -34,7 +26,7 @@ bool is_too_deep(const char* from, const char* to) {
 
 }  // namespace
 
-void Cursor::start(Slice data, bool final, bool mid_line, size_t raw_limit_bytes) {
+void Cursor::start(Slice data, bool final, uint8_t line_state, size_t raw_limit_bytes) {
   data_ = data;
   final_ = final;
   raw_limit_bytes_ = raw_limit_bytes;
@@ -49,7 +41,11 @@ void Cursor::start(Slice data, bool final, bool mid_line, size_t raw_limit_bytes
   events = 0;
   at_ = buffer_.data();
   in_line_ = false;
-  mid_line_ = mid_line;
+  padded_ = (line_state & line_padded) != 0;
+  mid_line_ = (line_state & line_read) != 0;
+  starts_blank_ = (line_state & line_blank) != 0;
+  is_blank_so_far_ = starts_blank_ && data.size_bytes == 0;
+  if ((padded_ || starts_blank_) && data.size_bytes == 0 && final) ++blank;
   stopped_ = false;
   in_document_ = false;
   decoder_.newlines_allowed = judge_.newlines_allowed = false;
@@ -73,9 +69,6 @@ bool Cursor::next_window() {
   at_ = buffer_.data();
   size_t left = data_.size_bytes - static_cast<size_t>(window_offset_);
   if (left == 0) return false;
-  size_t padding = padding_to_skip(left);
-  window_offset_ += padding;
-  left -= padding;
   if (!delimiter_.empty()) {
     copy_window(left, window_bytes);
     return true;
@@ -103,14 +96,6 @@ bool Cursor::next_window() {
   return true;
 }
 
-// How many NULs to skip where a line begins. One is left, which is counted as the whole run is.
-size_t Cursor::padding_to_skip(size_t left) const {
-  if (nul_delimits_) return 0;
-  const char* from = data_.data + window_offset_;
-  const char* end = skip_padding(from, from + left);
-  return end - from > 1 ? static_cast<size_t>(end - from - 1) : 0;
-}
-
 // Of what is left of the data.
 void Cursor::copy_window(size_t left, size_t most_bytes) {
   const char* from = data_.data + window_offset_;
@@ -132,7 +117,7 @@ Turn Cursor::next() {
     if (stopped_) return in_document_ ? next_item() : Turn::end;
     if (!in_line_) {
       if (at_ == buffer_.data() + window_size_bytes_ && !next_window()) return Turn::end;
-      if (window_indexed_ && !mid_line_ && decoder_.next_start() == at_ && *at_ == '{' && decoder_.take_object()) {
+      if (window_indexed_ && !mid_line_ && !padded_ && decoder_.next_start() == at_ && *at_ == '{' && decoder_.take_object()) {
         // Nearly every line is one object and a newline, and then nobody has to look for the newline.
         const Record& record = decoder_.record;
         bool usual =
@@ -149,22 +134,24 @@ Turn Cursor::next() {
     }
     const char* behind = at_;
     at_ = skip_line_space(at_, line_stop_);
-    const char* padding = find_last(behind, at_, '\0');
-    padded_ |= padding != nullptr;
-    if (padding != nullptr && indexed_ != Indexed::record) decoder_.skip_before(at_);
+    bool is_padded = find(behind, at_, '\0') != nullptr;
+    if (is_padded && indexed_ != Indexed::record) decoder_.skip_before(at_);
     if (at_ < line_stop_ && take_object()) {
+      padded_ |= is_padded;
       count_padding();
       return accept();
     }
     if (!ended_ && !final_) {
       stopped_ = true;
-      // What may go on is read again: padding, and a delimiter that begins with space.
-      ptrdiff_t half_bytes = delimiter_.empty() ? 0 : static_cast<ptrdiff_t>(delimiter_.size() - 1);
+      // A delimiter may begin with space, of which the last bytes may be here.
+      ptrdiff_t half_bytes = delimiter_.empty() ? 0 : static_cast<ptrdiff_t>(delimiter_.size_bytes() - 1);
       at_ -= std::min(at_ - behind, half_bytes);
-      if (padding != nullptr) at_ = std::min(at_, padding);
-      if (!mid_line_) at_ = line_start_;
+      padded_ |= find(behind, at_, '\0') != nullptr;
+      bool is_unread = at_ == line_start_ || (!nul_delimits_ && skip_padding(line_start_, at_) == at_);
+      is_blank_so_far_ = is_first_blank_ || !is_unread;
       return Turn::end;
     }
+    padded_ |= is_padded;
     if (at_ == line_stop_) {
       padded_ |= !mid_line_ && !delimited_;
       count_padding();
@@ -187,7 +174,7 @@ void Cursor::find_line_end(const char* from) {
   if (delimited_) buffer_.data()[stop - buffer_.data()] = '\0';
   line_start_ = at_;
   line_stop_ = ended_ ? stop : window_end;
-  line_next_ = ended_ ? stop + (delimited_ ? delimiter_.size() : 1) : window_end;
+  line_next_ = ended_ ? stop + (delimited_ ? delimiter_.size_bytes() : 1) : window_end;
   if (ended_ && !delimited_ && line_stop_ > from && line_stop_[-1] == '\r') --line_stop_;
   in_line_ = true;
   indexed_ = Indexed::window;
@@ -213,36 +200,31 @@ const char* Cursor::find_piece_end(const char* from) {
 // stops being a JSON object, even if it is within brackets or a string; a record that was cut costs the next one at most.
 // `whole`: nothing follows in the line.
 const char* Cursor::find_delimiter(const char* from, const char* stop, bool whole) const {
-  const char* place = nullptr;
-  while (place == nullptr) {
-    while (from < stop && !at_delimiter(from, stop) && is_line_space(*from)) ++from;
+  for (;;) {
+    while (from < stop && !delimiter_.is_at(from, stop) && is_line_space(*from)) ++from;
     if (from == stop) return nullptr;
-    if (at_delimiter(from, stop)) return from;
-    JsonScanner scanner(from, stop);
-    Reach reach = scanner.object();
+    if (delimiter_.is_at(from, stop)) return from;
+    JsonScanner scanner;
+    const char* at = from;
+    Reach reach = scanner.scan(at, stop);
     if (reach == Reach::cut && !whole) return nullptr;
-    if (reach == Reach::whole) {
-      from = scanner.position();
-    } else {
-      place = scanner.position();
+    if (reach != Reach::whole) {
+      from += delimiter_.search_bytes(scanner.fitting_bytes_at_end(), static_cast<uint64_t>(at - from));
+      return delimiter_.find_from(from, stop);
     }
+    from = at;
   }
-  from += std::max<ptrdiff_t>(place - from - static_cast<ptrdiff_t>(delimiter_.size()), 0);
-  while (from < stop && !at_delimiter(from, stop)) ++from;
-  return from < stop ? from : nullptr;
-}
-
-bool Cursor::at_delimiter(const char* at, const char* stop) const {
-  return *at == delimiter_[0] && static_cast<size_t>(stop - at) >= delimiter_.size() &&
-         std::memcmp(at, delimiter_.data(), delimiter_.size()) == 0;
 }
 
 void Cursor::begin_line() {
   constexpr char byte_order_mark[] = "\xEF\xBB\xBF";
   const char* start = at_;
+  bool is_first = window_offset_ == 0 && at_ == buffer_.data();
+  is_first_blank_ = starts_blank_ && is_first;
   const char* mark = nul_delimits_ ? at_ : skip_padding(at_, buffer_.data() + window_size_bytes_);
-  bool is_marked = !mid_line_ && std::memcmp(mark, byte_order_mark, 3) == 0;  // what follows the window holds none
-  padded_ = is_marked && mark != at_;
+  // What follows the window holds no byte order mark.
+  bool is_marked = !mid_line_ && !is_first_blank_ && std::memcmp(mark, byte_order_mark, 3) == 0;
+  padded_ |= is_marked && mark != at_;
   if (is_marked) at_ = mark + 3;
   find_line_end(at_);
   line_start_ = start;
@@ -280,7 +262,8 @@ bool Cursor::take_object() {
   if (size_bytes > plan_.max_record_bytes && size_bytes > most_indexed_bytes) {
     // It will be refused for its size. All that matters is whether the line goes on behind it.
     decoder_.record.raw = {at_, size_bytes};
-    return is_utf8(at_, size_bytes) && JsonScanner(at_, end).is_object();
+    const char* at = at_;
+    return is_utf8(at_, size_bytes) && JsonScanner().scan(at, end) == Reach::whole && at == end;
   }
   if (!line_index_.index(at_, size_bytes)) return false;
   decoder_.attach(line_index_, at_, end);
@@ -325,13 +308,23 @@ Turn Cursor::refuse(const char* from, const char* to, RejectCode code) {
   return Turn::reject;
 }
 
+void Cursor::pause() {
+  if (!in_document_) return;
+  blank = document_.padding_runs();
+  move_to(document_.position());
+}
+
+// Count the newlines before the next item, or before the place where reading stops.
+void Cursor::move_to(const char* next) {
+  newlines_ += static_cast<uint64_t>(std::count(data_.data + window_offset_, next, '\n'));
+  window_offset_ = static_cast<uint64_t>(next - data_.data);
+}
+
 Turn Cursor::next_item() {
   Slice item;
   DocumentSplitter::Found found = document_.next(item);
   blank = document_.padding_runs();
-  const char* next = found == DocumentSplitter::Found::end ? document_.position() : item.data;
-  newlines_ += static_cast<uint64_t>(std::count(data_.data + window_offset_, next, '\n'));
-  window_offset_ = static_cast<uint64_t>(next - data_.data);
+  move_to(found == DocumentSplitter::Found::end ? document_.position() : item.data);
   if (found == DocumentSplitter::Found::end) return Turn::end;
   if (found == DocumentSplitter::Found::fault) return refuse_item(item, RejectCode::syntax);
   if (item.size_bytes > plan_.max_record_bytes) return refuse_item(item, RejectCode::too_large);

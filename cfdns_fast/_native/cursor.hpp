@@ -8,6 +8,7 @@
 
 #include <string>
 
+#include "delimiter.hpp"
 #include "document.hpp"
 #include "event.hpp"
 #include "rejects.hpp"
@@ -15,6 +16,10 @@
 namespace cfdns {
 
 enum class Turn : uint8_t { event, reject, end };
+
+// What was read of the line at hand: nothing or only NULs, only space, or something else. With line_padded, NULs were skipped
+// that are not counted yet.
+enum LineState : uint8_t { line_start = 0, line_blank = 1, line_read = 2, line_padded = 4 };
 
 class Cursor {
  public:
@@ -31,9 +36,9 @@ class Cursor {
         document_(plan, delimiter) {}
 
   // Read data, which must outlive the reading. `final`: its last line is whole even without a newline; otherwise reading
-  // stops before the first byte that later data could change. `mid_line`: it goes on within a line whose first records
-  // were read before. Counts start anew, problems included.
-  void start(Slice data, bool final, bool mid_line, size_t raw_limit_bytes);
+  // stops before the first byte that later data could change. `line_state`: what earlier calls have read of the first line.
+  // Counts start anew, problems included.
+  void start(Slice data, bool final, uint8_t line_state, size_t raw_limit_bytes);
 
   // After start(): the data is no lines but a document, or what follows `place` in one.
   void read_document(uint8_t place);
@@ -42,6 +47,9 @@ class Cursor {
   // EngineFailure and std::bad_alloc.
   Turn next();
 
+  // End the reading before next() has returned Turn::end: it can go on from consumed_bytes().
+  void pause();
+
   Slice message() const { return decoder_.record.raw; }
 
   Event event;
@@ -49,11 +57,13 @@ class Cursor {
   uint64_t blank = 0;
   uint64_t events = 0;
 
-  // What was read so far, the newlines in it, and whether it stops within a line of which records were read, or where in
-  // the document.
+  // What was read so far, the newlines in it, and what was read of the line where it stops, or where in the document.
   uint64_t consumed_bytes() const { return window_offset_ + static_cast<uint64_t>(at_ - buffer_.data()); }
   uint64_t newlines() const { return newlines_; }
-  bool mid_line() const { return mid_line_; }
+  uint8_t line_state() const {
+    LineState read = mid_line_ ? line_read : is_blank_so_far_ ? line_blank : line_start;
+    return static_cast<uint8_t>(read | (padded_ ? line_padded : 0));
+  }
   uint8_t place() const { return document_.place(); }
 
   // Give back memory that only unusual input needs.
@@ -70,13 +80,11 @@ class Cursor {
   static constexpr size_t least_window_bytes = window_bytes / 32;
 
   bool next_window();
-  size_t padding_to_skip(size_t left) const;
   void copy_window(size_t left, size_t most_bytes);
   void cut_window(size_t size_bytes);
   void find_line_end(const char* from);
   const char* find_piece_end(const char* from);
   const char* find_delimiter(const char* from, const char* stop, bool whole) const;
-  bool at_delimiter(const char* at, const char* stop) const;
   void begin_line();
   void end_line();
   void count_padding();
@@ -86,11 +94,12 @@ class Cursor {
   Turn resolve();
   Turn refuse(const char* from, const char* to, RejectCode code);
   Turn next_item();
+  void move_to(const char* next);
   Turn refuse_item(Slice item, RejectCode code);
   RejectCode judge(const char* from, const char* to);
 
   const Plan& plan_;
-  const std::string& delimiter_;
+  const Delimiter delimiter_;
   const bool nul_delimits_;  // a NUL at the start of a line may be a part of it
   Decoder decoder_;
   Decoder judge_;
@@ -121,6 +130,9 @@ class Cursor {
   bool delimited_ = false;           // by the delimiter
   bool mid_line_ = false;            // something of the line was read before at_
   bool padded_ = false;              // NULs were skipped and are not counted yet
+  bool starts_blank_ = false;        // the data begins within a line of which only space was read
+  bool is_first_blank_ = false;      // this is that line
+  bool is_blank_so_far_ = false;     // reading stopped within a line of which only space was read
   bool stopped_ = false;             // the rest waits for later data
 
   DocumentSplitter document_;

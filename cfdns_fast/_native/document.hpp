@@ -36,7 +36,7 @@ class DocumentSplitter {
   enum class Found : uint8_t { item, fault, end };
 
   // What may stand next. Of elements: in_wrapper says what the array is a part of. And how documents are framed, once the
-  // first one has said it.
+  // first one has said it. And whether NULs were skipped that are not counted yet.
   enum Place : uint8_t {
     top,
     first_element,
@@ -47,7 +47,8 @@ class DocumentSplitter {
     broken,
     in_wrapper = 8,
     on_lines = 16,
-    across_lines = 32
+    across_lines = 32,
+    padded = 64
   };
 
   DocumentSplitter(const Plan& plan, const std::string& delimiter) : plan_(plan), delimiter_(delimiter) {}
@@ -59,7 +60,8 @@ class DocumentSplitter {
     final_ = data_final_ = final;
     framing_ = static_cast<Place>(place & (on_lines | across_lines));
     in_wrapper_ = (place & in_wrapper) != 0;
-    place_ = static_cast<Place>(place & ~(on_lines | across_lines | in_wrapper));
+    padded_ = (place & padded) != 0;
+    place_ = static_cast<Place>(place & ~(on_lines | across_lines | in_wrapper | padded));
     first_end_ = nullptr;
     newline_ = nullptr;
     padding_runs_ = 0;
@@ -103,7 +105,7 @@ class DocumentSplitter {
     if (framing == undecided && place_ != top && place_ != broken && crossed_newline()) framing = across_lines;
     // Where all of the rest is lost, nothing else matters.
     if (framing == across_lines && place_ == broken) framing = undecided;
-    return static_cast<uint8_t>(place_ | (in_array && in_wrapper_ ? in_wrapper : 0) | framing);
+    return static_cast<uint8_t>(place_ | (in_array && in_wrapper_ ? in_wrapper : 0) | framing | (padded_ ? padded : 0));
   }
 
   // Whether the object or array at `at` is something around records, told by its first max_record_bytes bytes; only of
@@ -167,20 +169,19 @@ class DocumentSplitter {
 
   // Skip what may stand between tokens, and between documents. False if what comes next may be half of something to skip.
   bool skip_between() {
-    const char* padding = nullptr;
-    bool more = skip_between(padding);
-    if (padding == nullptr) return more;
-    // A run of NULs that may go on is read again.
-    if (!more || (at_ == end_ && !final_)) {
-      at_ = padding;
-      return false;
-    }
-    ++padding_runs_;
-    return true;
+    bool more = skip_ignored();
+    // A run of NULs that may go on is counted later.
+    bool is_over = more && (at_ < end_ || final_);
+    if (is_over) count_padding();
+    return more;
   }
 
-  // `padding`: the last NUL that was skipped, if any was since the last delimiter.
-  bool skip_between(const char*& padding) {
+  void count_padding() {
+    padding_runs_ += padded_;
+    padded_ = false;
+  }
+
+  bool skip_ignored() {
     constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
     while (at_ < end_) {
       if (place_ == top || place_ == behind_element) {
@@ -188,8 +189,7 @@ class DocumentSplitter {
         bool half = false;
         if (skip(rest, delimiter_, half)) {
           if (place_ == behind_element) place_ = first_element;
-          padding_runs_ += padding != nullptr;
-          padding = nullptr;
+          count_padding();
           continue;
         }
         if (half) return false;
@@ -197,7 +197,7 @@ class DocumentSplitter {
         if (half) return false;
       }
       if (*at_ == '\0' && place_ <= behind_element) {
-        padding = at_;
+        padded_ = true;
       } else if (!is_space(*at_) && !(*at_ == ',' && place_ == top)) {
         break;
       }
@@ -278,12 +278,15 @@ class DocumentSplitter {
     return Reach::whole;
   }
 
-  // An object, or the one in it if that is all it holds.
+  // An object, or the one in it if that is all it holds. An object longer than max_record_bytes stands for itself, so that it need
+  // not be in memory as a whole.
   Slice record(const char* start, const char* end, Members members) const {
+    Slice outer{start, static_cast<size_t>(end - start)};
+    if (outer.size_bytes > plan_.max_record_bytes) return outer;
     if (!members.mapped && members.reach != Reach::whole) members = scan(start, end);
     bool nested = !members.mapped && members.reach == Reach::whole && members.readable && members.count == 1 &&
                   *members.last.data == '{';
-    return nested ? members.last : Slice{start, static_cast<size_t>(end - start)};
+    return nested ? members.last : outer;
   }
 
   Reach wrapper_member(const char*& at) {
@@ -395,6 +398,7 @@ class DocumentSplitter {
   const char* newline_ = nullptr;
   const char* first_end_ = nullptr;
   uint64_t padding_runs_ = 0;
+  bool padded_ = false;  // NULs were skipped and are not counted yet
   Place framing_ = undecided;
   Place place_ = top;
   bool in_wrapper_ = false;

@@ -1,126 +1,166 @@
-// JsonScanner: where a JSON object ends, or where text stops being one, byte by byte and in a few bytes of memory. For
-// records that are too large to become events, as their index would take four times their size, and for telling a delimiter
-// within a record from one behind it.
+// JsonScanner: where a JSON object ends, or where text stops being one. It needs a few bytes of memory and can stop after any
+// byte, so the text may arrive in blocks. It reads records that are too large to become events, because an index takes four
+// times their size, and tells a delimiter within a record from one after it.
 #pragma once
 
 #include "brackets.hpp"
+#include "escape.hpp"
 #include "record.hpp"
+#include "scalar_scanner.hpp"
 
 namespace cfdns {
 
 class JsonScanner {
  public:
-  // Text within a line. UTF-8 is not looked at. Unpaired surrogate escapes are tolerated, as in Decoder::take_object.
-  JsonScanner(const char* at, const char* end) : at_(at), end_(end), behind_(at) {}
-
-  bool is_object() { return object() == Reach::whole && at_ == end_; }
-
-  // Read the object that the text begins with.
-  Reach object() {
-    if (at_ == end_) return Reach::cut;
-    if (*at_ != '{') return Reach::broken;
-    uint64_t object_bits[max_depth / 64 + 1] = {};
-    unsigned depth = 0;
-    for (;;) {
-      // A value starts here.
-      if (!skip_to_token()) return Reach::cut;
-      char c = *at_;
-      if (c == '{' || c == '[') {
-        if (++depth > max_depth) return Reach::broken;
-        take();
-        uint64_t bit = uint64_t{1} << (depth % 64);
-        uint64_t& bits = object_bits[depth / 64];
-        bits = c == '{' ? bits | bit : bits & ~bit;
-        if (!skip_to_token()) return Reach::cut;
-        if (*at_ != (c == '{' ? '}' : ']')) {
-          Reach reach = c == '{' ? key() : Reach::whole;
-          if (reach != Reach::whole) return reach;
-          continue;
-        }
-      } else {
-        Reach reach = scalar();
-        if (reach != Reach::whole) return reach;
-      }
-      for (;;) {
-        if (!skip_to_token()) return Reach::cut;
-        bool object = object_bits[depth / 64] >> (depth % 64) & 1;
-        if (*at_ == ',') {
-          take();
-          Reach reach = object ? key() : Reach::whole;
-          if (reach != Reach::whole) return reach;
-          break;
-        }
-        if (*at_ != (object ? '}' : ']')) return Reach::broken;
-        take();
-        if (--depth == 0) return Reach::whole;
-      }
-    }
+  // Read on, from `at` to `end`, which is within the line. Moves `at` after the object, to the byte that does not fit, or to
+  // the end. The scanner does not check UTF-8, and tolerates unpaired surrogate escapes as Decoder::take_object does.
+  Reach scan(const char*& at, const char* end) {
+    const char* from = at;
+    Reach reach = Reach::cut;
+    while (at < end && reach == Reach::cut) reach = step(at, end, from);
+    scanned_bytes_ += static_cast<uint64_t>(at - from);
+    return reach;
   }
 
-  // Behind the object. If there is none: behind the last token that fits, or at the byte that makes a string none.
-  const char* position() const { return behind_; }
+  // Number of bytes up to the end of the last token that fits; within a string, of the part of it that fits.
+  uint64_t fitting_bytes() const { return state_ == State::string ? scanned_bytes_ : fitting_bytes_; }
+
+  // The same where the text ends here: then a number or word ends too.
+  uint64_t fitting_bytes_at_end() const {
+    return state_ == State::scalar && scalar_.is_complete() ? scanned_bytes_ : fitting_bytes();
+  }
 
  private:
-  bool skip_to_token() {
-    while (at_ < end_ && is_space(*at_)) ++at_;
-    return at_ < end_;
-  }
+  enum class State : uint8_t {
+    object,         // the object's own bracket comes next
+    first_key,      // a key or "}"
+    key,            // a key
+    colon,          //
+    first_element,  // a value or "]"
+    value,          // a value
+    behind_value,   // a comma or the closing bracket
+    string,         // within a string
+    escape,         // after a backslash
+    digits,         // within the four digits of \uXXXX
+    scalar          // within a number or word
+  };
 
-  void take() { behind_ = ++at_; }
-
-  Reach key() {
-    if (!skip_to_token()) return Reach::cut;
-    if (*at_ != '"') return Reach::broken;
-    Reach reach = string();
-    if (reach != Reach::whole) return reach;
-    if (!skip_to_token()) return Reach::cut;
-    if (*at_ != ':') return Reach::broken;
-    take();
-    return Reach::whole;
-  }
-
-  Reach string() {
-    constexpr ptrdiff_t longest_escape_bytes = 6;
-    for (++at_; at_ < end_; ++at_) {
-      if (*at_ == '"') {
-        take();
-        return Reach::whole;
-      }
-      bool valid = static_cast<unsigned char>(*at_) >= 0x20;
-      if (valid && *at_ != '\\') continue;
-      behind_ = at_;
-      if (!valid) return Reach::broken;
-      bool more = end_ - at_ >= longest_escape_bytes;
-      if (++at_ == end_) return Reach::cut;
-      valid = *at_ == 'u' ? detail::hex4(at_ + 1, end_) >= 0 : detail::simple_escape(*at_) != 0;
-      if (!valid) return more ? Reach::broken : Reach::cut;
+  Reach step(const char*& at, const char* end, const char* from) {
+    switch (state_) {
+      case State::string: return string(at, end, from);
+      case State::escape:
+        if (*at == 'u') {
+          digits_left_ = 4;
+          state_ = State::digits;
+        } else if (detail::simple_escape(*at) != 0) {
+          state_ = State::string;
+        } else {
+          return Reach::broken;
+        }
+        ++at;
+        return Reach::cut;
+      case State::digits:
+        if (detail::hex_value(*at) < 0) return Reach::broken;
+        ++at;
+        if (--digits_left_ == 0) state_ = State::string;
+        return Reach::cut;
+      case State::scalar: return scalar(at, end, from);
+      default: break;
     }
-    behind_ = end_;
+    while (is_space(*at)) {
+      if (++at == end) return Reach::cut;
+    }
+    return token(at, from);
+  }
+
+  Reach token(const char*& at, const char* from) {
+    char c = *at;
+    switch (state_) {
+      case State::object: return c == '{' ? open(at, from) : Reach::broken;
+      case State::first_key:
+        if (c == '}') return close(at, from);
+        [[fallthrough]];
+      case State::key: is_key_ = true; return c == '"' ? go(State::string, at, from) : Reach::broken;
+      case State::colon: return c == ':' ? go(State::value, at, from) : Reach::broken;
+      case State::first_element:
+        if (c == ']') return close(at, from);
+        [[fallthrough]];
+      case State::value:
+        if (c == '{' || c == '[') return open(at, from);
+        if (c == '"') {
+          is_key_ = false;
+          return go(State::string, at, from);
+        }
+        scalar_ = ScalarScanner();
+        state_ = State::scalar;
+        return Reach::cut;
+      default:
+        if (c == ',') return go(in_object() ? State::key : State::value, at, from);
+        return c == (in_object() ? '}' : ']') ? close(at, from) : Reach::broken;
+    }
+  }
+
+  // Take the token of one byte at `at`.
+  Reach go(State state, const char*& at, const char* from) {
+    state_ = state;
+    fit(++at, from);
     return Reach::cut;
   }
 
-  // A number or word that the end of the text cuts may be whole.
-  Reach scalar() {
-    if (*at_ == '"') return string();
-    const char* start = at_;
-    while (at_ < end_ && is_word_byte(*at_)) ++at_;
-    std::string_view token(start, static_cast<size_t>(at_ - start));
-    if (token == "true" || token == "false" || token == "null" || number_form(start, at_).valid) {
-      behind_ = at_;
-      return Reach::whole;
-    }
-    return at_ == end_ ? Reach::cut : Reach::broken;
+  Reach open(const char*& at, const char* from) {
+    if (depth_ == max_depth) return Reach::broken;
+    bool object = *at == '{';
+    ++depth_;
+    uint64_t bit = uint64_t{1} << (depth_ % 64);
+    uint64_t& bits = object_bits_[depth_ / 64];
+    bits = object ? bits | bit : bits & ~bit;
+    return go(object ? State::first_key : State::first_element, at, from);
   }
 
-  // Of numbers and words. No other byte is looked at before it is known that it belongs to one, or many pieces that each
-  // begin with one would take quadratic time.
+  Reach close(const char*& at, const char* from) {
+    go(State::behind_value, at, from);
+    return --depth_ == 0 ? Reach::whole : Reach::cut;
+  }
+
+  Reach string(const char*& at, const char* end, const char* from) {
+    while (at < end && static_cast<unsigned char>(*at) >= 0x20 && *at != '"' && *at != '\\') ++at;
+    if (at == end) return Reach::cut;
+    if (*at == '"') return go(is_key_ ? State::colon : State::behind_value, at, from);
+    fit(at, from);
+    if (*at != '\\') return Reach::broken;
+    state_ = State::escape;
+    ++at;
+    return Reach::cut;
+  }
+
+  Reach scalar(const char*& at, const char* end, const char* from) {
+    while (at < end && is_word_byte(*at)) {
+      if (!scalar_.take(*at)) return Reach::broken;
+      ++at;
+    }
+    if (at == end) return Reach::cut;
+    if (!scalar_.is_complete()) return Reach::broken;
+    fit(at, from);
+    state_ = State::behind_value;
+    return Reach::cut;
+  }
+
   static bool is_word_byte(char c) {
     return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '+' || c == '-';
   }
 
-  const char* at_;
-  const char* end_;
-  const char* behind_;
+  void fit(const char* at, const char* from) { fitting_bytes_ = scanned_bytes_ + static_cast<uint64_t>(at - from); }
+
+  bool in_object() const { return object_bits_[depth_ / 64] >> (depth_ % 64) & 1; }
+
+  State state_ = State::object;
+  bool is_key_ = false;
+  uint8_t digits_left_ = 0;
+  unsigned depth_ = 0;
+  uint64_t object_bits_[max_depth / 64 + 1] = {};
+  uint64_t scanned_bytes_ = 0;
+  uint64_t fitting_bytes_ = 0;
+  ScalarScanner scalar_;
 };
 
 }  // namespace cfdns

@@ -24,13 +24,13 @@ class ParallelBatch {
   static size_t most_threads(size_t input_bytes) { return input_bytes / piece_bytes; }
 
   // As Cursor::start; with stop_at_reject nothing is read behind the first reject.
-  ParallelBatch(Engine& engine, Slice data, bool final, bool mid_line, size_t raw_limit_bytes, bool stop_at_reject)
+  ParallelBatch(Engine& engine, Slice data, bool final, uint8_t line_state, size_t raw_limit_bytes, bool stop_at_reject)
       : engine_(engine),
         data_(data),
         stop_at_reject_(stop_at_reject),
         raw_limit_bytes_(raw_limit_bytes),
         final_(final),
-        starts_mid_line_(mid_line) {}
+        first_line_state_(line_state) {}
 
   ParallelBatch(const ParallelBatch&) = delete;
   ParallelBatch& operator=(const ParallelBatch&) = delete;
@@ -47,7 +47,8 @@ class ParallelBatch {
   uint64_t blank = 0;
   uint64_t newlines = 0;
   uint64_t consumed_bytes = 0;
-  bool mid_line = false;  // reading stopped within a line
+  uint8_t line_state = line_start;  // of the line where reading stopped
+  bool is_cut = false;              // reading stopped before the end of the data, because a part was cut
   RejectList rejects;
   std::vector<uint64_t> problems;
 
@@ -58,7 +59,7 @@ class ParallelBatch {
     uint64_t blank = 0;
     uint64_t newlines = 0;
     uint64_t consumed_bytes = 0;
-    bool mid_line = false;
+    uint8_t line_state = line_start;
     std::vector<uint64_t> problems;
 
     void take(const Cursor& cursor) {
@@ -66,7 +67,7 @@ class ParallelBatch {
       blank = cursor.blank;
       newlines = cursor.newlines();
       consumed_bytes = cursor.consumed_bytes();
-      mid_line = cursor.mid_line();
+      line_state = cursor.line_state();
       problems = cursor.event.problems;
     }
   };
@@ -80,12 +81,13 @@ class ParallelBatch {
     State state = State::free;  // guarded by the batch
     size_t number = 0;          // of the piece
     size_t offset = 0;          // of the piece in the data
+    bool is_cut = false;        // the rest of the piece was not read
     Counts counts;
     RejectList rejects;
   };
 
   virtual std::unique_ptr<Part> new_part() = 0;
-  // To the end, or with stop_at_reject behind the first reject. By several threads at once, like put().
+  // To the end, or with stop_at_reject behind the first reject, or until the part is cut. By several threads at once, like put().
   virtual void convert(Part& part, Cursor& cursor, size_t piece_bytes) = 0;
   // Part by part, in order: where does it go?
   virtual void place(Part& part) = 0;
@@ -104,7 +106,7 @@ class ParallelBatch {
     blank += counts.blank;
     newlines += counts.newlines;
     consumed_bytes = offset + counts.consumed_bytes;
-    mid_line = counts.mid_line;
+    line_state = counts.line_state;
     problems.resize(counts.problems.size(), 0);
     for (size_t i = 0; i < counts.problems.size(); ++i) problems[i] += counts.problems[i];
   }
@@ -134,7 +136,8 @@ class ParallelBatch {
       for (;;) {
         Part& part = free_part(*parts[0], *parts[1]);
         if (!take(piece)) break;
-        cursor->start(piece.text, final_ || !piece.last, piece.number == 0 && starts_mid_line_, raw_limit_bytes_);
+        cursor->start(piece.text, final_ || !piece.last, piece.number == 0 ? first_line_state_ : line_start,
+                      raw_limit_bytes_);
         part.number = piece.number;
         part.offset = piece.offset;
         part.rejects.clear();
@@ -181,7 +184,8 @@ class ParallelBatch {
       part->state = Part::State::placed;
       others_wait |= part != &finished;
       ++next_;
-      stopped_ = stop_at_reject_ && !rejects.empty();
+      is_cut = part->is_cut;
+      stopped_ = is_cut || (stop_at_reject_ && !rejects.empty());
     }
     if (others_wait || stopped_) placed_.notify_all();
   }
@@ -209,7 +213,7 @@ class ParallelBatch {
   }
 
   const bool final_;
-  const bool starts_mid_line_;
+  const uint8_t first_line_state_;
 
   std::mutex mutex_;  // guards all that follows, and the public counts
   std::condition_variable placed_;
@@ -225,6 +229,9 @@ class ParallelBatch {
 class ParallelNdjson : public ParallelBatch {
  public:
   using ParallelBatch::ParallelBatch;
+
+  // After this many bytes of output a part is cut, and nothing after it is read.
+  size_t max_part_bytes = SIZE_MAX;
 
   // What does not fit into the output is kept; finish() then moves it.
   void run(size_t threads, char* output, size_t capacity_bytes) {
@@ -259,14 +266,17 @@ class ParallelNdjson : public ParallelBatch {
   void convert(Part& part, Cursor& cursor, size_t piece_bytes) override {
     Text& text = static_cast<Text&>(part);
     Batch batch(cursor);
-    text.in_output = text.overflows = false;
+    text.in_output = text.overflows = text.is_cut = false;
     text.memory.reserve(4 * piece_bytes, 0);
     for (;;) {
       if (!text.in_output) try_output(text, batch);
       char* to = text.in_output ? output_ + text.start : text.memory.data();
       size_t room_bytes = text.in_output ? capacity_bytes_ - text.start : text.memory.capacity_bytes();
       size_t pause_bytes = text.in_output ? SIZE_MAX : batch.written_bytes + step_bytes;
+      pause_bytes = std::min(pause_bytes, max_part_bytes);
       BatchState state = batch.run(engine_.plan, to, room_bytes, stop_at_reject_, pause_bytes);
+      text.is_cut = batch.written_bytes >= max_part_bytes;
+      if (text.is_cut) break;
       if (state == BatchState::paused) continue;
       if (state != BatchState::full) break;
       if (text.in_output) leave_output(text, batch);

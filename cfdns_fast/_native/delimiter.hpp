@@ -1,0 +1,54 @@
+// Delimiter: the text that separates records within a line, and where to look for it.
+#pragma once
+
+#include <string>
+
+#include "bytes.hpp"
+
+namespace cfdns {
+
+class Delimiter {
+ public:
+  // At most this many bytes before the first byte that does not fit into JSON, the delimiter may begin: it need not be
+  // searched in a longer run of space, or in a longer number.
+  static constexpr uint64_t max_gap_bytes = 64;
+
+  explicit Delimiter(const std::string& text) : text_(text) {}
+
+  bool empty() const { return text_.empty(); }
+  size_t size_bytes() const { return text_.size(); }
+
+  bool is_at(const char* at, const char* stop) const {
+    return !empty() && at < stop && *at == text_[0] && static_cast<size_t>(stop - at) >= text_.size() &&
+           std::memcmp(at, text_.data(), text_.size()) == 0;
+  }
+
+  // Whether the delimiter may begin at `at`: the text stops before that is certain.
+  bool may_begin_at(const char* at, const char* stop) const {
+    size_t left = static_cast<size_t>(stop - at);
+    return left < text_.size() && std::memcmp(at, text_.data(), left) == 0;
+  }
+
+  // The first delimiter from `from` on; null if there is none.
+  const char* find_from(const char* from, const char* stop) const {
+    for (; static_cast<size_t>(stop - from) >= text_.size(); ++from) {
+      from = find(from, stop, text_[0]);
+      if (from == nullptr) return nullptr;
+      if (is_at(from, stop)) return from;
+    }
+    return nullptr;
+  }
+
+  // Where the search for the delimiter that ends a record begins, as a number of bytes after the record's start: of the
+  // record, `fitting_bytes` end with a whole token (or within a string), and the byte after `fault_bytes` does not fit.
+  uint64_t search_bytes(uint64_t fitting_bytes, uint64_t fault_bytes) const {
+    uint64_t gap_start = fault_bytes > max_gap_bytes ? fault_bytes - max_gap_bytes : 0;
+    uint64_t place = fitting_bytes > gap_start ? fitting_bytes : gap_start;
+    return place > text_.size() ? place - text_.size() : 0;
+  }
+
+ private:
+  const std::string& text_;
+};
+
+}  // namespace cfdns
