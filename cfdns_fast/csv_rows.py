@@ -112,6 +112,9 @@ class RowReader:
             yield from self._after_padding(row)
             at = end + data.startswith(b"\n", end)
             self._newlines += data.count(b"\n", start, at)
+        if final and (self._is_padded or self._is_marked):
+            # The input ends with them.
+            yield from self._after_padding(Row(self._newlines + 1, self._offset + at, 0, b""))
         self._offset += at
         self._blocks = [data[at:]]
         self._size_bytes = len(data) - at

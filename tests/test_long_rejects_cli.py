@@ -7,13 +7,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import RECORD, Cli
 from spill import MemorySpill
 
 from cfdns_fast import Normalizer
-from cfdns_fast.streams import open_stream
+from cfdns_fast.csv_events import RowStream
+from cfdns_fast.streams import AutoStream, open_stream
 
 HEADER = b"QueryName,Timestamp\na.com,1767225600\n"
 
@@ -94,10 +96,12 @@ def test_stream_keeps_little_of_endless_input(name: str, delimiter: str | None) 
         assert kept_bytes(stream) <= 5000 + 4 * 4096
 
 
-def kept_bytes(stream: object) -> int:
+def kept_bytes(stream: AutoStream) -> int:
     """Return the size of what a stream keeps for its next block."""
-    kept = getattr(stream, "_kept", None)
-    return len(kept) if kept is not None else stream._reader._size_bytes  # type: ignore[attr-defined]
+    opened: Any = stream._stream
+    if opened is None:
+        return len(stream._head)
+    return opened._reader._size_bytes if isinstance(opened, RowStream) else len(opened._kept)
 
 
 LIMITED = """

@@ -64,7 +64,7 @@ def test_mapping_when_the_timestamp_is_not_required_then_its_absence_is_no_probl
     tmp_path: Path, implementation: Any
 ) -> None:
     path = write_mapping(tmp_path, replaced("required = true\n", ""))
-    assert implementation.to_ndjson(b"{}", path).problems == {}
+    assert implementation.to_ndjson(b'{"ColoCode":"AMS"}', path).problems == {}
     path = write_mapping(tmp_path, replaced("required = true", "required = false"))
     assert implementation.to_ndjson(b'{"Timestamp":null}', path).problems == {}
 
