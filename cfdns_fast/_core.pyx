@@ -276,6 +276,7 @@ cdef class Plan:
             if place >= 0:
                 cursor.get().read_document(place)
             batch.reset(new Batch(cursor.get()[0]))
+            batch.get().max_rejects = Batch.rejects_of(max_output_bytes)
             output = self._new_output(input.size_bytes, max_output_bytes, &capacity_bytes)
             while True:
                 memory = PyBytes_AsString(<object>output)

@@ -175,7 +175,11 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         BatchState run(const CPlan&, char*, size_t, cbool, size_t) except +cfdns_raise
         size_t written_bytes
         size_t wanted_bytes
+        size_t max_rejects
         CRejectList rejects
+
+        @staticmethod
+        size_t rejects_of(size_t)
 
     void ask_for_huge_pages(void*, size_t)
 

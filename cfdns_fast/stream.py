@@ -16,8 +16,8 @@ __all__ = ["LineCount", "NdjsonStream"]
 _BYTES_A_THREAD = 1 << 19
 # Sixteen pieces, so more threads find nothing to do: with four times as many, 64 took 160 to 180 MB instead of 92.
 _MOST_SHARED_BYTES = 1 << 21
-# A call converts fewer bytes of tiny records: an event has 200 bytes or more even if its record has two.
-_MAX_SHARED_RECORDS = 1 << 14
+# Records that are smaller on average become many times their size: blocks of them are not gathered for several threads.
+_MIN_SHARED_RECORD_BYTES = 64
 
 
 class LineCount:
@@ -47,7 +47,7 @@ class NdjsonStream(BlockStream):
 
     Positions in rejects are those in the whole input. ``on_reject`` of the normalizer has no effect. A stream is not
     for several threads at once. With `threads` above 1 it uses up to that many itself, and gives results for half a
-    megabyte a thread at a time, for two megabytes at most, for less where records are tiny, and at `flush`.
+    megabyte a thread at a time, for two megabytes at most, or at `flush`.
 
     Parameters
     ----------
@@ -60,11 +60,8 @@ class NdjsonStream(BlockStream):
         self._threads = threads
         # Few threads want several pieces a call each, or they cost more than they spare.
         self._least_bytes = 0 if threads == 1 else min(threads * _BYTES_A_THREAD, _MOST_SHARED_BYTES)
-        delimiter = (normalizer._options["record_delimiter"] or "").strip("\r\n").encode()
-        self._has_delimiter = bool(delimiter)
-        # A record or reject begins after one of these, or with it.
-        self._record_marks = [mark for mark in (b"\n", b"{", delimiter) if mark] if threads > 1 else []
-        self._max_records = 0  # in the blocks since the last conversion
+        self._is_dense = False  # records are tiny: several threads would hold many times their size
+        self._has_delimiter = normalizer._options["record_delimiter"] is not None
         self._plan = normalizer._plan
         self._max_kept_bytes = self._plan.long_record_bytes()
         self._spill = spill
@@ -93,7 +90,6 @@ class NdjsonStream(BlockStream):
             self._unended = not block.endswith(b"\n")
         # Only these bytes can complete an object or a reject.
         self._is_untried |= self._has_delimiter or b"\n" in block or b"}" in block
-        self._max_records += sum(map(block.count, self._record_marks))
         self._kept += block
         if self._long is None and not final and self._may_wait(block, at_once):
             return
@@ -119,7 +115,7 @@ class NdjsonStream(BlockStream):
         if at_once:
             return not self._is_untried
         # A long unfinished record must not be read anew with every block: its line must end, or its size double.
-        least_bytes = self._least_bytes if self._max_records < _MAX_SHARED_RECORDS else 0
+        least_bytes = 0 if self._is_dense else self._least_bytes
         return len(self._kept) < (least_bytes if b"\n" in block else max(self._retry_bytes, least_bytes))
 
     def _begin_long(self) -> Result[bytes]:
@@ -148,7 +144,6 @@ class NdjsonStream(BlockStream):
         self._offset += size_bytes
 
     def _convert(self, final: bool, threads: int) -> tuple[Result[bytes], bool]:
-        self._max_records = 0
         self._is_untried = False
         result, (consumed, newlines, self._line_state, more) = self._plan.to_ndjson_part(
             self._kept,
@@ -159,6 +154,7 @@ class NdjsonStream(BlockStream):
             bytes_before=self._offset,
             threads=threads,
         )
+        self._is_dense = more or (result.events + len(result.rejects)) * _MIN_SHARED_RECORD_BYTES > consumed
         self._skip(consumed)
         self._retry_bytes = min(2 * len(self._kept), self._max_kept_bytes + 1)
         self._newlines += newlines

@@ -32,6 +32,7 @@ class Batch {
         if (turn == Turn::reject) {
           rejects.add(cursor_.reject);
           if (stop_at_reject) return BatchState::refused;
+          if (rejects.size() >= max_rejects) return BatchState::paused;
           continue;
         }
       }
@@ -48,7 +49,11 @@ class Batch {
 
   size_t written_bytes = 0;
   size_t wanted_bytes = 0;
+  size_t max_rejects = SIZE_MAX;  // run() pauses when there are as many
   RejectList rejects;
+
+  // The number of rejects that may take as much memory as an output of this size.
+  static size_t rejects_of(size_t output_bytes) { return output_bytes == SIZE_MAX ? SIZE_MAX : output_bytes / 64; }
 
  private:
   Cursor& cursor_;
