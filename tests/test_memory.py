@@ -359,7 +359,8 @@ def test_tiny_rejects_take_32_bytes_each(input_format: str, call: str) -> None:
     kept_bytes, peak_bytes, limit_bytes, rejects = map(int, done.stdout.split())
     assert rejects == (2_000_000 if input_format == "ndjson" else 500_000)
     # Objects would take more than 200 bytes each. Every thread has 2 MB of rejects before they are put together.
-    assert kept_bytes < limit_bytes + 3_000_000
+    # The C library keeps some of that for each thread.
+    assert kept_bytes < limit_bytes + (11_000_000 if "threads" in call else 3_000_000)
     assert peak_bytes < limit_bytes + 16_000_000
 
 
@@ -377,7 +378,7 @@ CONVERT = """
 import re, sys
 from cfdns_fast.cli import main
 try:
-    main(["convert", "-o", "/dev/null", "--rejects", "/dev/null", "--threads", "16", *sys.argv[1:]])
+    main(["convert", "-o", "/dev/null", "--rejects", "/dev/null", "--threads", "16", "--fail-on", "none", *sys.argv[1:]])
 finally:
     print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1], file=sys.stderr)
 """
