@@ -117,7 +117,8 @@ Turn Cursor::next() {
     if (stopped_) return in_document_ ? next_item() : Turn::end;
     if (!in_line_) {
       if (at_ == buffer_.data() + window_size_bytes_ && !next_window()) return Turn::end;
-      if (window_indexed_ && !mid_line_ && !padded_ && decoder_.next_start() == at_ && *at_ == '{' && decoder_.take_object()) {
+      if (window_indexed_ && !mid_line_ && !padded_ && decoder_.next_start() == at_ && *at_ == '{' &&
+          decoder_.take_object()) {
         // Nearly every line is one object and a newline, and then nobody has to look for the newline.
         const Record& record = decoder_.record;
         bool usual =
