@@ -40,6 +40,11 @@ _MODULES = {
 }
 
 if not TYPE_CHECKING:
+    from importlib.machinery import PathFinder
+
+    if PathFinder.find_spec(f"{__name__}._core", __path__) is None:
+        # Raises an ImportError that says what to do, unless another finder has the core.
+        from . import compiled as _compiled
 
     def __getattr__(name):
         # Names are imported at first use, because the command imports this package before it can handle signals.

@@ -176,7 +176,8 @@ cdef class Plan:
         """Convert the next part: (Result, (bytes consumed, newlines among them, state of the line, more)).
 
         `more`: there is more to convert, because the output has reached 4 MiB, or 1 MiB of one thread. The state says what was
-        read of the line where the part stops: 0 nothing, 1 only space, 2 something else. The first one is 0.
+        read of the line where the part stops: 0 nothing, 1 only space, 2 something else, and LINE_PADDED besides if NULs were
+        skipped that are not counted yet. The first one is 0.
 
         With whole_rejects, rejects carry all of their bytes. Positions count what came before.
         """
@@ -208,7 +209,8 @@ cdef class Plan:
     def long_item_bytes(self):
         """Return the most bytes of an unfinished value in a document that may be a record, or the start of a delimiter."""
         cdef Engine* engine = self.engine.get()
-        return max(engine.plan.max_record_bytes, max(engine.delimiter().size(), <size_t>3))
+        # A CR after the value may belong to the line end.
+        return max(engine.plan.max_record_bytes, max(engine.delimiter().size(), <size_t>3)) + 1
 
     def blank_bytes(self, data):
         """Return how many bytes of space NDJSON data begins with that may stand before a record."""

@@ -143,6 +143,7 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
         size_t size()
         void add(const CReject&) except +cfdns_raise
         CReject at(size_t)
+        void clear()
 
     cdef enum class Turn(uint8_t):
         event

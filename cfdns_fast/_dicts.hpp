@@ -70,7 +70,8 @@ class ShortTexts {
 //
 // On CPython 3.11 an allocation may start the garbage collector, whose callbacks may run any code and find every object that
 // is tracked. So a dict is not tracked before its last step, a list not before its last item, and what is still needed is
-// held by a reference of its own.
+// held by a reference of its own. Where values are not written by index, CPython tracks a dict when its first container goes
+// in: a callback that changes the dict then can make the event fail, and nothing worse.
 class DictBuilder {
  public:
   enum class What : uint8_t { list, open, close, raw, value };

@@ -141,13 +141,18 @@ cdef class Rejects:
         return self.size
 
     def __getitem__(self, index):
-        cdef Py_ssize_t start, stop, step, at
+        cdef Py_ssize_t start, step, at
         cdef Rejects made
         if isinstance(index, slice):
-            start, stop, step = index.indices(self.size)
-            made = _rejects_of(self.builder, len(range(start, stop, step)), self.lines_before, self.bytes_before)
-            made.first = self.first + start * self.step
-            made.step = self.step * step
+            chosen = range(self.size)[index]
+            made = _rejects_of(self.builder, len(chosen), self.lines_before, self.bytes_before)
+            if made.size != 0:
+                start = chosen.start
+                made.first = self.first + start * self.step
+                made.step = self.step
+            if made.size > 1:
+                step = chosen.step
+                made.step = self.step * step
             return made
         if not PyIndex_Check(index):
             raise TypeError(f"indices must be integers or slices, not {type(index).__name__}")
@@ -252,6 +257,7 @@ cdef Rejects _taken_rejects(CRejectList& collected, uint64_t lines_before, uint6
     cdef RejectBuilder builder = RejectBuilder()
     cdef size_t size = collected.size()
     builder.collected = move(collected)
+    collected.clear()
     return _rejects_of(builder, size, lines_before, bytes_before)
 
 

@@ -96,7 +96,7 @@ one short line that is no record.
 An output file changes only when everything is complete, rejects before events. It is replaced by renaming. Where
 that is impossible (a file mounted into a container, another user's file in a sticky folder, a folder that cannot be
 written) but the file can be written, its content is replaced in place at the end, which is not atomic. An output
-that can be neither is reported before the conversion. Temporary files that killed runs left in the folder of an
+that can be neither replaced nor written is reported first. Temporary files that killed runs left in the folder of an
 output are removed.
 
 A summary on standard error counts lines, events, blank lines, problems (fields left out of events) and rejects
@@ -226,7 +226,7 @@ def _cli(context: click.Context) -> None:
     show_default=True,
     help="Convert newline-delimited JSON with so many threads; reading and decompressing have one of their own.",
 )
-@click.option("--no-progress", is_flag=True, help="Show no progress, on a terminal neither.")
+@click.option("--no-progress", is_flag=True, help="Show no progress, even on a terminal.")
 @click.option("-q", "--quiet", is_flag=True, help="Show neither progress nor the summary; errors are still shown.")
 def _convert(
     inputs: tuple[str, ...],

@@ -45,10 +45,12 @@ def shaped_records(
     InputFormatError
         The shape cannot be told, or rows have no header.
     ValueError
-        `columns` names no known field.
+        `columns` names no known field, or a name is empty or repeated.
     """
     if columns is not None:
         columns = _names(columns)
+        if not all(columns) or len(set(columns)) != len(columns):
+            raise ValueError("columns must have names that differ, none of them empty")
         if not known & set(columns):
             raise ValueError(f"columns must name at least one known field; known are: {', '.join(sorted(known))}")
     delimiter = (record_delimiter or "").strip("\r\n").encode("utf-8")
@@ -206,7 +208,7 @@ class _Rows:
     def _read(self, start: int) -> tuple[list[str] | str, int]:
         """Return the cells of the row and its end; a row that cannot be read is its first line, so no other is lost.
 
-        A row of several lines must end within max_record_bytes. Of the lines that were read in vain, those that need a
+        A row of several lines must end within max_record_bytes. Of the lines that were read without success, those that need a
         further line cannot be read either.
         """
         end = start

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import reduce
+from itertools import chain
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -78,6 +77,8 @@ def nothing() -> Result[bytes]:
 
 def joined(parts: Iterable[Result[bytes]]) -> Result[bytes]:
     """Return the results of consecutive parts as one result."""
+    from .compiled import Rejects  # not at the top: the compiled module imports this one
+
     results = list(parts) or [nothing()]
     if len(results) == 1:
         return results[0]
@@ -88,6 +89,6 @@ def joined(parts: Iterable[Result[bytes]]) -> Result[bytes]:
         b"".join(result.output for result in results),
         sum(result.events for result in results),
         sum(result.blank for result in results),
-        reduce(operator.add, (result.rejects for result in results)),
+        Rejects(chain.from_iterable(result.rejects for result in results)),
         dict(problems),
     )

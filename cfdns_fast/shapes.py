@@ -63,6 +63,8 @@ def _check_columns(input_format: str, columns: Sequence[str] | None) -> tuple[st
 def check_columns_known(columns: Iterable[str], known: Iterable[str]) -> None:
     """Raise ValueError if no column is a known field."""
     fields = sorted(known)
+    if not fields:
+        raise ValueError("columns are for a mapping that reads at least one field")
     if set(fields).isdisjoint(columns):
         more = len(fields) - _MAX_LISTED_FIELDS
         listed = ", ".join(fields[:_MAX_LISTED_FIELDS]) + (f" and {more} more" if more > 0 else "")
@@ -136,7 +138,7 @@ def detect(
         return "ndjson" if final else None
     if head[start] in b"{[":
         return _json_shape(head[start:], plan, final=final)
-    rows = _row_shape(head, complete, known, columns, max_record_bytes)
+    rows = _row_shape(head, complete, final, known, columns, max_record_bytes)
     if rows is not None:
         return rows
     undecided = not final and first_row(head, ",", complete, max_record_bytes) is None
@@ -174,10 +176,18 @@ def _json_shape(head: bytes, plan: Plan, *, final: bool) -> str | None:
 
 
 def _row_shape(
-    head: bytes, complete: bool, known: frozenset[str], columns: tuple[str, ...] | None, max_record_bytes: int
+    head: bytes,
+    complete: bool,
+    final: bool,
+    known: frozenset[str],
+    columns: tuple[str, ...] | None,
+    max_record_bytes: int,
 ) -> str | None:
     for name, delimiter in FIELD_DELIMITERS.items():
         row = first_row(head, delimiter, complete, max_record_bytes)
+        if row is None and not final:
+            # What comes next may complete a row of this format, which goes before the others.
+            return None
         if row is None or row.cells is None:
             continue
         if len(row.cells) == len(columns) if columns is not None else is_header(row.cells, known):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from support import numbers, record, records
 
@@ -67,3 +69,20 @@ def test_flush_gives_a_short_row_after_a_long_one(separator: bytes) -> None:
     stream = opened()
     stream.feed(b"QueryName" + separator + b'Timestamp\n"' + b"a" * 1000)
     assert stream.feed(b'"' + separator + b"1\n").events + stream.flush().events == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "options"),
+    [
+        (b"1\n22222\r", {"input_format": "json", "max_record_bytes": 5}),
+        (b'\tAMS,"1\n2"\n', {"input_format": "auto", "columns": ["ColoCode", "x"]}),
+    ],
+    ids=["a CR after a value of the greatest length", "a row of CSV that TSV reads too"],
+)
+def test_bytewise_stream_gives_what_a_call_gives(data: bytes, options: dict[str, Any]) -> None:
+    stream = open_stream(Normalizer(**options))
+    results = [part for at in range(len(data)) for part in (stream.feed(data[at : at + 1]), stream.flush())]
+    results.append(stream.finish())
+    whole = Normalizer(**options).to_ndjson(data)
+    assert b"".join(result.output for result in results) == whole.output
+    assert [reject for result in results for reject in result.rejects] == list(whole.rejects)

@@ -122,7 +122,7 @@ class Plan {
   static constexpr uint16_t no_slot = UINT16_MAX;
 
   std::vector<Source> sources;
-  size_t key_count = 0;  // so many of the sources, the first ones, are keys that the mapping names
+  size_t key_count = 0;  // the first key_count sources are keys that the mapping names
   std::vector<Input> inputs;
   std::vector<uint16_t> others;
   std::vector<Reading> readings;  // grouped by input
