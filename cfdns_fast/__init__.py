@@ -44,7 +44,7 @@ if not TYPE_CHECKING:
 
     if PathFinder.find_spec(f"{__name__}._core", __path__) is None:
         # Raises an ImportError that says what to do, unless another finder has the core.
-        from . import compiled as _compiled
+        from . import compiled as _compiled  # noqa: F401
 
     def __getattr__(name):
         # Names are imported at first use, because the command imports this package before it can handle signals.

@@ -103,7 +103,7 @@ A summary on standard error counts lines, events, blank lines, problems (fields 
 (bytes that did not become an event), each by its code. It names skipped inputs, and columns of CSV and TSV that are
 not used.
 
-Events written to a pipe, a FIFO or a device are written as soon as no more input waits. An interrupt then ends the
+Events for standard output, a FIFO or a device are written as soon as no more input waits. An interrupt then ends the
 reading: what was read and is complete is converted and written, and the rejects and the summary too. A second one
 ends the command at once.
 
@@ -114,8 +114,8 @@ Exit codes:
        format is not known or not read; none of its records has a key that the mapping reads; there is what
        --strict or --fail-on names; or an output could not be written
   2    wrong usage
-  130  interrupted (143 by SIGTERM, 129 by SIGHUP); output files are as they were before, unless the events
-       are written to a pipe, a FIFO or a device
+  130  interrupted (143 by SIGTERM, 129 by SIGHUP); output files are as they were before, unless all inputs were
+       already converted, or the events are written to standard output, a FIFO or a device
 """
 
 
@@ -254,7 +254,7 @@ def _convert(
     outputs = [name for name in (output, rejects, summary_json) if name is not None]
     if summary_json is not None and _is_standard_output(summary_json) and any(map(_is_standard_output, outputs[:-1])):
         raise click.UsageError(
-            "--summary-json to standard output needs it alone; give a FILE to it, or to -o for the events"
+            "events and the JSON summary cannot both go to standard output; give -o or --summary-json a FILE"
         )
     check_outputs(inputs, outputs, mapping=schema if is_path(schema) else None)
     names = None if columns is None else columns.split(",")
@@ -339,8 +339,10 @@ def _convert(
             )
             summary.seal()
             summary.publish()
-    if failure is not None and not interrupt:
-        raise failure
+    if failure is not None:
+        if not interrupt:
+            raise failure
+        say(str(failure))
     return code
 
 

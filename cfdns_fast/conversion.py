@@ -138,6 +138,9 @@ class Conversion:
         except InputFormatError as error:
             # Nothing of it was converted. If it could not be read either, that is the reason.
             fault = fault or error
+            if self._spill is not None:
+                # A first row that is too long for memory is no header, and no reject.
+                self._spill.clear()
         else:
             if self._stop is None or self._stop.is_open:
                 self._opened += not isinstance(fault, InputFault) or fault.byte_offset is not None

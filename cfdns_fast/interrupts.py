@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import time
 from contextlib import contextmanager, suppress
 
 TYPE_CHECKING = False
@@ -24,6 +25,10 @@ __all__ = ["EXIT_SIGNAL", "INTERRUPTS", "Interrupts", "is_out_of_memory", "signa
 #: Added to the number of the signal that ends the run, as shells do.
 EXIT_SIGNAL = 128
 
+#: Signals that follow the first one so soon are the same request: timeout, systemd (SendSIGHUP=) and a terminal that is
+#: closed send several at once.
+_SAME_REQUEST_S = 0.5
+
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _NO_MEMORY_TEXTS = ("can't start new thread", "failed to map", "cannot allocate memory", "cannot map", "cannot create")
 
@@ -37,6 +42,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.number = 0  # of the first signal that made the request of the Stop
+        self._requested_s = 0.0
         self._stop: Stop | None = None
         self._clean_ups: list[Callable[[], object]] = []
         self._is_ignoring = False
@@ -71,9 +77,11 @@ class Interrupts:
                 signal.signal(number, signal.SIG_DFL)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._is_ignoring:
+        if self._is_ignoring or (self.number and time.monotonic() - self._requested_s < _SAME_REQUEST_S):
             return
         if self._stop is not None and not self.number:
+            # In this order: another handler may run in between.
+            self._requested_s = time.monotonic()
             self.number = number
             self._stop.request()
         else:
@@ -89,14 +97,25 @@ class Interrupts:
             for clean_up in self._clean_ups:
                 with suppress(Exception):
                     clean_up()
-            # Not through sys.stderr, which this may have interrupted.
-            os.write(2, f"cfdns-fast: {signal_text(number)}\n".encode())
+            # Not through sys.stderr, which this may have interrupted; and not if nothing reads it.
+            if _can_write(2):
+                os.write(2, f"cfdns-fast: {signal_text(number)}\n".encode())
         finally:
             os._exit(EXIT_SIGNAL + number)
 
 
 #: Of the process, because signals are.
 INTERRUPTS = Interrupts()
+
+
+def _can_write(descriptor: int) -> bool:
+    import select
+
+    try:
+        return bool(select.select([], [descriptor], [], 1)[1])
+    except OSError:
+        # Windows cannot say.
+        return True
 
 
 def signal_text(number: int) -> str:

@@ -62,9 +62,7 @@ class Stop:
         # In this order: `next_item` reads them in the other one.
         self.is_open = True
         if not self.requested:
-            # Without select (on Windows, or if a descriptor's number is too high) the read itself waits.
-            with suppress(OSError, ValueError):
-                select.select([raw.fileno(), self._read_descriptor], [], [])
+            _wait_until_readable([raw.fileno(), self._read_descriptor])
         self.is_early |= self.requested
         return not self.requested
 
@@ -92,6 +90,19 @@ class Stop:
         """Close the descriptors; no request may follow."""
         os.close(self._read_descriptor)
         os.close(self._write_descriptor)
+
+
+def _wait_until_readable(descriptors: list[int]) -> None:
+    """Wait until one of them can be read; return at once where the system cannot say (pipes on Windows)."""
+    with suppress(OSError):
+        try:
+            select.select(descriptors, [], [])
+        except ValueError:
+            # select takes numbers below 1024 only.
+            poll = select.poll()
+            for descriptor in descriptors:
+                poll.register(descriptor, select.POLLIN)
+            poll.poll()
 
 
 class ReadAhead(Generic[T]):

@@ -208,8 +208,8 @@ class _Rows:
     def _read(self, start: int) -> tuple[list[str] | str, int]:
         """Return the cells of the row and its end; a row that cannot be read is its first line, so no other is lost.
 
-        A row of several lines must end within max_record_bytes. Of the lines that were read without success, those that need a
-        further line cannot be read either.
+        A row of several lines must end within max_record_bytes. Of the lines that were read without success, those that
+        need a further line cannot be read either.
         """
         end = start
         alone = start < self._looked_until

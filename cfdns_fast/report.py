@@ -129,6 +129,11 @@ class Tally:
             self._unused_columns.add(column)
 
     @property
+    def unused_columns(self) -> list[str]:
+        """Names of columns that the mapping does not read, long ones cut; the first thousand."""
+        return self._unused_columns.names()
+
+    @property
     def unknown(self) -> int:
         """Number of events whose records have no key that the mapping reads."""
         return self.problems["record.unknown"]
@@ -172,6 +177,9 @@ class _Names:
         if len(self._kept) < self._MAX_KEPT:
             is_long = len(name) > self._MAX_CHARACTERS
             self._kept[f"{name[: self._MAX_CHARACTERS]}…" if is_long else name] = None
+
+    def names(self) -> list[str]:
+        return list(self._kept)
 
     def __str__(self) -> str:
         shown = ", ".join(name or '""' for name in itertools.islice(self._kept, self._MAX_SHOWN))

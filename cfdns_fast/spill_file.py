@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import os
 import stat
 import tempfile
@@ -39,8 +40,7 @@ class SpillFile:
         """Append bytes; raises OutputFault."""
         try:
             if self._file is None:
-                file = tempfile.TemporaryFile(dir=_folder(self._output), buffering=0)  # noqa: SIM115
-                self._file = cast(BinaryIO, file)
+                self._file = self._new_file()
             rest = memoryview(data)
             while rest:
                 rest = rest[self._file.write(rest) :]
@@ -85,6 +85,16 @@ class SpillFile:
         if self._file is not None:
             self._file.close()
 
+    def _new_file(self) -> BinaryIO:
+        folder = _folder(self._output)
+        try:
+            return cast(BinaryIO, tempfile.TemporaryFile(dir=folder, buffering=0))
+        except OSError as error:
+            # Where only the rejects file can be written, and not its folder, `Output` does the same.
+            if folder is None or error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+        return cast(BinaryIO, tempfile.TemporaryFile(buffering=0))
+
     def _read(self) -> bytes:
         assert self._file is not None
         piece = self._file.read(_PIECE_BYTES)
@@ -94,7 +104,8 @@ class SpillFile:
         return piece
 
     def _fault(self, error: OSError) -> OutputFault:
-        return OutputFault("stdout" if self._output == STANDARD_STREAM else self._output, reason_of(error))
+        name = "stdout" if self._output == STANDARD_STREAM else self._output
+        return OutputFault(f"the temporary file for {name}", reason_of(error))
 
 
 def _folder(output: str) -> str | None:

@@ -54,6 +54,7 @@ def summary_line(
         "unknown_inputs": [
             {"input": text_of(each.name), "records": each.records, "keys": each.keys} for each in conversion.unknown
         ],
+        "unused_columns": [text_of(name) for name in tally.unused_columns],
         "lines": tally.lines,
         "events": tally.events,
         "blank": tally.blank,

@@ -22,6 +22,7 @@ UNKNOWN = "record.unknown"
 _HEAD_BYTES = 1 << 16
 _MAX_KEYS = 8
 _MAX_KEY_CHARACTERS = 40
+_FIRST_KEY = re.compile(r'\{[ \t\r\n]*+("(?:[^"\\]|\\.)*+")[ \t\r\n]*+:')
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 
 
@@ -62,7 +63,8 @@ class UnknownInput:
     advice: str
 
     def __str__(self) -> str:
-        keys = f"; the first one has the keys {', '.join(map(_quoted, self.keys))}" if self.keys else ""
+        owner = "its keys are" if self.records == 1 else "the first one has the keys"
+        keys = f"; {owner} {', '.join(map(_quoted, self.keys))}" if self.keys else ""
         count = "the only record has no" if self.records == 1 else f"none of {self.records} records has a"
         return f"{shown_name(self.name)}: {count} key that the mapping reads{keys} ({self.advice})"
 
@@ -134,10 +136,15 @@ def _first_object(text: str, input_format: str) -> tuple[str, dict[str, Any]]:
     path = ".[]" if "[" in text[:start] else ""
     with suppress(ValueError, RecursionError):
         found = json.JSONDecoder().raw_decode(text, start)[0]
-        for key, value in found.items() if input_format != "ndjson" else ():
+        # An array within an element is not looked into.
+        for key, value in found.items() if input_format != "ndjson" and not path else ():
             if isinstance(value, list) and value and isinstance(value[0], dict) and _NAME.fullmatch(key):
                 return f"{path}.{key}[]", value[0]
         return path, found
+    with suppress(ValueError):
+        # It is cut: at least its first key can be named.
+        key = _FIRST_KEY.match(text, start)
+        return (path, {json.loads(key[1]): None}) if key else ("", {})
     return "", {}
 
 

@@ -34,6 +34,7 @@ def test_summary_holds_what_the_line_says(cli: Cli) -> None:
         "skipped": [],
         "faults": [],
         "unknown_inputs": [],
+        "unused_columns": [],
         "lines": 7,
         "events": 3,
         "blank": 1,
@@ -72,7 +73,7 @@ def test_summary_to_standard_output(cli: Cli) -> None:
 def test_summary_needs_standard_output_alone(cli: Cli, options: list[str]) -> None:
     run = cli("convert", *options, "--summary-json", "-", input=RECORD)
     assert (run.code, len(run.lines), run.output, cli.names()) == (2, 1, b"", [])
-    assert "--summary-json to standard output needs it alone" in run.lines[0]
+    assert "events and the JSON summary cannot both go to standard output" in run.lines[0]
 
 
 @pytest.mark.parametrize("options", [["-o", "summary"], ["--rejects", "summary"]])

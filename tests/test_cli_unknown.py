@@ -38,6 +38,7 @@ def explained(data: bytes, schema: Schema = AUTO, records: int = 1, unknown: int
         (f'{{"t":1,"all":[{INNER}]}}'.encode(), NDJSON, "\"all\" holds the records: jq -c '.all[]' unwraps them"),
         (f'{{"t":1,"a b":{INNER}}}'.encode(), AUTO, '"a b" holds the records: jq unwraps them'),
         (f'[{{"t":1,"r":{INNER}}}]'.encode(), AUTO, "\"r\" holds the records: jq -c '.[].r' unwraps them"),
+        (f'[{{"x":[{INNER}]}}]'.encode(), AUTO, "\"x\" holds the records: jq -c '.[].x[]' unwraps them"),
         (f'{{"l":[{{"t":1,"r":{INNER}}}]}}'.encode(), AUTO, "\"r\" holds the records: jq -c '.l[].r' unwraps them"),
         (json.dumps({"log": INNER + "\n"}).encode(), AUTO, '"log" holds the records as text: jq -r .log unwraps them'),
         (b"a,b\n1,2\n", AUTO, "see --columns for rows without a header, and docs/mapping.md"),
@@ -46,6 +47,11 @@ def explained(data: bytes, schema: Schema = AUTO, records: int = 1, unknown: int
 def test_advice_fits_the_first_record(data: bytes, schema: Schema, advice: str) -> None:
     text = explained(data, schema)
     assert text is not None and text.endswith(f" ({advice})")
+
+
+def test_first_key_of_a_long_record_is_named() -> None:
+    text = explained(b'{"hits":{"hits":["' + b"x" * (1 << 17))
+    assert text is not None and 'its keys are "hits" (' in text
 
 
 def test_keys_are_few_short_and_printable() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from spill import MemorySpill
 
 from cfdns_fast import Normalizer
 from cfdns_fast.csv_events import RowStream
+from cfdns_fast.spill_file import SpillFile
 from cfdns_fast.streams import AutoStream, open_stream
 
 HEADER = b"QueryName,Timestamp\na.com,1767225600\n"
@@ -79,6 +83,34 @@ ENDLESS = {
     "quoted row": (HEADER + b'"', b"x", "csv"),
     "quoted rows": (HEADER + b'"', b"x\n", "csv"),
 }
+
+
+def test_long_first_row_harms_no_later_input(tmp_path: Path) -> None:
+    """A first row that is too long for memory is no header; the spill must not keep its bytes."""
+    long = b"y" * 2_000_000
+    (tmp_path / "a").write_bytes(b"x" * 2_000_000 + b"\n" + HEADER)
+    (tmp_path / "b").write_bytes(HEADER + b"a.com,AMS\n" + long + b"\n")
+    cli = Cli(tmp_path)
+    run = cli("convert", "a", "b", "--input-format", "csv", "--rejects", "rejects", "-o", "out")
+    assert (run.code, (tmp_path / "out").read_bytes().count(b"\n")) == (1, 2)
+    (line,) = (tmp_path / "rejects").read_bytes().splitlines()
+    assert json.loads(line)["raw"].encode() == long
+
+
+def test_spill_needs_no_right_to_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rejects file that can be written, in a folder that cannot, is rewritten in place."""
+    made = tempfile.TemporaryFile
+
+    def refuse(*, dir: str | None = None, **options: Any) -> Any:
+        if dir is not None:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return made(**options)
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    spill = SpillFile(str(tmp_path / "rejects"))
+    spill.write(b"abc")
+    assert (b"".join(spill.pieces()), spill.is_text) == (b"abc", True)
+    spill.close()
 
 
 @pytest.mark.parametrize("name", ENDLESS)

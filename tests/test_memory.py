@@ -378,7 +378,8 @@ CONVERT = """
 import re, sys
 from cfdns_fast.cli import main
 try:
-    main(["convert", "-o", "/dev/null", "--rejects", "/dev/null", "--threads", "16", "--fail-on", "none", *sys.argv[1:]])
+    outputs = ["-o", "/dev/null", "--rejects", "/dev/null"]
+    main(["convert", *outputs, "--threads", "16", "--fail-on", "none", *sys.argv[1:]])
 finally:
     print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1], file=sys.stderr)
 """
