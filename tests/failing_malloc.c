@@ -5,19 +5,27 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 
 static long countdown; /* at most 0: not armed, or done */
 static int exhausts;   /* whether the n-th failure is not the only one */
 static int exhausted;  /* whether it has happened */
 static size_t least_bytes;
 
-static int fails(size_t size) {
+/* Whether the dynamic loader asks, for a thread's own data: it ends the process if it gets nothing. */
+static int is_loader(void *caller) {
+  Dl_info info;
+  return dladdr(caller, &info) != 0 && info.dli_fname != NULL && strstr(info.dli_fname, "/ld-") != NULL;
+}
+
+static int fails(size_t size, void *caller) {
   if (size < least_bytes) return 0;
   if (!__atomic_load_n(&exhausted, __ATOMIC_RELAXED)) {
     if (__atomic_load_n(&countdown, __ATOMIC_RELAXED) <= 0) return 0;
     if (__atomic_sub_fetch(&countdown, 1, __ATOMIC_RELAXED) != 0) return 0;
     __atomic_store_n(&exhausted, exhausts, __ATOMIC_RELAXED);
   }
+  if (is_loader(caller)) return 0;
   errno = ENOMEM;
   return 1;
 }
@@ -41,12 +49,12 @@ extern void *__libc_realloc(void *, size_t);
 extern void *__libc_calloc(size_t, size_t);
 extern void *__libc_memalign(size_t, size_t);
 
-void *malloc(size_t size) { return fails(size) ? NULL : __libc_malloc(size); }
-void *realloc(void *block, size_t size) { return fails(size) ? NULL : __libc_realloc(block, size); }
-void *calloc(size_t count, size_t size) { return fails(count * size) ? NULL : __libc_calloc(count, size); }
-void *aligned_alloc(size_t alignment, size_t size) { return fails(size) ? NULL : __libc_memalign(alignment, size); }
+void *malloc(size_t size) { return fails(size, __builtin_return_address(0)) ? NULL : __libc_malloc(size); }
+void *realloc(void *block, size_t size) { return fails(size, __builtin_return_address(0)) ? NULL : __libc_realloc(block, size); }
+void *calloc(size_t count, size_t size) { return fails(count * size, __builtin_return_address(0)) ? NULL : __libc_calloc(count, size); }
+void *aligned_alloc(size_t alignment, size_t size) { return fails(size, __builtin_return_address(0)) ? NULL : __libc_memalign(alignment, size); }
 int posix_memalign(void **block, size_t alignment, size_t size) {
-  if (fails(size)) return ENOMEM;
+  if (fails(size, __builtin_return_address(0))) return ENOMEM;
   *block = __libc_memalign(alignment, size);
   return *block == NULL ? ENOMEM : 0;
 }
