@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from command import RECORD, Cli
 from spill import MemorySpill
+from support import SANITIZED
 
 from cfdns_fast import Normalizer
 from cfdns_fast.csv_events import RowStream
@@ -157,6 +158,7 @@ LIMIT_BYTES = {1: 256_000_000, 16: 1_600_000_000}
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the process's size from /proc")
+@pytest.mark.skipif(SANITIZED, reason="AddressSanitizer needs terabytes of address space")
 @pytest.mark.parametrize("threads", LIMIT_BYTES)
 @pytest.mark.parametrize("name", ENDLESS)
 def test_convert_of_endless_input_in_100_mb(name: str, threads: int, tmp_path: Path) -> None:

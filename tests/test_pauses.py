@@ -6,8 +6,7 @@ import gc
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -28,15 +27,21 @@ every_long = pytest.mark.parametrize("convert", LONG.values(), ids=LONG)
 with_timer = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer")
 
 
-@contextmanager
-def interrupted(handler: Callable[[], object]) -> Iterator[None]:
-    """Call a function by a signal every few milliseconds."""
-    before = signal.signal(signal.SIGALRM, lambda *_: handler())
+def interrupted(handler: Callable[[], object], function: Callable[[], object]) -> None:
+    """Call a function, and meanwhile a handler by a signal every few milliseconds.
+
+    This is no context manager: a handler that raises while one is entered would leave the timer on.
+    """
+    is_inside = True
+    before = signal.signal(signal.SIGALRM, lambda *_: is_inside and handler())
     # Python code, in which a handler may run: what it raises is lost there.
     callbacks, gc.callbacks[:] = gc.callbacks[:], []
-    signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)
     try:
-        yield
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)
+            function()
+        finally:
+            is_inside = False
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -85,10 +90,13 @@ def test_signals_are_handled_meanwhile(convert: Callable[[], Any]) -> None:
         nonlocal handled
         handled += 1
 
-    with interrupted(handle):
+    def run() -> None:
+        nonlocal calls
         while handled < 3 * calls + 3 and calls < 50:
             convert()
             calls += 1
+
+    interrupted(handle, run)
     assert handled >= 3 * calls + 3 or handled > 100
 
 
@@ -108,16 +116,16 @@ def raise_at(number: int) -> Callable[[], None]:
 @with_timer
 def test_signal_ends_to_dicts() -> None:
     """A handler that was called only after the conversion would not be called a third time."""
-    with pytest.raises(Interrupt), interrupted(raise_at(3)):
-        Normalizer().to_dicts(DATA * 2)
+    with pytest.raises(Interrupt):
+        interrupted(raise_at(3), lambda: Normalizer().to_dicts(DATA * 2))
     assert gc.isenabled()
 
 
 @with_timer
 def test_signal_costs_an_iterator_no_event() -> None:
     iterator = Normalizer().iter_dicts(b"x\n" + DATA)
-    with pytest.raises(Interrupt), interrupted(raise_at(1)):
-        list(iterator)
+    with pytest.raises(Interrupt):
+        interrupted(raise_at(1), lambda: list(iterator))
     taken = iterator.events
     assert 0 < taken < EVENTS
     assert (len(list(iterator)), len(iterator.rejects)) == (EVENTS - taken, 1)
@@ -134,12 +142,14 @@ def test_collector_is_as_it_was_in_handlers(enabled: bool) -> None:
         assert len(Normalizer().to_dicts(MIXED).output) == 5
         seen.append(gc.isenabled())
 
+    def run() -> None:
+        while len(seen) < 10:
+            Normalizer().to_dicts(DATA)
+            assert gc.isenabled() is enabled
+
     (gc.enable if enabled else gc.disable)()
     try:
-        with interrupted(handle):
-            while len(seen) < 10:
-                Normalizer().to_dicts(DATA)
-                assert gc.isenabled() is enabled
+        interrupted(handle, run)
     finally:
         gc.enable()
     assert set(seen) == {enabled}
