@@ -33,7 +33,19 @@ def interrupted(handler: Callable[[], object], function: Callable[[], object]) -
     This is no context manager: a handler that raises while one is entered would leave the timer on.
     """
     is_inside = True
-    before = signal.signal(signal.SIGALRM, lambda *_: is_inside and handler())
+    is_handling = False
+
+    def handle(*_: object) -> None:
+        nonlocal is_handling
+        # A handler may take longer than the time between two signals.
+        if is_inside and not is_handling:
+            is_handling = True
+            try:
+                handler()
+            finally:
+                is_handling = False
+
+    before = signal.signal(signal.SIGALRM, handle)
     # Python code, in which a handler may run: what it raises is lost there.
     callbacks, gc.callbacks[:] = gc.callbacks[:], []
     try:
