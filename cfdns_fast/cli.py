@@ -22,7 +22,7 @@ from .outputs import Output, OutputFault
 from .paths import STANDARD_STREAM, PathError, check_outputs, descriptor_of, total_bytes
 from .plan import TIMESTAMP_UNITS
 from .report import Progress, Tally, say
-from .shapes import INPUT_FORMATS, check_options
+from .shapes import INPUT_FORMATS
 from .spill_file import SpillFile
 from .summary import summary_line
 from .unknown_records import Schema
@@ -258,13 +258,8 @@ def _convert(
         )
     check_outputs(inputs, outputs, mapping=schema if is_path(schema) else None)
     names = None if columns is None else columns.split(",")
-    try:
-        check_options(input_format, names, record_delimiter)
-        if is_path(schema) and dataset != DEFAULT_DATASET:
-            raise ValueError("--dataset goes with a bundled schema; a mapping file is for one dataset already")
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-
+    if is_path(schema) and dataset != DEFAULT_DATASET:
+        raise click.UsageError("--dataset goes with a bundled schema; a mapping file is for one dataset already")
     try:
         normalizer = Normalizer(
             schema,
@@ -280,7 +275,6 @@ def _convert(
     except MappingError:
         raise
     except ValueError as error:
-        # Columns that the mapping does not know.
         raise click.UsageError(str(error)) from error
     to_terminal = output == STANDARD_STREAM and _is_terminal(sys.stdout)
     progress = Progress(

@@ -28,8 +28,6 @@ class Conversion:
     Attributes
     ----------
     tally : Tally
-    skipped : list of str
-        Inputs that hold no logs.
     faults : list of (str, InputFault or InputFormatError)
         Inputs that were not read to their end or have no known format, and why.
     unknown : list of UnknownInput
@@ -56,7 +54,6 @@ class Conversion:
         self._stop: Stop | None = None
         self._opened = 0
         self.tally = Tally()
-        self.skipped: list[str] = []
         self.faults: list[tuple[str, InputFault | InputFormatError]] = []
         self.unknown: list[UnknownInput] = []
 
@@ -133,8 +130,7 @@ class Conversion:
             self._take(name, stream.cut_parts() if is_cut else stream.parts(b"", final=True), first)
         except CheckFile:
             self._opened += 1
-            self.skipped.append(name)
-            self.tally.skip(name)
+            self.tally.skipped.append(name)
         except InputFormatError as error:
             # Nothing of it was converted. If it could not be read either, that is the reason.
             fault = fault or error

@@ -15,6 +15,7 @@ from .paths import STANDARD_STREAM
 from .results import Reject, Result
 
 __all__ = [
+    "UNKNOWN",
     "Progress",
     "Tally",
     "printable",
@@ -25,6 +26,9 @@ __all__ = [
     "shown_name",
     "text_of",
 ]
+
+#: The problem of a record without a key that the mapping reads.
+UNKNOWN = "record.unknown"
 
 #: The size of the pieces in which rejects are written. A line takes a hundred bytes more than the reject.
 _PIECE_BYTES = 1 << 16
@@ -103,8 +107,8 @@ class Tally:
         self.rejects: Counter[str] = Counter()
         #: By code: the input, the line and the byte offset of the first reject.
         self.first: dict[str, tuple[str, int, int]] = {}
-        self.skipped = 0
-        self._skipped_names = _Names()
+        #: Inputs that Logpush wrote to check a destination.
+        self.skipped: list[str] = []
         self._unused_columns = _Names()
 
     def add(self, name: str, result: Result[bytes]) -> None:
@@ -117,11 +121,6 @@ class Tally:
             first = next(reject for reject in result.rejects if reject.code == code)
             self.first[code] = name, first.line, first.byte_offset
         self.rejects.update(counts)
-
-    def skip(self, name: str) -> None:
-        """Count an input that Logpush wrote to check a destination."""
-        self.skipped += 1
-        self._skipped_names.add(shown_name(name))
 
     def add_unused(self, columns: Iterable[str]) -> None:
         """Note columns that the mapping does not read. Each is named once."""
@@ -136,7 +135,7 @@ class Tally:
     @property
     def unknown(self) -> int:
         """Number of events whose records have no key that the mapping reads."""
-        return self.problems["record.unknown"]
+        return self.problems[UNKNOWN]
 
     def events_per_second(self, seconds: float) -> int:
         """Return the rate of a run of this duration."""
@@ -154,7 +153,10 @@ class Tally:
         counts = f"lines {self.lines}, events {self.events}, blank {self.blank}"
         text = f"{counts}, problems {problems}, rejects {rejects}, {rate} events/s"
         if self.skipped:
-            text += f", skipped {self.skipped} (Logpush's checks of a destination: {self._skipped_names})"
+            names = _Names()
+            for name in self.skipped:
+                names.add(shown_name(name))
+            text += f", skipped {len(self.skipped)} (Logpush's checks of a destination: {names})"
         if self._unused_columns:
             text += f", columns not used: {self._unused_columns}"
         return text

@@ -42,7 +42,7 @@ def summary_line(
         "failure": None if failure is None else text_of(failure),
         "exit_code": code,
         "inputs": inputs,
-        "skipped": [text_of(name) for name in conversion.skipped],
+        "skipped": [text_of(name) for name in tally.skipped],
         "faults": [
             {
                 "input": text_of(name),

@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import mapping
-from .report import printable, shown_name
+from .report import UNKNOWN, printable, shown_name
 from .results import Result
 from .shapes import known_fields
 
-__all__ = ["UNKNOWN", "FirstRecord", "Schema", "UnknownInput"]
-
-#: The problem of a record without a key that the mapping reads.
-UNKNOWN = "record.unknown"
+__all__ = ["FirstRecord", "Schema", "UnknownInput"]
 
 _HEAD_BYTES = 1 << 16
 _MAX_KEYS = 8

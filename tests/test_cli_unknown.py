@@ -8,12 +8,8 @@ from typing import Any
 import pytest
 from command import RECORD, Cli, records
 
-from cfdns_fast.errors import PROBLEM_CODES
 from cfdns_fast.results import Result
 from cfdns_fast.unknown_records import FirstRecord, Schema
-
-#: The core counts these records.
-needs_count = pytest.mark.skipif("record.unknown" not in PROBLEM_CODES, reason="the problem record.unknown")
 
 NDJSON = Schema("sekoia", "dns_logs", "ndjson")
 AUTO = Schema("sekoia", "dns_logs", "auto")
@@ -77,7 +73,6 @@ def test_one_known_record_is_enough() -> None:
     assert explained(b"", records=0, unknown=0) is None
 
 
-@needs_count
 @pytest.mark.parametrize(
     ("options", "code"),
     [([], 1), (["--fail-on", "none"], 0), (["--fail-on", "rejects"], 1), (["--strict"], 1), (["--quiet"], 1)],
@@ -89,7 +84,6 @@ def test_input_without_known_records_fails(cli: Cli, options: list[str], code: i
     assert run.lines[0] == f'cfdns-fast: {expected} ("event" holds the records: jq -c .event unwraps them)'
 
 
-@needs_count
 def test_each_input_is_judged_by_itself(cli: Cli) -> None:
     cli.write("known", RECORD)
     cli.write("unknown", b'{"a":1}\n')
@@ -100,7 +94,6 @@ def test_each_input_is_judged_by_itself(cli: Cli) -> None:
     assert (summary["unknown"], summary["problems"]["record.unknown"]) == (1, 1)
 
 
-@needs_count
 @pytest.mark.parametrize(
     ("options", "code"),
     [
