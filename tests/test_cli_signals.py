@@ -82,8 +82,11 @@ def test_signal_on_pipe_loses_no_record(cli: Cli, number: int, code: int, line: 
     data = records(3000) + b"oops\n" + records(3000, 3000) + b'{"Que'
     arguments = "--threads", threads, "--rejects", "rejects", "--summary-json", "summary"
     process, first = fed(cli, data, *arguments)
-    process.send_signal(number)
-    run = Finished(process)
+    assert process.stdin is not None
+    # A second writer: without it the input could end before the command handles the signal.
+    with open(os.dup(process.stdin.fileno()), "wb"):
+        process.send_signal(number)
+        run = Finished(process)
     # The pipe may hold data that was not read.
     names = query_names(first + run.output)
     assert names == numbered(len(names))
