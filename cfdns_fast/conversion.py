@@ -7,16 +7,16 @@ from contextlib import ExitStack
 
 from .check_files import CheckFile, log_blocks
 from .errors import InputFormatError
-from .files import InputFault, blocks_ahead
 from .interrupts import INTERRUPTS
+from .io.inputs import InputFault, blocks_ahead
+from .io.outputs import Output, OutputFault, publish_all
+from .io.read_ahead import Stop
+from .io.spill_file import SpillFile
+from .io.temporaries import remove_dead
 from .normalizer import Normalizer
-from .outputs import Output, OutputFault, publish_all
-from .read_ahead import Stop
 from .report import Progress, Tally, reject_line_pieces, reject_lines, shown_name
 from .results import Result
-from .spill_file import SpillFile
 from .streams import open_stream
-from .temporaries import remove_dead
 from .unknown_records import FirstRecord, Schema, UnknownInput
 
 __all__ = ["Conversion"]

@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from .paths import STANDARD_STREAM
+from .io.paths import STANDARD_STREAM
 from .results import Reject, Result
 
 __all__ = [

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from .conversion import Conversion
-from .files import InputFault
+from .io.inputs import InputFault
 from .report import text_of
 
 __all__ = ["summary_line"]

@@ -12,7 +12,7 @@ import pytest
 from cfdns_fast import Normalizer
 from cfdns_fast.check_files import CheckFile, log_blocks
 from cfdns_fast.cli import main
-from cfdns_fast.files import InputFault
+from cfdns_fast.io.inputs import InputFault
 
 RECORD = b'{"QueryName":"a.com","Timestamp":1}\n'
 TOKEN = b"eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJsb2dwdXNoIn0.c2lnbmF0dXJlLV8"

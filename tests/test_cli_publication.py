@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from command import RECORD, Cli, Finished, query_names, records, temporary_bytes, wait_until
 
-from cfdns_fast.temporaries import _open_unnamed
+from cfdns_fast.io.temporaries import _open_unnamed
 
 NOBODY = 65534
 #: The command as another user. A first run imports all modules: this Python may be where the user cannot read.

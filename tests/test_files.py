@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cfdns_fast.files import BLOCK_BYTES, READ_BYTES, InputFault, blocks_ahead, read_plain
+from cfdns_fast.io.inputs import BLOCK_BYTES, READ_BYTES, InputFault, blocks_ahead, read_plain
 
 LINES = b"".join(b'{"n":%d}\n' % number for number in range(20_000))
 

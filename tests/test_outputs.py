@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cfdns_fast.outputs import Output, OutputFault
+from cfdns_fast.io.outputs import Output, OutputFault
 
 LINES = b"".join(b'{"n":%d}\n' % number for number in range(20_000))
 

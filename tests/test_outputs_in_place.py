@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from cfdns_fast import outputs
-from cfdns_fast.outputs import Output, OutputFault, publish_all
-from cfdns_fast.temporaries import Temporary
+from cfdns_fast.io import outputs
+from cfdns_fast.io.outputs import Output, OutputFault, publish_all
+from cfdns_fast.io.temporaries import Temporary
 
 NOBODY = 65534
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cfdns_fast.paths import PathError, check_outputs, total_bytes
+from cfdns_fast.io.paths import PathError, check_outputs, total_bytes
 
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="POSIX file kinds and permissions")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cfdns_fast.read_ahead import ReadAhead, Stop
+from cfdns_fast.io.read_ahead import ReadAhead, Stop
 
 
 def test_read_ahead_when_used_up_then_gave_everything_in_order() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cfdns_fast import temporaries
-from cfdns_fast.temporaries import Temporary, remove_dead
+from cfdns_fast.io import temporaries
+from cfdns_fast.io.temporaries import Temporary, remove_dead
 
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="POSIX file kinds and locks")
 needs_proc = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="/proc says when a process started")

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Sequence
 from contextlib import suppress
 
-from .errors import CfdnsError
+from ..errors import CfdnsError
 
 __all__ = ["STANDARD_STREAM", "PathError", "check_outputs", "descriptor_of", "real_path", "reason_of", "total_bytes"]
 

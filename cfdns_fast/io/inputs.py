@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from zlib_ng import zlib_ng
 
-from .errors import CfdnsError
+from ..errors import CfdnsError
 from .paths import STANDARD_STREAM, reason_of, status_of
 from .read_ahead import ReadAhead, Stop
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
-from .errors import CfdnsError
-from .files import GZIP_WBITS, zlib
+from ..errors import CfdnsError
+from .inputs import GZIP_WBITS, zlib
 from .paths import STANDARD_STREAM, descriptor_of, real_path, reason_of
 from .temporaries import Temporary
 
