@@ -201,7 +201,7 @@ def test_ignored_hangup_stays_ignored(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(("number", "code", "line"), SIGNALS)
-@pytest.mark.parametrize("module", ["cfdns_fast.cli", "click", "cfdns_fast._core", "cfdns_fast.mapping_file"])
+@pytest.mark.parametrize("module", ["cfdns_fast.cli", "click", "cfdns_fast._core", "cfdns_fast.mapping.parser"])
 def test_signal_at_an_import_is_one_line(number: int, code: int, line: str, module: str) -> None:
     program = f"""
 import signal, sys

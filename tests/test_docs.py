@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(not (ROOT / "docs").exists(), reason="no documen
 #: Page and first line of a block that is no code.
 DRAWINGS = {
     ("docs/architecture.md", "bytes ──► frame ──────► decode ─────► read ────────────► assemble ──► NDJSON bytes"),
-    ("docs/architecture.md", "mapping file ── mapping_file.py ──► Mapping ──────┐"),
+    ("docs/architecture.md", "mapping file ── mapping/      ──► Mapping ──────┐"),
 }
 
 WITH_CODE = [page for page in PAGES if blocks(page)]

@@ -13,7 +13,7 @@ from support import field, write_mapping
 import cfdns_fast
 from cfdns_fast import MappingError, Normalizer
 from cfdns_fast.mapping import load
-from cfdns_fast.mapping_file import KINDS
+from cfdns_fast.mapping.parser import KINDS
 
 # How a schema is named
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, NoReturn
 
-from .errors import MappingError
-from .mapping import DATA_FOLDER, NAME_PART_KINDS, Field, Mapping, Scalar
+from ..errors import MappingError
+from .model import DATA_FOLDER, NAME_PART_KINDS, Field, Mapping, Scalar
 
 __all__ = ["KINDS", "parse_mapping"]
 

@@ -1,0 +1,93 @@
+"""Find a bundled mapping, or the file of another one, and read it."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+
+from ..errors import MappingError
+from .model import DATA_FOLDER, Mapping
+
+__all__ = ["DEFAULT_DATASET", "bundled", "is_path", "load"]
+
+#: The dataset that is meant where none is named.
+DEFAULT_DATASET = "dns_logs"
+
+
+def load(schema: str | os.PathLike[str], dataset: str = DEFAULT_DATASET) -> Mapping:
+    """Read and validate a mapping.
+
+    Parameters
+    ----------
+    schema : str or os.PathLike
+        A bundled name (``"sekoia"``), or a path if it is PathLike, holds a path separator or ends in ``.toml``.
+    dataset : str
+        Of a bundled schema: Logpush's name of the dataset (``"dns_logs"``). A file is for one dataset already.
+
+    Raises
+    ------
+    MappingError
+        Unknown name, unreadable file, or any entry that is not as data/README.md describes; names file, entry and what
+        would be allowed.
+    ValueError
+        A dataset is named beside a path.
+    """
+    if not isinstance(dataset, str):
+        raise TypeError(f"dataset must be a name, not {type(dataset).__name__}")
+    path = os.fspath(schema) if isinstance(schema, os.PathLike) else schema
+    if not isinstance(path, str):
+        kind = "a schema path must be text, not bytes" if isinstance(path, bytes) else None
+        raise TypeError(kind or f"schema must be a name or a path, not {type(schema).__name__}")
+    if path is schema and not is_path(path):
+        return _load_bundled(path, dataset)
+    if dataset != DEFAULT_DATASET:
+        raise ValueError("dataset goes with a bundled schema; a mapping file is for one dataset already")
+    return _load_path(path)
+
+
+def is_path(schema: str) -> bool:
+    """Whether a schema given as text is a path and not a bundled name."""
+    return schema.endswith(".toml") or os.sep in schema or (os.altsep is not None and os.altsep in schema)
+
+
+def _load_path(path: str) -> Mapping:
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except OSError as error:
+        raise MappingError(path, None, f"cannot be read ({error.strerror or type(error).__name__})") from None
+    except ValueError:
+        raise MappingError(ascii(path), None, "is not a usable path") from None
+    return _parse(content, path)
+
+
+def bundled() -> dict[str, list[str]]:
+    """Return the schemas that are bundled, by dataset."""
+    found: dict[str, list[str]] = {}
+    for entry in sorted(os.listdir(DATA_FOLDER)):
+        dataset, _, rest = entry.partition(".")
+        schema, _, suffix = rest.partition(".")
+        if suffix == "toml":
+            found.setdefault(dataset, []).append(schema)
+    return found
+
+
+@cache
+def _load_bundled(schema: str, dataset: str) -> Mapping:
+    datasets = bundled()
+    if dataset not in datasets:
+        raise MappingError(dataset, None, f"no such dataset; bundled: {', '.join(datasets)}")
+    if schema not in datasets[dataset]:
+        names = ", ".join(datasets[dataset])
+        reason = f"no such schema; bundled: {names}; the name of a file holds a separator or ends in .toml"
+        raise MappingError(schema, None, reason)
+    file = f"{dataset}.{schema}.toml"
+    with open(os.path.join(DATA_FOLDER, file), "rb") as content:
+        return _parse(content.read(), file)
+
+
+def _parse(content: bytes, file: str) -> Mapping:
+    # Imported here, with tomllib: a quarter of what importing the package would cost, and parse() may never be called.
+    from .parser import parse_mapping
+
+    return parse_mapping(content, file)
