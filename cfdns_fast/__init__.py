@@ -8,10 +8,10 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from .compiled import Rejects
+    from .domains import DomainParts, split_domain
     from .errors import CfdnsError, EngineError, InputFormatError, MappingError, RecordError
     from .normalizer import Normalizer, parse
     from .results import Reject, Result
-    from .suffixes import DomainParts, split_domain
 
     # To a type checker, a function for attributes means that a module has every attribute.
     __version__: str

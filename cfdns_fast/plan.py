@@ -6,7 +6,7 @@ import json
 from functools import lru_cache
 from typing import Any
 
-from . import suffixes
+from . import domains as suffixes
 from .columns import columns_of
 from .compiled import _core
 from .mapping import Field, Mapping, Node

@@ -15,8 +15,8 @@ pytest.importorskip("hypothesis")
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cfdns_fast import suffixes
-from cfdns_fast.suffixes import DomainParts, fold_pairs, native_edges, rule_trie, split_domain, split_labels
+from cfdns_fast import domains
+from cfdns_fast.domains import DomainParts, fold_pairs, native_edges, rule_trie, split_domain, split_labels
 
 # What tldextract takes for a part of a URL, another dot, or what this package takes for an escape.
 NOT_PLAIN = "/?#:@[]\\\u3002\uff0e\uff61"
@@ -244,7 +244,7 @@ def test_native_tables_when_walked_bytewise_then_find_the_same_suffix(private_su
     @given(plain_names(private_suffixes))
     def check(name: str) -> None:
         labels = split_labels(name)
-        assert suffix_index(labels) == suffixes._suffix_index(labels, rule_trie(private_suffixes))
+        assert suffix_index(labels) == domains._suffix_index(labels, rule_trie(private_suffixes))
 
     check()
 
@@ -306,5 +306,5 @@ def test_rules_when_lowered_in_context_then_need_no_more_than_single_code_points
 
 
 def test_import_when_package_is_imported_then_tldextract_is_not() -> None:
-    code = "import sys, cfdns_fast.suffixes; sys.exit(bool({'tldextract', 'idna', 'requests'} & set(sys.modules)))"
+    code = "import sys, cfdns_fast.domains; sys.exit(bool({'tldextract', 'idna', 'requests'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-P", "-c", code], check=False).returncode == 0
