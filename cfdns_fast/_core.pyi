@@ -3,7 +3,7 @@ from typing import Any, Self, TypeVar, final, overload
 
 from typing_extensions import Buffer
 
-from .columns import Columns
+from .plan.columns import Columns
 from .results import Reject, Result
 
 _Batch = TypeVar("_Batch")

@@ -10,7 +10,7 @@ try:
 except ImportError as error:
     raise ImportError("to_arrow needs pyarrow: pip install 'cfdns-fast[arrow]'", name="pyarrow") from error
 
-from .columns import Column, Columns
+from .plan.columns import Column, Columns
 from .results import Result
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from .io.paths import STANDARD_STREAM, PathError, check_outputs, descriptor_of, 
 from .io.spill_file import SpillFile
 from .mapping import DEFAULT_DATASET, is_path
 from .normalizer import MOST_RECORD_BYTES, USUAL_RECORD_BYTES, Normalizer
-from .plan import TIMESTAMP_UNITS
+from .plan.compiler import TIMESTAMP_UNITS
 from .report import Progress, Tally, say
 from .shapes import INPUT_FORMATS
 from .summary import summary_line

@@ -14,7 +14,7 @@ from .csv_rows import FIELD_DELIMITERS, Row, RowReader, column_names, first_row
 from .errors import InputFormatError, RecordError
 from .long_reject import Spill
 from .mapping import Mapping
-from .plan import compile_plan
+from .plan.compiler import compile_plan
 from .results import RAW_LIMIT_BYTES, Reject, Result
 from .shapes import is_header
 from .stream import LineCount

@@ -1,4 +1,4 @@
-"""tldextract's public-suffix rules -> compiled table; split_domain() for one name, in Python.
+"""Split a name by the Public Suffix List, in plain Python.
 
 The rules are those of the Public Suffix List (https://publicsuffix.org/list/) as the installed tldextract bundles
 them; nothing is ever downloaded. How they are read is tldextract 5.4's way, not the list's own text: there is no
@@ -21,24 +21,16 @@ from .suffix_list import suffix_rules
 __all__ = [
     "DomainParts",
     "RuleTrie",
-    "fold_pairs",
     "is_ip_literal",
-    "native_edges",
     "rule_trie",
     "split_domain",
     "split_labels",
 ]
 
 _ROOT = 0
-_ENDS_RULE = 1
-_HAS_WILDCARD = 2
 
 #: RFC 1035 section 2.3.4. No rule has a longer label, so a longer one need not be decoded to know that it matches none.
 _LABEL_LIMIT_OCTETS = 63
-
-#: The code points that are neither the upper nor the title case of their lower case (theta, sharp s, omega, k, a with
-#: ring); test_suffixes.py tries all of Unicode. U+0130 is not one of them, because it lowers to two code points.
-_OTHER_CAPITALS = "\u03f4\u1e9e\u2126\u212a\u212b"
 
 #: An escape takes the next character with it (RFC 1035 section 5.1), so an escaped dot is part of its label.
 _LABEL_PIECE = re.compile(r"\\.|\.|[^\\.]+|\\", re.DOTALL)
@@ -217,53 +209,3 @@ def _rule_form(label: str) -> str:
         except (UnicodeError, IndexError):
             pass
     return label
-
-
-def native_edges(private_suffixes: bool) -> tuple[list[tuple[int, bytes, int]], bytes]:
-    """Return the rules as the compiled core takes them, with nothing left to decode.
-
-    Returns
-    -------
-    edges : list of (int, bytes, int)
-        Parent, label in UTF-8, child. A label that is not ASCII has a second edge to the same child, its A-label (RFC
-        5890 section 2.3.2.1), so the core needs no Punycode: a U-label has exactly one A-label, and idna decodes it and
-        no other spelling (test_suffixes.py asks idna for every label, because its import would take 10 ms here).
-    node_flags : bytes
-        One byte a node: bit 0, a rule ends here; bit 1, there is a ``*`` below it.
-    """
-    rules = rule_trie(private_suffixes)
-    edges = []
-    flags = bytearray(rules.node_count)
-    for (parent, label), child in rules.edges.items():
-        edges.append((parent, label.encode("utf-8"), child))
-        if not label.isascii():
-            # No exception ("!") is written like that (test_suffixes.py).
-            edges.append((parent, b"xn--" + label.encode("punycode"), child))
-        if label == "*":
-            flags[parent] |= _HAS_WILDCARD
-    for node in rules.ends:
-        flags[node] |= _ENDS_RULE
-    return edges, bytes(flags)
-
-
-def fold_pairs(private_suffixes: bool) -> list[tuple[int, int]]:
-    """Return the non-ASCII code points to lower before labels are compared with rules, and their lower case.
-
-    Together with ASCII A-Z they give the matches of `str.lower`, for these reasons: only what becomes a character of a
-    rule can help to match one (KELVIN SIGN becomes ``k``); the one letter that lowers to two (U+0130) gives a U+0307,
-    and the one whose lower case depends on its neighbours is sigma; rules hold neither (test_suffixes.py).
-
-    Returns
-    -------
-    list of (int, int)
-        Code point and lower-case code point, ascending.
-    """
-    wanted = set("abcdefghijklmnopqrstuvwxyz0123456789-").union(
-        *(label for _, label in rule_trie(private_suffixes).edges)
-    )
-    capitals = set(_OTHER_CAPITALS).union(*((each.upper(), each.title()) for each in wanted if not each.isascii()))
-    return sorted(
-        (ord(capital), ord(lower))
-        for capital in capitals
-        if len(capital) == 1 and (lower := capital.lower()) != capital and lower in wanted
-    )

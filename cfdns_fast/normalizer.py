@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
 from . import mapping, signatures
 from .compiled import _core
 from .errors import RecordError
-from .plan import TIMESTAMP_UNITS, compile_plan
+from .plan.compiler import TIMESTAMP_UNITS, compile_plan
 from .results import Result
 from .shapes import check_columns_known, check_options, known_fields
 

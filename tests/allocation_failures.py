@@ -20,8 +20,9 @@ from unittest.mock import patch
 
 from support import FULL_RECORD
 
-from cfdns_fast import Normalizer, _core, plan
+from cfdns_fast import Normalizer, _core
 from cfdns_fast.mapping import load
+from cfdns_fast.plan import compiler
 from cfdns_fast.stream import NdjsonStream
 
 GOOD = '{"QueryName":"www.éxample.com.","SourceIP":"192.0.2.7","Timestamp":1657233726,"x":[1,"\\u00e9"]}\n'.encode()
@@ -111,7 +112,7 @@ def in_new_thread(normalizer: Normalizer) -> Any:
 def make(_: Normalizer) -> Any:
     # Not the real suffix rules: they are compiled once a process, in tens of thousands of allocations.
     table = _core.SuffixTable(bytes(40), [(0, b"com", 1), (1, b"example", 2)], [(0xC9, 0xE9)])
-    with patch.object(plan, "_suffix_table", lambda _: table):
+    with patch.object(compiler, "suffix_table", lambda _: table):
         made = plan.compile_plan(
             load("ecs", "gateway_dns"),
             private_suffixes=False,

@@ -17,7 +17,7 @@ from test_arrow import LISTS
 from test_threads import DATA, shuffled_lines
 
 from cfdns_fast import Normalizer
-from cfdns_fast import columns as columns_module
+from cfdns_fast.plan import columns as columns_module
 
 # Threads
 

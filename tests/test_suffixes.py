@@ -16,7 +16,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cfdns_fast import domains
-from cfdns_fast.domains import DomainParts, fold_pairs, native_edges, rule_trie, split_domain, split_labels
+from cfdns_fast.domains import DomainParts, rule_trie, split_domain, split_labels
+from cfdns_fast.plan.suffix_table import fold_pairs, native_edges
 
 # What tldextract takes for a part of a URL, another dot, or what this package takes for an escape.
 NOT_PLAIN = "/?#:@[]\\\u3002\uff0e\uff61"
@@ -202,7 +203,7 @@ def test_split_labels_when_dots_are_escaped_then_only_the_others_separate(name: 
     ],
 )
 def test_is_ip_literal_when_text_is_given_then_only_bare_addresses_are(text: str, is_literal: bool) -> None:
-    assert suffixes.is_ip_literal(text) is is_literal
+    assert domains.is_ip_literal(text) is is_literal
 
 
 @pytest.mark.parametrize("private_suffixes", [False, True])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .mapping import NAME_PART_KINDS, Field, Mapping
+from ..mapping import NAME_PART_KINDS, Field, Mapping
 
 __all__ = ["Readings"]
 

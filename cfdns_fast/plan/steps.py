@@ -1,68 +1,18 @@
-"""Turn a `Mapping` into the plan that the compiled core executes."""
+"""The steps by which the compiled core writes an event as NDJSON and as dicts."""
 
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from typing import Any
 
-from . import domains as suffixes
-from .columns import columns_of
-from .compiled import _core
-from .mapping import Field, Mapping, Node
-from .readings import Readings
+from ..mapping import Field, Node
+from .slots import Readings
 
-__all__ = ["TIMESTAMP_UNITS", "compile_plan"]
-
-#: In the order of the core's TimestampUnit.
-TIMESTAMP_UNITS = ("auto", "s", "ms", "us", "ns")
+__all__ = ["dict_steps", "merge", "ndjson_steps"]
 
 # In the order of the core's Step::What.
 _LITERAL, _OPEN, _CLOSE, _RAW, _VALUE = range(5)
 _LIST = _LITERAL  # the core's DictBuilder::What has it in this place
-
-
-@lru_cache(maxsize=2)
-def _suffix_table(private_suffixes: bool) -> _core.SuffixTable:
-    edges, node_flags = suffixes.native_edges(private_suffixes)
-    return _core.SuffixTable(node_flags, edges, suffixes.fold_pairs(private_suffixes))
-
-
-def compile_plan(
-    mapping: Mapping,
-    *,
-    private_suffixes: bool,
-    timestamp_unit: str,
-    max_record_bytes: int,
-    record_delimiter: bytes = b"",
-    own_key: str | None = None,
-) -> _core.Plan:
-    """Compile a mapping. The plan is immutable and may be used by any number of threads.
-
-    `own_key` is a source that the records have from this package and not from their sender: it makes no record known.
-    """
-    readings = Readings(mapping, own_key)
-    dict_patterns, dict_steps = _dict_steps(mapping.tree(), readings)
-    return _core.Plan(
-        sources=readings.sources,
-        key_count=readings.key_count,
-        inputs=readings.inputs,
-        enumerations=readings.enumerations,
-        members=readings.members,
-        firsts=readings.firsts,
-        collections=readings.collections,
-        verdicts=readings.verdicts,
-        problems_slot=readings.problems_slot,
-        slot_count=readings.slot_count,
-        steps=_merge(_ndjson_steps(mapping.tree(), readings)),
-        dict_patterns=dict_patterns,
-        dict_steps=dict_steps,
-        columns=columns_of(mapping, readings),
-        suffixes=_suffix_table(private_suffixes) if readings.wants_name_parts else _core.SuffixTable(b"\0", [], []),
-        timestamp_unit=TIMESTAMP_UNITS.index(timestamp_unit),
-        max_record_bytes=max_record_bytes,
-        record_delimiter=record_delimiter,
-    )
 
 
 def _json(value: Any) -> bytes:
@@ -79,7 +29,7 @@ def _constant_of(node: Field | tuple[Node, ...]) -> Any:
     return None if None in children.values() else children
 
 
-def _ndjson_steps(nodes: tuple[Node, ...], readings: Readings) -> list[tuple[int, int, bytes, bytes]]:
+def ndjson_steps(nodes: tuple[Node, ...], readings: Readings) -> list[tuple[int, int, bytes, bytes]]:
     steps: list[tuple[int, int, bytes, bytes]] = []
     for key, node in nodes:
         name = _json(key) + b":"
@@ -88,7 +38,7 @@ def _ndjson_steps(nodes: tuple[Node, ...], readings: Readings) -> list[tuple[int
             steps.append((_LITERAL, 0, name + _json(constant) + b",", b""))
         elif not isinstance(node, Field):
             steps.append((_OPEN, 0, name + b"{", b""))
-            steps += _ndjson_steps(node, readings)
+            steps += ndjson_steps(node, readings)
             steps.append((_CLOSE, 0, b"", b""))
         elif node.kind == "raw":
             steps.append((_RAW, 0, name + b'"', b'",'))
@@ -99,7 +49,7 @@ def _ndjson_steps(nodes: tuple[Node, ...], readings: Readings) -> list[tuple[int
     return steps
 
 
-def _merge(steps: list[tuple[int, int, bytes, bytes]]) -> list[tuple[int, int, bytes, bytes]]:
+def merge(steps: list[tuple[int, int, bytes, bytes]]) -> list[tuple[int, int, bytes, bytes]]:
     """Join neighbouring literals: one copy instead of several."""
     merged: list[tuple[int, int, bytes, bytes]] = []
     for step in steps:
@@ -110,8 +60,8 @@ def _merge(steps: list[tuple[int, int, bytes, bytes]]) -> list[tuple[int, int, b
     return merged
 
 
-def _dict_steps(nodes: tuple[Node, ...], readings: Readings) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Return the patterns of an event's dicts and the steps that fill copies of them, in the order of `_ndjson_steps`.
+def dict_steps(nodes: tuple[Node, ...], readings: Readings) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Return the patterns of an event's dicts and the steps that fill copies of them, in the order of `ndjson_steps`.
 
     A pattern is (whether it holds containers, (key, constant or None) for each key); the first one is the event's.
     A step is (what, slot, index of the key, key, items of a list, flag); _dicts.hpp describes them.

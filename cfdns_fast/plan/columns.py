@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from .mapping import Field, Mapping, Node
-from .readings import Readings
+from ..mapping import Field, Mapping, Node
+from .slots import Readings
 
 __all__ = ["MOST_OFFSET", "Column", "Columns", "columns_of"]
 

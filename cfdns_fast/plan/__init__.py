@@ -1,0 +1,1 @@
+"""Compile a mapping into the plan that the compiled core executes."""
