@@ -113,7 +113,7 @@ def make(_: Normalizer) -> Any:
     # Not the real suffix rules: they are compiled once a process, in tens of thousands of allocations.
     table = _core.SuffixTable(bytes(40), [(0, b"com", 1), (1, b"example", 2)], [(0xC9, 0xE9)])
     with patch.object(compiler, "suffix_table", lambda _: table):
-        made = plan.compile_plan(
+        made = compiler.compile_plan(
             load("ecs", "gateway_dns"),
             private_suffixes=False,
             timestamp_unit="auto",
