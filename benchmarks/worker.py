@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from cfdns_fast import Normalizer
+from cfdns_fast.formats.ndjson import NdjsonStream
 from cfdns_fast.io.inputs import blocks_ahead, blocks_of, read_plain
-from cfdns_fast.stream import NdjsonStream
 
 from .parallel import CORPORA_A_TURN, GZIP_MEMBERS
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 from .check_files import CheckFile, log_blocks
 from .errors import InputFormatError
+from .formats.auto import open_stream
 from .interrupts import INTERRUPTS
 from .io.inputs import InputFault, blocks_ahead
 from .io.outputs import Output, OutputFault, publish_all
@@ -16,7 +17,6 @@ from .io.temporaries import remove_dead
 from .normalizer import Normalizer
 from .report import Progress, Tally, reject_line_pieces, reject_lines, shown_name
 from .results import Result
-from .streams import open_stream
 from .unknown_records import FirstRecord, Schema, UnknownInput
 
 __all__ = ["Conversion"]

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
 from . import mapping, signatures
 from .compiled import _core
 from .errors import RecordError
+from .formats.sniff import check_columns_known, check_options, known_fields
 from .plan.compiler import TIMESTAMP_UNITS, compile_plan
 from .results import Result
-from .shapes import check_columns_known, check_options, known_fields
 
 if TYPE_CHECKING:
     import pyarrow
     from typing_extensions import Buffer  # collections.abc has it from Python 3.12 on
 
     from ._core import EventIterator, Plan
-    from .csv_events import RowIterator
-    from .shaped import ShapedInput
+    from .formats.select import ShapedInput
+    from .formats.tabular import RowIterator
 
 __all__ = ["MOST_RECORD_BYTES", "USUAL_RECORD_BYTES", "Normalizer", "parse"]
 
@@ -121,7 +121,7 @@ class Normalizer:
         shaped = None
         if input_format != "ndjson":
             # Not at the top: a fifth of what importing the package would cost, and most input is NDJSON.
-            from .shaped import ShapedInput
+            from .formats.select import ShapedInput
 
             shaped = ShapedInput(
                 plan,

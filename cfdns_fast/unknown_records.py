@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import mapping
+from .formats.sniff import known_fields
 from .report import UNKNOWN, printable, shown_name
 from .results import Result
-from .shapes import known_fields
 
 __all__ = ["FirstRecord", "Schema", "UnknownInput"]
 

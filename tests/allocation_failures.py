@@ -21,9 +21,9 @@ from unittest.mock import patch
 from support import FULL_RECORD
 
 from cfdns_fast import Normalizer, _core
+from cfdns_fast.formats.ndjson import NdjsonStream
 from cfdns_fast.mapping import load
 from cfdns_fast.plan import compiler
-from cfdns_fast.stream import NdjsonStream
 
 GOOD = '{"QueryName":"www.éxample.com.","SourceIP":"192.0.2.7","Timestamp":1657233726,"x":[1,"\\u00e9"]}\n'.encode()
 LISTS = b'{"ResolvedIPs":["192.0.2.1","x"],"RData":[{"type":"1","data":"\\u00e9"}],"QueryName":"a.b.com"}\n'

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from cfdns_fast import Normalizer, Reject, Rejects, Result
+from cfdns_fast.formats.auto import open_stream
 from cfdns_fast.results import joined
-from cfdns_fast.streams import open_stream
 
 
 class MemorySpill:

@@ -10,7 +10,7 @@ import pytest
 from support import containers, field, write_mapping
 
 from cfdns_fast import Normalizer, reference
-from cfdns_fast.stream import NdjsonStream
+from cfdns_fast.formats.ndjson import NdjsonStream
 
 RECORD = b'{"QueryName":"www.example.com.","QueryType":1,"ResponseCode":0,"Timestamp":1657233726004000000}'
 

@@ -19,8 +19,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from cfdns_fast import InputFormatError, Normalizer, RecordError, Result, split_domain
+from cfdns_fast.formats.ndjson import NdjsonStream
 from cfdns_fast.signatures import foreign_format
-from cfdns_fast.stream import NdjsonStream
 
 
 def assert_same(native: Any, reference: Any, data: bytes, schema: Any = "sekoia", **options: Any) -> None:

@@ -21,7 +21,7 @@ from golden import CASES
 from support import RAW_LIMIT, every_writer, numbers, record, records
 
 from cfdns_fast import Normalizer, RecordError, Reject, split_domain
-from cfdns_fast.stream import NdjsonStream
+from cfdns_fast.formats.ndjson import NdjsonStream
 
 REPORTED = [case for case in CASES if case.topic == "known_reports"]
 

@@ -18,9 +18,9 @@ from spill import MemorySpill
 from support import SANITIZED
 
 from cfdns_fast import Normalizer
-from cfdns_fast.csv_events import RowStream
+from cfdns_fast.formats.auto import AutoStream, open_stream
+from cfdns_fast.formats.tabular import RowStream
 from cfdns_fast.io.spill_file import SpillFile
-from cfdns_fast.streams import AutoStream, open_stream
 
 HEADER = b"QueryName,Timestamp\na.com,1767225600\n"
 

@@ -32,7 +32,7 @@ from support import (
 )
 
 from cfdns_fast import Normalizer, RecordError
-from cfdns_fast.stream import NdjsonStream
+from cfdns_fast.formats.ndjson import NdjsonStream
 
 #: CFDNS_SOAK=N does N times as much; README.md names it.
 SOAK = int(os.environ.get("CFDNS_SOAK", "1"))

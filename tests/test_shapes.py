@@ -13,7 +13,7 @@ from support import WRITERS, consume, every_writer, field, memory_mapped, write_
 
 from cfdns_fast import CfdnsError, InputFormatError, Normalizer, RecordError, _core
 from cfdns_fast.errors import FORMAT_CODES
-from cfdns_fast.streams import open_stream
+from cfdns_fast.formats.auto import open_stream
 
 SAMPLES = {
     row["file"]: row["data"].encode()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cfdns_fast import Normalizer
-from cfdns_fast.streams import open_stream
+from cfdns_fast.formats.auto import open_stream
 
 SIZE_BYTES = 120_000
 

@@ -27,9 +27,9 @@ from support import FOREIGN, GOOD, WRITERS, every_writer, memory_mapped
 from cfdns_fast import InputFormatError, Normalizer, parse, reference
 from cfdns_fast._core import may_be_foreign
 from cfdns_fast.errors import FORMAT_CODES
-from cfdns_fast.shapes import INPUT_FORMATS
+from cfdns_fast.formats.auto import open_stream
+from cfdns_fast.formats.sniff import INPUT_FORMATS
 from cfdns_fast.signatures import HEAD_BYTES, foreign_format
-from cfdns_fast.streams import open_stream
 
 TEXT = GOOD.decode()
 ENCODED = [

@@ -50,8 +50,8 @@ def run_unbuilt(folder: Path, *arguments: str) -> subprocess.CompletedProcess[st
     [
         ["-c", "import cfdns_fast"],
         ["-c", "from cfdns_fast import Normalizer"],
-        ["-c", "from cfdns_fast.shaped import ShapedInput"],
-        ["-c", "import cfdns_fast.document_stream"],
+        ["-c", "from cfdns_fast.formats.select import ShapedInput"],
+        ["-c", "import cfdns_fast.formats.documents"],
         ["-m", "cfdns_fast", "convert"],
     ],
     ids=["import", "from", "shaped", "document_stream", "command"],

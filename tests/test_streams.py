@@ -8,7 +8,7 @@ import pytest
 from support import numbers, record, records
 
 from cfdns_fast import InputFormatError, Normalizer
-from cfdns_fast.streams import AutoStream, open_stream
+from cfdns_fast.formats.auto import AutoStream, open_stream
 
 
 def opened(input_format: str = "auto", *, threads: int = 1) -> AutoStream:

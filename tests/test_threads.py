@@ -12,7 +12,7 @@ import pytest
 from support import GOOD, MIXED, SANITIZED, WRITERS, at_once, run_python, running
 
 from cfdns_fast import Normalizer, RecordError
-from cfdns_fast.stream import NdjsonStream
+from cfdns_fast.formats.ndjson import NdjsonStream
 
 #: The writers that take threads, and are here.
 every_threaded = pytest.mark.parametrize("method", [name for name in ("to_ndjson", "to_arrow") if name in WRITERS])

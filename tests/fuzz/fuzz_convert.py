@@ -23,7 +23,7 @@ import atheris
 
 with atheris.instrument_imports(include=["cfdns_fast"]):
     from cfdns_fast import InputFormatError, Normalizer, RecordError, Result, parse, reference
-    from cfdns_fast.streams import open_stream
+    from cfdns_fast.formats.auto import open_stream
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from golden import CASES, CONSTANTS, INTAKE_SAMPLES, flatten

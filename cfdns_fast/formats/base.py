@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
-from .results import Result, joined
+from ..results import Result, joined
 
 __all__ = ["BlockStream"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from .block_stream import BlockStream
-from .compiled import _core
+from ..compiled import _core
+from ..normalizer import Normalizer
+from ..results import Result, nothing
+from .base import BlockStream
 from .long_reject import LongReject, Spill
-from .normalizer import Normalizer
-from .results import Result, nothing
 
 __all__ = ["LineCount", "NdjsonStream"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from .block_stream import BlockStream
-from .compiled import _core
+from ..compiled import _core
+from ..results import Result, nothing
+from .base import BlockStream
 from .long_reject import LongReject, Spill
-from .results import Result, nothing
-from .stream import LineCount
+from .ndjson import LineCount
 
 __all__ = ["DocumentStream"]
 

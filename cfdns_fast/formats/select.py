@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .compiled import _core
-from .csv_events import RowIterator, RowPlan, collect, records_of
-from .csv_rows import FIELD_DELIMITERS
-from .mapping import Mapping
-from .results import Result
-from .shapes import HEAD_BYTES, detect, known_fields
+from ..compiled import _core
+from ..mapping import Mapping
+from ..results import Result
+from .rows import FIELD_DELIMITERS
+from .sniff import HEAD_BYTES, detect, known_fields
+from .tabular import RowIterator, RowPlan, collect, records_of
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -78,7 +78,7 @@ class ShapedInput:
 
     def to_arrow(self, data: Buffer, threads: int) -> Result[Any]:
         """Convert a batch; see `Normalizer.to_arrow`."""
-        from . import arrow
+        from .. import arrow
 
         shape, rows = self._shape_of(data)
         if rows is None:

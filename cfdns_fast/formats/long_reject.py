@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from .results import RAW_LIMIT_BYTES, Reject
+from ..results import RAW_LIMIT_BYTES, Reject
 
 __all__ = ["LongReject", "Spill"]
 

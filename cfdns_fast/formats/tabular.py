@@ -8,19 +8,19 @@ from dataclasses import replace
 from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING, Any
 
-from .block_stream import BlockStream
-from .compiled import Rejects, _core
-from .csv_rows import FIELD_DELIMITERS, Row, RowReader, column_names, first_row
-from .errors import InputFormatError, RecordError
+from ..compiled import Rejects, _core
+from ..errors import InputFormatError, RecordError
+from ..mapping import Mapping
+from ..plan.compiler import compile_plan
+from ..results import RAW_LIMIT_BYTES, Reject, Result
+from .base import BlockStream
 from .long_reject import Spill
-from .mapping import Mapping
-from .plan.compiler import compile_plan
-from .results import RAW_LIMIT_BYTES, Reject, Result
-from .shapes import is_header
-from .stream import LineCount
+from .ndjson import LineCount
+from .rows import FIELD_DELIMITERS, Row, RowReader, column_names, first_row
+from .sniff import is_header
 
 if TYPE_CHECKING:
-    from ._core import Plan
+    from .._core import Plan
 
 __all__ = ["RowIterator", "RowPlan", "RowStream", "collect", "records_of"]
 

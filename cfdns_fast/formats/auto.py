@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 
-from . import signatures
-from .block_stream import BlockStream
-from .csv_events import RowStream
-from .document_stream import DocumentStream
-from .errors import InputFormatError
+from .. import signatures
+from ..errors import InputFormatError
+from ..normalizer import Normalizer
+from ..results import Result
+from .base import BlockStream
+from .documents import DocumentStream
 from .long_reject import Spill
-from .normalizer import Normalizer
-from .results import Result
-from .shapes import HEAD_BYTES
-from .stream import NdjsonStream
+from .ndjson import NdjsonStream
+from .sniff import HEAD_BYTES
+from .tabular import RowStream
 
 __all__ = ["AutoStream", "open_stream"]
 

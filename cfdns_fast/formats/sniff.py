@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from .csv_rows import FIELD_DELIMITERS, column_names, first_row
-from .errors import InputFormatError
-from .mapping import Mapping
+from ..errors import InputFormatError
+from ..mapping import Mapping
+from .rows import FIELD_DELIMITERS, column_names, first_row
 
 if TYPE_CHECKING:
-    from ._core import Plan
+    from .._core import Plan
 
 __all__ = [
     "HEAD_BYTES",

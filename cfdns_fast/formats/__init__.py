@@ -1,0 +1,1 @@
+"""What input looks like: one module a format, and the detection of the format."""
