@@ -92,8 +92,8 @@ def _is_check(content: bytes, is_named: bool, normalizer: Normalizer) -> bool:
 def _holds_record(content: bytes, normalizer: Normalizer) -> bool:
     """Return whether a record in `content` has a field that the mapping reads."""
     # Not at the top: few inputs need it.
-    from .reference_records import Record
-    from .reference_shapes import shaped_records
+    from .reference.formats import shaped_records
+    from .reference.framing import Record
 
     options = {key: normalizer._options[key] for key in ("input_format", "columns", "record_delimiter")}
     known = set(normalizer._known)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cfdns_fast.reference import to_dicts
-from cfdns_fast.reference_records import records
+from cfdns_fast.reference.framing import records
 from cfdns_fast.results import Reject
 
 NESTED_256 = '{"a":' + "[" * 255 + "]" * 255 + "}"

@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
-from .compiled import Rejects
-from .errors import PROBLEM_CODES, RecordError
-from .mapping import DEFAULT_DATASET, Field, Mapping, Node, load
-from .reference_records import Record, records
-from .reference_shapes import shaped_records
-from .reference_signatures import check_signature
-from .reference_time import TIMESTAMP_UNITS
-from .reference_values import Settings, read_field
-from .results import RAW_LIMIT_BYTES, Reject, Result
+from ..compiled import Rejects
+from ..errors import PROBLEM_CODES, RecordError
+from ..mapping import DEFAULT_DATASET, Field, Mapping, Node, load
+from ..results import RAW_LIMIT_BYTES, Reject, Result
+from .formats import shaped_records
+from .framing import Record, records
+from .signatures import check_signature
+from .timestamps import TIMESTAMP_UNITS
+from .values import Settings, read_field
 
 __all__ = ["parse", "to_dicts", "to_ndjson"]
 

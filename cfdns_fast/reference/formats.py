@@ -9,10 +9,10 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 
-from .errors import InputFormatError
-from .reference_documents import Documents, Fault
-from .reference_records import DEPTH_LIMIT, Record, cut, lines
-from .results import RAW_LIMIT_BYTES, Reject
+from ..errors import InputFormatError
+from ..results import RAW_LIMIT_BYTES, Reject
+from .documents import Documents, Fault
+from .framing import DEPTH_LIMIT, Record, cut, lines
 
 __all__ = ["shaped_records"]
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .domains import is_ip_literal, split_domain
-from .mapping import NAME_PART_KINDS, Field
-from .reference_records import Number, Record, exact_integer
-from .reference_time import epoch_text, rfc3339_text
+from ..domains import is_ip_literal, split_domain
+from ..mapping import NAME_PART_KINDS, Field
+from .framing import Number, Record, exact_integer
+from .timestamps import epoch_text, rfc3339_text
 
 __all__ = ["Settings", "read_field"]
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
-from .reference_records import Record, decode_json, reject_code
-from .results import RAW_LIMIT_BYTES, Reject
+from ..results import RAW_LIMIT_BYTES, Reject
+from .framing import Record, decode_json, reject_code
 
 __all__ = ["Documents", "Fault"]
 

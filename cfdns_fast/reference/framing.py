@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NoReturn
 
-from .results import RAW_LIMIT_BYTES, Reject
+from ..results import RAW_LIMIT_BYTES, Reject
 
 __all__ = [
     "DEPTH_LIMIT",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 
-from .errors import InputFormatError
+from ..errors import InputFormatError
 
 __all__ = ["check_signature"]
 
