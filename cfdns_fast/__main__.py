@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """Run the command line."""
     try:
-        from .interrupts import INTERRUPTS, is_out_of_memory
+        from .cli.signals import INTERRUPTS, is_out_of_memory
 
         INTERRUPTS.install()
     except KeyboardInterrupt:
@@ -16,7 +16,7 @@ def main() -> None:
     try:
         if sys.argv[1:] == ["--version"] and _print_version():
             return
-        from .cli import main as run
+        from .cli.app import main as run
 
         run()
     except Exception as error:

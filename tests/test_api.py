@@ -57,7 +57,7 @@ def test_import_when_nothing_is_converted_then_loads_no_heavy_module() -> None:
         "rich",
         "tqdm",
         "simdjson",
-        "cfdns_fast.cli",
+        "cfdns_fast.cli.app",
         "cfdns_fast.reference",
     ]
     done = run_python(f"import sys, cfdns_fast; print([m for m in {heavy!r} if m in sys.modules])")

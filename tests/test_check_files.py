@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from cfdns_fast import Normalizer
-from cfdns_fast.check_files import CheckFile, log_blocks
-from cfdns_fast.cli import main
+from cfdns_fast.cli.app import main
+from cfdns_fast.cli.check_files import CheckFile, log_blocks
 from cfdns_fast.io.inputs import InputFault
 
 RECORD = b'{"QueryName":"a.com","Timestamp":1}\n'

@@ -23,7 +23,7 @@ NOBODY = 65534
 #: The command as another user. A first run imports all modules: this Python may be where the user cannot read.
 AS_NOBODY = f"""
 import os, sys, tempfile
-from cfdns_fast.cli import main
+from cfdns_fast.cli.app import main
 try:
     main(["convert", "-q", os.devnull])
 except SystemExit:

@@ -30,7 +30,7 @@ from command import (
 )
 from support import SANITIZED, run_python
 
-from cfdns_fast.interrupts import is_out_of_memory
+from cfdns_fast.cli.signals import is_out_of_memory
 
 pytestmark = needs_posix
 
@@ -201,7 +201,7 @@ def test_ignored_hangup_stays_ignored(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(("number", "code", "line"), SIGNALS)
-@pytest.mark.parametrize("module", ["cfdns_fast.cli", "click", "cfdns_fast._core", "cfdns_fast.mapping.parser"])
+@pytest.mark.parametrize("module", ["cfdns_fast.cli.app", "click", "cfdns_fast._core", "cfdns_fast.mapping.parser"])
 def test_signal_at_an_import_is_one_line(number: int, code: int, line: str, module: str) -> None:
     program = f"""
 import signal, sys
@@ -221,10 +221,10 @@ main()
 
 def test_command_imports_little_before_it_handles_signals() -> None:
     done = run_python(
-        "import sys; before = set(sys.modules); import cfdns_fast.__main__, cfdns_fast.interrupts;"
+        "import sys; before = set(sys.modules); import cfdns_fast.__main__, cfdns_fast.cli.signals;"
         "print(*sorted(set(sys.modules) - before))"
     )
-    allowed = {"cfdns_fast", "cfdns_fast.__main__", "cfdns_fast.interrupts"}
+    allowed = {"cfdns_fast", "cfdns_fast.__main__", "cfdns_fast.cli", "cfdns_fast.cli.signals"}
     assert {name for name in done.stdout.split() if name.startswith("cfdns_fast")} == allowed
     assert not {"click", "typing", "dataclasses", "re", "json"}.intersection(done.stdout.split())
 
@@ -233,7 +233,7 @@ def test_command_imports_little_before_it_handles_signals() -> None:
 def test_run_leaves_no_descriptor_open() -> None:
     program = """
 import os, sys
-from cfdns_fast.cli import main
+from cfdns_fast.cli.app import main
 before = len(os.listdir("/proc/self/fd"))
 for arguments in (["-o", os.devnull], ["-o", "/dev/full"]) * 3:
     try:

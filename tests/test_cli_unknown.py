@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from command import RECORD, Cli, records
 
+from cfdns_fast.cli.unknown_records import FirstRecord, Schema
 from cfdns_fast.results import Result
-from cfdns_fast.unknown_records import FirstRecord, Schema
 
 NDJSON = Schema("sekoia", "dns_logs", "ndjson")
 AUTO = Schema("sekoia", "dns_logs", "auto")

@@ -13,7 +13,7 @@ import pytest
 from support import RAW_LIMIT, numbers, record, records
 
 from cfdns_fast import Normalizer
-from cfdns_fast.cli import main
+from cfdns_fast.cli.app import main
 
 
 class Run:

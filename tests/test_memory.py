@@ -287,7 +287,7 @@ def test_memory_when_a_compressed_input_is_streamed_then_it_stays_below_100_mb(t
     member = gzip.compress(b"".join(record % number for number in range(120_000)), 1)
     code = """
 import re, sys
-from cfdns_fast.cli import main
+from cfdns_fast.cli.app import main
 try:
     main(["convert", "-", "-o", "/dev/null", "--threads", sys.argv[1]])
 finally:
@@ -376,7 +376,7 @@ TINY: dict[str, tuple[bytes, bytes, list[str]]] = {
 
 CONVERT = """
 import re, sys
-from cfdns_fast.cli import main
+from cfdns_fast.cli.app import main
 try:
     outputs = ["-o", "/dev/null", "--rejects", "/dev/null"]
     main(["convert", *outputs, "--threads", "16", "--fail-on", "none", *sys.argv[1:]])

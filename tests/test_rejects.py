@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from support import GOOD, run_python
 
 from cfdns_fast import Normalizer, Reject, Rejects
+from cfdns_fast.cli.report import reject_line, reject_lines
 from cfdns_fast.errors import REJECT_CODES
-from cfdns_fast.report import reject_line, reject_lines
 
 FIELDS = {
     "line": st.integers(1, 2**64 - 1),

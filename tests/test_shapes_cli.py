@@ -182,7 +182,7 @@ write({after!r})
 """
     consumer = """
 import re, sys
-from cfdns_fast.cli import main
+from cfdns_fast.cli.app import main
 try: main(["convert", "--fail-on", "none", "-o", "/dev/null", "--record-delimiter", "|", "--no-message"])
 finally: print(int(re.search(r"VmHWM:\\s+([0-9]+)", open("/proc/self/status").read())[1]) // 1024)
 """

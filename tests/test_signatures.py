@@ -203,7 +203,7 @@ def test_texts_say_what_to_do() -> None:
 @pytest.mark.parametrize("code", FOREIGN.keys() - {"format.gzip"})
 @pytest.mark.parametrize("options", [(), ("--input-format", "ndjson")], ids=["auto", "ndjson"])
 def test_convert_names_the_format(tmp_path: Path, capsys: Any, code: str, options: tuple[str, ...]) -> None:
-    from cfdns_fast.cli import main
+    from cfdns_fast.cli.app import main
 
     (tmp_path / "plain").write_bytes(FOREIGN[code])
     (tmp_path / "packed").write_bytes(gzip.compress(gzip.compress(FOREIGN[code])))

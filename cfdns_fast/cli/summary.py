@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ..io.inputs import InputFault
 from .conversion import Conversion
-from .io.inputs import InputFault
 from .report import text_of
 
 __all__ = ["summary_line"]

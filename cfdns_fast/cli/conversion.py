@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
+from ..errors import InputFormatError
+from ..formats.auto import open_stream
+from ..io.inputs import InputFault, blocks_ahead
+from ..io.outputs import Output, OutputFault, publish_all
+from ..io.read_ahead import Stop
+from ..io.spill_file import SpillFile
+from ..io.temporaries import remove_dead
+from ..normalizer import Normalizer
+from ..results import Result
 from .check_files import CheckFile, log_blocks
-from .errors import InputFormatError
-from .formats.auto import open_stream
-from .interrupts import INTERRUPTS
-from .io.inputs import InputFault, blocks_ahead
-from .io.outputs import Output, OutputFault, publish_all
-from .io.read_ahead import Stop
-from .io.spill_file import SpillFile
-from .io.temporaries import remove_dead
-from .normalizer import Normalizer
 from .report import Progress, Tally, reject_line_pieces, reject_lines, shown_name
-from .results import Result
+from .signals import INTERRUPTS
 from .unknown_records import FirstRecord, Schema, UnknownInput
 
 __all__ = ["Conversion"]

@@ -11,8 +11,8 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from .io.paths import STANDARD_STREAM
-from .results import Reject, Result
+from ..io.paths import STANDARD_STREAM
+from ..results import Reject, Result
 
 __all__ = [
     "UNKNOWN",

@@ -13,17 +13,17 @@ from typing import NoReturn
 
 import click
 
+from ..errors import CfdnsError, MappingError
+from ..formats.sniff import INPUT_FORMATS
+from ..io.outputs import Output, OutputFault
+from ..io.paths import STANDARD_STREAM, PathError, check_outputs, descriptor_of, total_bytes
+from ..io.spill_file import SpillFile
+from ..mapping import DEFAULT_DATASET, is_path
+from ..normalizer import MOST_RECORD_BYTES, USUAL_RECORD_BYTES, Normalizer
+from ..plan.compiler import TIMESTAMP_UNITS
 from .conversion import Conversion
-from .errors import CfdnsError, MappingError
-from .formats.sniff import INPUT_FORMATS
-from .interrupts import EXIT_SIGNAL, INTERRUPTS, is_out_of_memory, signal_text
-from .io.outputs import Output, OutputFault
-from .io.paths import STANDARD_STREAM, PathError, check_outputs, descriptor_of, total_bytes
-from .io.spill_file import SpillFile
-from .mapping import DEFAULT_DATASET, is_path
-from .normalizer import MOST_RECORD_BYTES, USUAL_RECORD_BYTES, Normalizer
-from .plan.compiler import TIMESTAMP_UNITS
 from .report import Progress, Tally, say
+from .signals import EXIT_SIGNAL, INTERRUPTS, is_out_of_memory, signal_text
 from .summary import summary_line
 from .unknown_records import Schema
 

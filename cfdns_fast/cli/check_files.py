@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from .errors import InputFormatError
-from .normalizer import Normalizer
-from .signatures import foreign_format
+from ..errors import InputFormatError
+from ..normalizer import Normalizer
+from ..signatures import foreign_format
 
 __all__ = ["CheckFile", "log_blocks"]
 
@@ -92,8 +92,8 @@ def _is_check(content: bytes, is_named: bool, normalizer: Normalizer) -> bool:
 def _holds_record(content: bytes, normalizer: Normalizer) -> bool:
     """Return whether a record in `content` has a field that the mapping reads."""
     # Not at the top: few inputs need it.
-    from .reference.formats import shaped_records
-    from .reference.framing import Record
+    from ..reference.formats import shaped_records
+    from ..reference.framing import Record
 
     options = {key: normalizer._options[key] for key in ("input_format", "columns", "record_delimiter")}
     known = set(normalizer._known)

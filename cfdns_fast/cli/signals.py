@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import NoReturn
 
-    from .io.read_ahead import Stop
+    from ..io.read_ahead import Stop
 
 __all__ = ["EXIT_SIGNAL", "INTERRUPTS", "Interrupts", "is_out_of_memory", "signal_text"]
 

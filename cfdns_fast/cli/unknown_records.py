@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from . import mapping
-from .formats.sniff import known_fields
+from .. import mapping
+from ..formats.sniff import known_fields
+from ..results import Result
 from .report import UNKNOWN, printable, shown_name
-from .results import Result
 
 __all__ = ["FirstRecord", "Schema", "UnknownInput"]
 
