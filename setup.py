@@ -9,6 +9,7 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
+CORE = "cfdns_fast/_core"
 NATIVE = "cfdns_fast/_native"
 
 
@@ -41,9 +42,9 @@ else:
     # One exported name, so that another simdjson in the process never meets ours: the flags above leave libstdc++'s
     # templates visible.
     link_args = (
-        ["-Wl,-exported_symbol,_PyInit__core"]
+        ["-Wl,-exported_symbol,_PyInit_boundary"]
         if sys.platform == "darwin"
-        else [f"-Wl,--version-script={NATIVE}/exports.map"]
+        else [f"-Wl,--version-script={CORE}/exports.map"]
     )
     if flag("CFDNS_SANITIZE"):
         sanitizers = "-fsanitize=address,undefined"
@@ -63,9 +64,9 @@ if abi3 and (sys.version_info < (3, 12) or sysconfig.get_config_var("Py_GIL_DISA
     raise SystemExit("CFDNS_ABI3=1 needs CPython 3.12 or newer, with the GIL")
 
 extension = Extension(
-    "cfdns_fast._core",
+    "cfdns_fast._core.boundary",
     sources=[
-        "cfdns_fast/_core.pyx",
+        f"{CORE}/boundary.pyx",
         f"{NATIVE}/cursor.cpp",
         f"{NATIVE}/indexer.cpp",
         f"{NATIVE}/simdjson_unit.cpp",

@@ -7,7 +7,7 @@
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from .compiled import Rejects
+    from ._core import Rejects
     from .domains import DomainParts, split_domain
     from .errors import CfdnsError, EngineError, InputFormatError, MappingError, RecordError
     from .normalizer import Normalizer, parse
@@ -32,19 +32,19 @@ __all__ = [
 ]
 
 _MODULES = {
-    "compiled": ("Rejects",),
+    "_core": ("Rejects",),
+    "domains": ("DomainParts", "split_domain"),
     "errors": ("CfdnsError", "EngineError", "InputFormatError", "MappingError", "RecordError"),
     "normalizer": ("Normalizer", "parse"),
     "results": ("Reject", "Result"),
-    "suffixes": ("DomainParts", "split_domain"),
 }
 
 if not TYPE_CHECKING:
     from importlib.machinery import PathFinder
 
-    if PathFinder.find_spec(f"{__name__}._core", __path__) is None:
+    if PathFinder.find_spec(f"{__name__}._core.boundary", [f"{folder}/_core" for folder in __path__]) is None:
         # Raises an ImportError that says what to do, unless another finder has the core.
-        from . import compiled as _compiled  # noqa: F401
+        from . import _core  # noqa: F401
 
     def __getattr__(name):
         # Names are imported at first use, because the command imports this package before it can handle signals.

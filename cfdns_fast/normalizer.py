@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
 
-from . import mapping, signatures
-from .compiled import _core
+from . import _core, mapping, signatures
 from .errors import RecordError
 from .formats.sniff import check_columns_known, check_options, known_fields
 from .plan.compiler import TIMESTAMP_UNITS, compile_plan

@@ -70,14 +70,14 @@ class Result(Generic[Output]):
 
 def nothing() -> Result[bytes]:
     """Return what no bytes become; fresh, because its problems can be changed."""
-    from .compiled import Rejects  # not at the top: the compiled module imports this one
+    from ._core import Rejects  # not at the top: the compiled module imports this one
 
     return Result(b"", 0, 0, Rejects(), {})
 
 
 def joined(parts: Iterable[Result[bytes]]) -> Result[bytes]:
     """Return the results of consecutive parts as one result."""
-    from .compiled import Rejects  # not at the top: the compiled module imports this one
+    from ._core import Rejects  # not at the top: the compiled module imports this one
 
     results = list(parts) or [nothing()]
     if len(results) == 1:

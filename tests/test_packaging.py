@@ -138,37 +138,39 @@ def test_setup_when_an_abi3_wheel_is_asked_of_a_python_that_has_none_then_refuse
 # Files
 
 
+def native_sources() -> list[Path]:
+    """Return what the extension is built from."""
+    folders = (PACKAGE / "_core", PACKAGE / "_native")
+    suffixes = (".pyx", ".pxi", ".pxd", ".hpp", ".cpp", ".map")
+    return [path for folder in folders for path in folder.rglob("*") if path.suffix in suffixes]
+
+
 def test_package_data_when_a_file_is_no_source_then_includes_it() -> None:
     patterns = configuration()["tool"]["setuptools"]["package-data"]["cfdns_fast"]
-    for path in [*PACKAGE.glob("*.pyi"), PACKAGE / "py.typed", *PACKAGE.glob("data/*")]:
+    for path in [*PACKAGE.rglob("*.pyi"), PACKAGE / "py.typed", *PACKAGE.glob("data/*")]:
         name = path.relative_to(PACKAGE).as_posix()
         assert any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns), name
 
 
 def test_package_data_when_a_file_is_a_source_then_leaves_it_out() -> None:
     patterns = configuration()["tool"]["setuptools"]["package-data"]["cfdns_fast"]
-    for path in [*PACKAGE.glob("*.pyx"), *PACKAGE.glob("*.pxi"), *PACKAGE.glob("*.hpp"), *PACKAGE.glob("_native/*")]:
+    for path in native_sources():
         name = path.relative_to(PACKAGE).as_posix()
         assert not any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns), name
 
 
 def test_manifest_when_a_file_is_native_then_includes_it() -> None:
-    patterns = [
-        pattern
-        for line in text("MANIFEST.in").splitlines()
-        if line.startswith("include ")
-        for pattern in line.split()[1:]
-    ]
-    native = [*PACKAGE.glob("*.pyx"), *PACKAGE.glob("*.px[di]"), *PACKAGE.glob("*.hpp"), *PACKAGE.glob("_native/*")]
+    lines = [line.split()[1:] for line in text("MANIFEST.in").splitlines() if line.startswith("recursive-include ")]
+    native = native_sources()
     assert len(native) > 20
     for path in native:
-        name = path.relative_to(ROOT).as_posix()
-        assert any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns), name
+        folders = [(folder, patterns) for folder, *patterns in lines if (ROOT / folder) in path.parents]
+        assert any(fnmatch.fnmatchcase(path.name, pattern) for _, patterns in folders for pattern in patterns), path
 
 
 def test_extension_when_a_file_is_cpp_then_compiles_it() -> None:
-    for path in PACKAGE.glob("_native/*.cpp"):
-        assert path.name in text("setup.py")
+    for path in (PACKAGE / "_native").rglob("*.cpp"):
+        assert path.relative_to(PACKAGE / "_native").as_posix() in text("setup.py")
 
 
 def test_notice_when_read_then_names_what_is_compiled_in_and_what_is_read() -> None:

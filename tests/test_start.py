@@ -54,7 +54,7 @@ def run_unbuilt(folder: Path, *arguments: str) -> subprocess.CompletedProcess[st
         ["-c", "import cfdns_fast.formats.documents"],
         ["-m", "cfdns_fast", "convert"],
     ],
-    ids=["import", "from", "shaped", "document_stream", "command"],
+    ids=["import", "from", "select", "documents", "command"],
 )
 def test_import_of_an_unbuilt_tree_says_what_to_do(unbuilt: Path, arguments: list[str]) -> None:
     run = run_unbuilt(unbuilt, *arguments)
@@ -70,7 +70,7 @@ def test_import_of_an_unbuilt_tree_says_what_to_do(unbuilt: Path, arguments: lis
 def test_import_of_a_broken_core_keeps_its_own_error(unbuilt: Path, tmp_path: Path) -> None:
     """The core may be built and fail to import something else."""
     shutil.copytree(unbuilt, tmp_path, dirs_exist_ok=True)
-    (tmp_path / "cfdns_fast" / "_core.py").write_text("import no_such_module")
+    (tmp_path / "cfdns_fast" / "_core" / "boundary.py").write_text("import no_such_module")
     run = run_unbuilt(tmp_path, "-c", "from cfdns_fast import Normalizer")
     assert run.stderr.splitlines()[-1] == "ModuleNotFoundError: No module named 'no_such_module'"
 

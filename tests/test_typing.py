@@ -71,9 +71,17 @@ def test_stub_when_compared_with_the_compiled_module_then_agrees(tmp_path: Path)
     configuration = "[mypy]\ncache_dir = cache\n[mypy-pyarrow.*,tqdm.*]\nignore_missing_imports = true\n"
     (tmp_path / "mypy.ini").write_text(configuration, encoding="utf-8")
     allowed = TESTS / "stubtest_allowed.txt"
-    run(tmp_path, "mypy.stubtest", "cfdns_fast._core", "--allowlist", str(allowed), "--mypy-config-file", "mypy.ini")
+    run(
+        tmp_path,
+        "mypy.stubtest",
+        "cfdns_fast._core.boundary",
+        "--allowlist",
+        str(allowed),
+        "--mypy-config-file",
+        "mypy.ini",
+    )
 
 
 def test_package_when_installed_then_says_that_it_is_typed() -> None:
     assert (PACKAGE / "py.typed").exists()
-    assert (PACKAGE / "_core.pyi").exists()
+    assert (PACKAGE / "_core" / "boundary.pyi").exists()

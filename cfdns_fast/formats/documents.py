@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..compiled import _core
+from .. import _core
 from ..results import Result, nothing
 from .base import BlockStream
 from .long_reject import LongReject, Spill

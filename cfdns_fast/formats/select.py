@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..compiled import _core
+from .. import _core
 from ..mapping import Mapping
 from ..results import Result
 from .rows import FIELD_DELIMITERS

@@ -8,7 +8,8 @@ from dataclasses import replace
 from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING, Any
 
-from ..compiled import Rejects, _core
+from .. import _core
+from .._core import Rejects
 from ..errors import InputFormatError, RecordError
 from ..mapping import Mapping
 from ..plan.compiler import compile_plan

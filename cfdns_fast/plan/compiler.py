@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..compiled import _core
+from .. import _core
 from ..mapping import Mapping
 from .columns import columns_of
 from .slots import Readings

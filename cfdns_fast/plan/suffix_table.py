@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from ..compiled import _core
+from .. import _core
 from ..domains import rule_trie
 
 __all__ = ["fold_pairs", "native_edges", "suffix_table"]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
-from ..compiled import Rejects
+from .._core import Rejects
 from ..errors import PROBLEM_CODES, RecordError
 from ..mapping import DEFAULT_DATASET, Field, Mapping, Node, load
 from ..results import RAW_LIMIT_BYTES, Reject, Result

@@ -3,8 +3,8 @@ from typing import Any, Self, TypeVar, final, overload
 
 from typing_extensions import Buffer
 
-from .plan.columns import Columns
-from .results import Reject, Result
+from ..plan.columns import Columns
+from ..results import Reject, Result
 
 _Batch = TypeVar("_Batch")
 

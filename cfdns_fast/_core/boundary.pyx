@@ -20,7 +20,7 @@ from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
 from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
-from cfdns_fast._cpp cimport (
+from cfdns_fast._core.cpp cimport (
     ArrowArray, ArrowBatch, Batch, BatchState, CArrowPlan, CLongItem, CLongRecord, CPlan, CReject, CRejectList, CSuffixTable,
     Cursor, DictBuilder, DictPlaces, DocumentSplitter, Engine, Event, Found, LongOutcome, Members, OutputRoom,
     ParallelNdjson, Reach, RejectCode, ShortTexts, Slice, TimestampUnit, Turn, ask_for_huge_pages, broken_place,
@@ -30,9 +30,9 @@ from cfdns_fast._cpp cimport (
 
 import json
 
-from .errors import PROBLEM_CODES, REJECT_CODES, EngineError, RecordError
-from .results import RAW_LIMIT_BYTES, Reject, Result
-from .signatures import FIRST_BYTES, SECOND_BYTES
+from ..errors import PROBLEM_CODES, REJECT_CODES, EngineError, RecordError
+from ..results import RAW_LIMIT_BYTES, Reject, Result
+from ..signatures import FIRST_BYTES, SECOND_BYTES
 
 
 cfdns_engine_error = <PyObject*>EngineError
@@ -52,11 +52,11 @@ LINES_PLACE = <int>lines_place
 BROKEN_LINE_PLACE = BROKEN_PLACE | LINES_PLACE
 
 
-include "_buffers.pxi"
-include "_first_look.pxi"
-include "_plan_parts.pxi"
-include "_rejects.pxi"
-include "_look_into.pxi"
+include "buffers.pxi"
+include "first_look.pxi"
+include "plan_parts.pxi"
+include "rejects.pxi"
+include "look_into.pxi"
 
 
 def active_kernel():
@@ -465,5 +465,5 @@ cdef class Plan:
         return result
 
 
-include "_event_iterator.pxi"
-include "_long_rejects.pxi"
+include "event_iterator.pxi"
+include "long_rejects.pxi"

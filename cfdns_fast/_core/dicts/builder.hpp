@@ -10,7 +10,7 @@
 #include <cstring>
 #include <vector>
 
-#include "cfdns_fast/_dict_places.hpp"
+#include "places.hpp"
 #include "cfdns_fast/_native/event.hpp"
 
 namespace cfdns {

@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""What _core.pyx uses of the C++."""
+"""What boundary.pyx uses of the C++."""
 
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -17,7 +17,7 @@ cdef extern from *:
     #include "cfdns_fast/_native/long_item.hpp"
     #include "cfdns_fast/_native/long_record.hpp"
     #include "cfdns_fast/_native/parallel.hpp"
-    #include "cfdns_fast/_dicts.hpp"
+    #include "cfdns_fast/_core/dicts/builder.hpp"
 
     static PyObject* cfdns_engine_error = nullptr;
 
@@ -56,7 +56,7 @@ cdef extern from *:
     void cfdns_resume_gc(int)
 
 
-cdef extern from "cfdns_fast/_dicts.hpp" namespace "cfdns":
+cdef extern from "cfdns_fast/_core/dicts/builder.hpp" namespace "cfdns":
     cdef cppclass ShortTexts:
         pass
 

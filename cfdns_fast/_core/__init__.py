@@ -1,0 +1,55 @@
+"""The compiled core, and the error that says what to do where it is not built."""
+
+from __future__ import annotations
+
+import os
+
+try:
+    from .boundary import (
+        BROKEN_LINE_PLACE,
+        BROKEN_PLACE,
+        DICT_PLACES,
+        LINE_PADDED,
+        LINE_READ,
+        LINES_PLACE,
+        EventIterator,
+        LongItem,
+        LongRecord,
+        Plan,
+        RejectBuilder,
+        Rejects,
+        SuffixTable,
+        active_kernel,
+        available_kernels,
+        first_bytes,
+        may_be_foreign,
+    )
+except ModuleNotFoundError as error:
+    if error.name != "cfdns_fast._core.boundary":
+        raise
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    raise ImportError(
+        f"the compiled core of cfdns_fast is not built in {package}: run `python -m pip install -e .` in the source "
+        "folder, or run Python in another folder if the package is installed",
+        name=error.name,
+    ) from None
+
+__all__ = [
+    "BROKEN_LINE_PLACE",
+    "BROKEN_PLACE",
+    "DICT_PLACES",
+    "LINES_PLACE",
+    "LINE_PADDED",
+    "LINE_READ",
+    "EventIterator",
+    "LongItem",
+    "LongRecord",
+    "Plan",
+    "RejectBuilder",
+    "Rejects",
+    "SuffixTable",
+    "active_kernel",
+    "available_kernels",
+    "first_bytes",
+    "may_be_foreign",
+]
