@@ -72,7 +72,7 @@ extension = Extension(
         f"{NATIVE}/simdjson_unit.cpp",
     ],
     depends=[str(header) for header in Path("cfdns_fast").rglob("*.hpp")],
-    include_dirs=[".", simdjson_directory()],
+    include_dirs=[".", NATIVE, simdjson_directory()],
     # simdjson asks for NDEBUG in release builds.
     define_macros=[("NDEBUG", "1"), *([("Py_LIMITED_API", "0x030C0000")] if abi3 else [])],
     py_limited_api=abi3,

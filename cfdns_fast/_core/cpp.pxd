@@ -13,7 +13,7 @@ cdef extern from *:
     """
     #include "cfdns_fast/_native/arrow_batch.hpp"
     #include "cfdns_fast/_native/batch.hpp"
-    #include "cfdns_fast/_native/huge_pages.hpp"
+    #include "support/huge_pages.hpp"
     #include "cfdns_fast/_native/long_item.hpp"
     #include "cfdns_fast/_native/long_record.hpp"
     #include "cfdns_fast/_native/parallel.hpp"
@@ -74,7 +74,7 @@ cdef extern from "cfdns_fast/_core/dicts/builder.hpp" namespace "cfdns":
         PyObject* build(const Event&, Slice, cbool, ShortTexts*) except NULL
 
 
-cdef extern from "cfdns_fast/_native/can_throw.hpp" namespace "cfdns" nogil:
+cdef extern from "support/can_throw.hpp" namespace "cfdns" nogil:
     cbool can_throw()
 
 

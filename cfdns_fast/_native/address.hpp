@@ -2,7 +2,7 @@
 // RFC 4291 section 2.2 text for IPv6.
 #pragma once
 
-#include "simd.hpp"
+#include "support/simd.hpp"
 
 namespace cfdns {
 

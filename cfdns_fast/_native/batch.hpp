@@ -9,7 +9,7 @@
 
 #include "cursor.hpp"
 #include "ndjson.hpp"
-#include "output_room.hpp"
+#include "support/output_room.hpp"
 
 namespace cfdns {
 

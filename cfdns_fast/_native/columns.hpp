@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "event.hpp"
-#include "fetch_ahead.hpp"
-#include "huge_pages.hpp"
-#include "output_room.hpp"
+#include "support/prefetch.hpp"
+#include "support/huge_pages.hpp"
+#include "support/output_room.hpp"
 
 namespace cfdns {
 

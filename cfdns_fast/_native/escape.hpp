@@ -1,7 +1,7 @@
 // JSON escapes in strings: checking, resolving and writing them (RFC 8259 section 7).
 #pragma once
 
-#include "bytes.hpp"
+#include "support/bytes.hpp"
 
 namespace cfdns {
 

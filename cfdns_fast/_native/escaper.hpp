@@ -6,7 +6,7 @@
 // pressed out (measured: 3 % of NDJSON with the message, against the shuffle).
 #pragma once
 
-#include "simd.hpp"
+#include "support/simd.hpp"
 
 namespace cfdns {
 

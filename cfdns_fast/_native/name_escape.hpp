@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "bytes.hpp"
+#include "support/bytes.hpp"
 
 namespace cfdns {
 

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "batch.hpp"
-#include "workers.hpp"
+#include "support/workers.hpp"
 
 namespace cfdns {
 

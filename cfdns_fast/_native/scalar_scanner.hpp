@@ -1,7 +1,7 @@
 // ScalarScanner: true, false, null or a number (RFC 8259 sections 3 and 6), byte by byte. It can stop after any byte.
 #pragma once
 
-#include "bytes.hpp"
+#include "support/bytes.hpp"
 
 namespace cfdns {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "escape.hpp"
-#include "simd.hpp"
+#include "support/simd.hpp"
 
 namespace cfdns {
 

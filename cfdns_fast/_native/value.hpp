@@ -1,7 +1,7 @@
 // Value: what a target holds, before any writer.
 #pragma once
 
-#include "bytes.hpp"
+#include "support/bytes.hpp"
 
 namespace cfdns {
 

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "bytes.hpp"
+#include "support/bytes.hpp"
 
 #if defined(__x86_64__) || defined(_M_X64)
 #define CFDNS_X64 1

@@ -18,7 +18,7 @@
 #include <signal.h>
 #endif
 
-#include "can_throw.hpp"
+#include "support/can_throw.hpp"
 
 namespace cfdns {
 
