@@ -68,8 +68,8 @@ extension = Extension(
     sources=[
         f"{CORE}/boundary.pyx",
         f"{NATIVE}/cursor.cpp",
-        f"{NATIVE}/indexer.cpp",
-        f"{NATIVE}/simdjson_unit.cpp",
+        f"{NATIVE}/json/indexer.cpp",
+        f"{NATIVE}/json/simdjson_unit.cpp",
     ],
     depends=[str(header) for header in Path("cfdns_fast").rglob("*.hpp")],
     include_dirs=[".", NATIVE, simdjson_directory()],

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "json_scanner.hpp"
+#include "json/scanner.hpp"
 
 namespace cfdns {
 

@@ -11,10 +11,10 @@
 #include <string>
 #include <string_view>
 
-#include "brackets.hpp"
-#include "escape.hpp"
-#include "indexer.hpp"
-#include "number.hpp"
+#include "json/skip.hpp"
+#include "json/unescape.hpp"
+#include "json/indexer.hpp"
+#include "json/number.hpp"
 #include "plan.hpp"
 
 namespace cfdns {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "address.hpp"
-#include "elements.hpp"
+#include "json/elements.hpp"
 #include "gather.hpp"
 #include "name_escape.hpp"
 #include "problems.hpp"

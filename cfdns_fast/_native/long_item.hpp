@@ -5,7 +5,7 @@
 #pragma once
 
 #include "document.hpp"
-#include "scalar_scanner.hpp"
+#include "json/scalar_scanner.hpp"
 
 namespace cfdns {
 

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "delimiter.hpp"
-#include "indexer.hpp"
-#include "json_scanner.hpp"
+#include "json/indexer.hpp"
+#include "json/scanner.hpp"
 
 namespace cfdns {
 

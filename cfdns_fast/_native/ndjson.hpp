@@ -1,7 +1,7 @@
 // The NDJSON writer: one event, one line, by the plan's steps.
 #pragma once
 
-#include "escaper.hpp"
+#include "json/escape.hpp"
 #include "event.hpp"
 
 namespace cfdns {

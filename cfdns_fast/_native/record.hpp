@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "indexer.hpp"
+#include "json/indexer.hpp"
 #include "plan.hpp"
 
 namespace cfdns {

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "escape.hpp"
+#include "json/unescape.hpp"
 #include "support/simd.hpp"
 
 namespace cfdns {

@@ -1,7 +1,7 @@
 // Timestamps: decimals of any unit and RFC 3339 text to microseconds and nanoseconds, and back to text.
 #pragma once
 
-#include "number.hpp"
+#include "json/number.hpp"
 
 namespace cfdns {
 

@@ -1,4 +1,4 @@
-#include "indexer.hpp"
+#include "json/indexer.hpp"
 
 #include <new>
 #include <string_view>

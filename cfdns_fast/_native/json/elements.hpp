@@ -1,7 +1,7 @@
 // The elements of an array and the members of an object that the decoder has found valid: a walk over their bytes.
 #pragma once
 
-#include "brackets.hpp"
+#include "json/skip.hpp"
 #include "record.hpp"
 
 namespace cfdns {

@@ -3,10 +3,10 @@
 // times their size, and tells a delimiter within a record from one after it.
 #pragma once
 
-#include "brackets.hpp"
-#include "escape.hpp"
+#include "json/skip.hpp"
+#include "json/unescape.hpp"
 #include "record.hpp"
-#include "scalar_scanner.hpp"
+#include "json/scalar_scanner.hpp"
 
 namespace cfdns {
 
