@@ -6,10 +6,10 @@
 #include <string_view>
 #include <vector>
 
-#include "address.hpp"
+#include "values/ip_address.hpp"
 #include "json/elements.hpp"
 #include "gather.hpp"
-#include "name_escape.hpp"
+#include "values/name_escape.hpp"
 #include "problems.hpp"
 
 namespace cfdns {

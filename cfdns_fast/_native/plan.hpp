@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "suffix.hpp"
-#include "time.hpp"
+#include "values/suffix_table.hpp"
+#include "values/timestamp.hpp"
 
 namespace cfdns {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "plan.hpp"
-#include "value.hpp"
+#include "values/value.hpp"
 
 namespace cfdns {
 
