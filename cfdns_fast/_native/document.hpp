@@ -15,7 +15,7 @@
 #include "json/unescape.hpp"
 #include "json/indexer.hpp"
 #include "json/number.hpp"
-#include "plan.hpp"
+#include "plan/plan.hpp"
 
 namespace cfdns {
 

@@ -5,7 +5,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "plan.hpp"
+#include "plan/plan.hpp"
 #include "values/value.hpp"
 
 namespace cfdns {

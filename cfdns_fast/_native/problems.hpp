@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "plan.hpp"
+#include "plan/plan.hpp"
 #include "values/value.hpp"
 
 namespace cfdns {

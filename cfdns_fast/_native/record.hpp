@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "json/indexer.hpp"
-#include "plan.hpp"
+#include "plan/plan.hpp"
 
 namespace cfdns {
 
