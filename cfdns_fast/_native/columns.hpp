@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "event.hpp"
+#include "events/event.hpp"
 #include "support/prefetch.hpp"
 #include "support/huge_pages.hpp"
 #include "support/output_room.hpp"

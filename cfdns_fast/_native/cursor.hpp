@@ -10,7 +10,7 @@
 
 #include "delimiter.hpp"
 #include "document.hpp"
-#include "event.hpp"
+#include "events/event.hpp"
 #include "rejects.hpp"
 
 namespace cfdns {

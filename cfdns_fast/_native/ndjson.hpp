@@ -2,7 +2,7 @@
 #pragma once
 
 #include "json/escape.hpp"
-#include "event.hpp"
+#include "events/event.hpp"
 
 namespace cfdns {
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "places.hpp"
-#include "cfdns_fast/_native/event.hpp"
+#include "events/event.hpp"
 
 namespace cfdns {
 

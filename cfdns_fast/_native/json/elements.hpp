@@ -2,7 +2,7 @@
 #pragma once
 
 #include "json/skip.hpp"
-#include "record.hpp"
+#include "events/decoder.hpp"
 
 namespace cfdns {
 

@@ -5,7 +5,7 @@
 
 #include "json/skip.hpp"
 #include "json/unescape.hpp"
-#include "record.hpp"
+#include "events/decoder.hpp"
 #include "json/scalar_scanner.hpp"
 
 namespace cfdns {

@@ -8,9 +8,9 @@
 
 #include "values/ip_address.hpp"
 #include "json/elements.hpp"
-#include "gather.hpp"
+#include "events/derived.hpp"
 #include "values/name_escape.hpp"
-#include "problems.hpp"
+#include "events/problems.hpp"
 
 namespace cfdns {
 
