@@ -1,7 +1,7 @@
 // A whole batch to Arrow, by one thread or several.
 #pragma once
 
-#include "arrow.hpp"
+#include "output/arrow.hpp"
 #include "parallel.hpp"
 
 namespace cfdns {

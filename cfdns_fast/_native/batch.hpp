@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "cursor.hpp"
-#include "ndjson.hpp"
+#include "output/ndjson.hpp"
 #include "support/output_room.hpp"
 
 namespace cfdns {

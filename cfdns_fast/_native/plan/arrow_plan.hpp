@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "columns.hpp"
+#include "output/columns.hpp"
 
 namespace cfdns {
 
