@@ -67,7 +67,7 @@ extension = Extension(
     "cfdns_fast._core.boundary",
     sources=[
         f"{CORE}/boundary.pyx",
-        f"{NATIVE}/cursor.cpp",
+        f"{NATIVE}/framing/cursor.cpp",
         f"{NATIVE}/json/indexer.cpp",
         f"{NATIVE}/json/simdjson_unit.cpp",
     ],

@@ -14,8 +14,8 @@ cdef extern from *:
     #include "cfdns_fast/_native/arrow_batch.hpp"
     #include "cfdns_fast/_native/batch.hpp"
     #include "support/huge_pages.hpp"
-    #include "cfdns_fast/_native/long_item.hpp"
-    #include "cfdns_fast/_native/long_record.hpp"
+    #include "framing/long_item.hpp"
+    #include "framing/long_record.hpp"
     #include "cfdns_fast/_native/parallel.hpp"
     #include "cfdns_fast/_core/dicts/builder.hpp"
 

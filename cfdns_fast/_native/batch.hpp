@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cursor.hpp"
+#include "framing/cursor.hpp"
 #include "output/ndjson.hpp"
 #include "support/output_room.hpp"
 

@@ -4,7 +4,7 @@
 // It finds what DocumentSplitter would find if it had the whole value at once.
 #pragma once
 
-#include "document.hpp"
+#include "framing/document.hpp"
 #include "json/scalar_scanner.hpp"
 
 namespace cfdns {

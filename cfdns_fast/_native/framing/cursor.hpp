@@ -8,10 +8,10 @@
 
 #include <string>
 
-#include "delimiter.hpp"
-#include "document.hpp"
+#include "framing/delimiter.hpp"
+#include "framing/document.hpp"
 #include "events/event.hpp"
-#include "rejects.hpp"
+#include "framing/rejects.hpp"
 
 namespace cfdns {
 

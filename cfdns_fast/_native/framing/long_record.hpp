@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "delimiter.hpp"
+#include "framing/delimiter.hpp"
 #include "json/indexer.hpp"
 #include "json/scanner.hpp"
 

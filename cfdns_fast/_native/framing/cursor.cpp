@@ -1,4 +1,4 @@
-#include "cursor.hpp"
+#include "framing/cursor.hpp"
 
 #include <algorithm>
 
