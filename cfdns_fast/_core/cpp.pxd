@@ -11,12 +11,12 @@ from libcpp.vector cimport vector
 
 cdef extern from *:
     """
-    #include "cfdns_fast/_native/arrow_batch.hpp"
-    #include "cfdns_fast/_native/batch.hpp"
+    #include "batch/arrow_batch.hpp"
+    #include "batch/engine.hpp"
     #include "support/huge_pages.hpp"
     #include "framing/long_item.hpp"
     #include "framing/long_record.hpp"
-    #include "cfdns_fast/_native/parallel.hpp"
+    #include "batch/parallel.hpp"
     #include "cfdns_fast/_core/dicts/builder.hpp"
 
     static PyObject* cfdns_engine_error = nullptr;
@@ -78,7 +78,7 @@ cdef extern from "support/can_throw.hpp" namespace "cfdns" nogil:
     cbool can_throw()
 
 
-cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
+cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
     cdef cppclass Slice:
         Slice()
         const char* data
@@ -272,12 +272,12 @@ cdef extern from "cfdns_fast/_native/batch.hpp" namespace "cfdns" nogil:
     vector[string] c_available_kernels "cfdns::available_kernels"() except +cfdns_raise
 
 
-cdef extern from "cfdns_fast/_native/arrow_batch.hpp" nogil:
+cdef extern from "batch/arrow_batch.hpp" nogil:
     cdef struct ArrowArray:
         void (*release)(ArrowArray*) noexcept
 
 
-cdef extern from "cfdns_fast/_native/arrow_batch.hpp" namespace "cfdns" nogil:
+cdef extern from "batch/arrow_batch.hpp" namespace "cfdns" nogil:
     cdef cppclass CArrowPlan "cfdns::ArrowPlan":
         CArrowPlan(size_t, cbool)
         void add_column(int, size_t, string_view) except +cfdns_raise

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "output/arrow.hpp"
-#include "parallel.hpp"
+#include "batch/parallel.hpp"
 
 namespace cfdns {
 

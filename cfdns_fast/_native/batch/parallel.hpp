@@ -10,7 +10,7 @@
 #include <mutex>
 #include <utility>
 
-#include "batch.hpp"
+#include "batch/engine.hpp"
 #include "support/workers.hpp"
 
 namespace cfdns {
