@@ -10,8 +10,8 @@
 #include <cstring>
 #include <vector>
 
-#include "places.hpp"
 #include "events/event.hpp"
+#include "places.hpp"
 
 namespace cfdns {
 

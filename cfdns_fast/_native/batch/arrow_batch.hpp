@@ -1,8 +1,8 @@
 // A whole batch to Arrow, by one thread or several.
 #pragma once
 
-#include "output/arrow.hpp"
 #include "batch/parallel.hpp"
+#include "output/arrow.hpp"
 
 namespace cfdns {
 

@@ -6,11 +6,12 @@
 #include <string_view>
 #include <vector>
 
-#include "values/ip_address.hpp"
-#include "json/elements.hpp"
+#include "events/decoder.hpp"
 #include "events/derived.hpp"
-#include "values/name_escape.hpp"
 #include "events/problems.hpp"
+#include "json/elements.hpp"
+#include "values/ip_address.hpp"
+#include "values/name_escape.hpp"
 
 namespace cfdns {
 

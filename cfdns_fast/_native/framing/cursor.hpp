@@ -8,9 +8,9 @@
 
 #include <string>
 
+#include "events/event.hpp"
 #include "framing/delimiter.hpp"
 #include "framing/document.hpp"
-#include "events/event.hpp"
 #include "framing/rejects.hpp"
 
 namespace cfdns {

@@ -11,10 +11,10 @@
 #include <string>
 #include <string_view>
 
-#include "json/skip.hpp"
-#include "json/unescape.hpp"
 #include "json/indexer.hpp"
 #include "json/number.hpp"
+#include "json/skip.hpp"
+#include "json/unescape.hpp"
 #include "plan/plan.hpp"
 
 namespace cfdns {

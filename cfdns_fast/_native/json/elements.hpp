@@ -2,7 +2,7 @@
 #pragma once
 
 #include "json/skip.hpp"
-#include "events/decoder.hpp"
+#include "json/token.hpp"
 
 namespace cfdns {
 

@@ -3,10 +3,10 @@
 // times their size, and tells a delimiter within a record from one after it.
 #pragma once
 
-#include "json/skip.hpp"
-#include "json/unescape.hpp"
-#include "events/decoder.hpp"
 #include "json/scalar_scanner.hpp"
+#include "json/skip.hpp"
+#include "json/token.hpp"
+#include "json/unescape.hpp"
 
 namespace cfdns {
 

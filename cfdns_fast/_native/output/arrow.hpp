@@ -8,7 +8,7 @@
 #include <memory>
 #include <vector>
 
-#include "plan/arrow_plan.hpp"
+#include "output/columns.hpp"
 
 // As the specification has it, guard included.
 #ifndef ARROW_C_DATA_INTERFACE

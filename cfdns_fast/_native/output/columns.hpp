@@ -9,40 +9,11 @@
 #include <vector>
 
 #include "events/event.hpp"
-#include "support/prefetch.hpp"
+#include "plan/arrow_plan.hpp"
 #include "support/huge_pages.hpp"
-#include "support/output_room.hpp"
+#include "support/prefetch.hpp"
 
 namespace cfdns {
-
-// Offsets cannot count what a column would hold; becomes ValueError.
-struct ColumnTooLarge : std::length_error {
-  using std::length_error::length_error;
-};
-
-// How a column holds the values of its slot.
-enum class Form : uint8_t { raw, text, integer, time, boolean, index, list };
-
-// What Python decided about a column. Immutable, but for what it learns about its size.
-struct ColumnPlan {
-  Form form;
-  uint16_t slot = 0;
-  std::vector<int64_t> by_name;   // of values that are names: what is held in their place
-  std::vector<ColumnPlan> items;  // of lists: one; of lists of objects: one for each member
-  bool holds_objects = false;     // of lists
-  std::string target;             // the first of those that show it
-  size_t most_offset = 0;
-  std::shared_ptr<OutputRoom> row_room;
-  std::shared_ptr<OutputRoom> text_room;
-
-  size_t value_bytes() const { return form == Form::index ? 2 : form == Form::integer || form == Form::time ? 8 : 0; }
-  bool has_offsets() const { return form <= Form::text || form == Form::list; }
-
-  [[noreturn]] void fail() const {
-    throw ColumnTooLarge("column " + target +
-                         " would hold more than 32-bit offsets can count (2 GiB of text): convert smaller blocks");
-  }
-};
 
 class Column {
  public:

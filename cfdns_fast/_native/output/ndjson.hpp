@@ -1,8 +1,8 @@
 // The NDJSON writer: one event, one line, by the plan's steps.
 #pragma once
 
-#include "json/escape.hpp"
 #include "events/event.hpp"
+#include "json/escape.hpp"
 
 namespace cfdns {
 
