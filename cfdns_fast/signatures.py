@@ -1,7 +1,7 @@
 """Recognise by its first bytes input that must be decompressed or decoded first.
 
 No record is refused by mistake: what begins with a signature has at least a first line that is no record. For every
-signature, tests/test_signatures.py says why.
+signature, tests/formats/test_signatures.py says why.
 """
 
 from __future__ import annotations

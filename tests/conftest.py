@@ -5,18 +5,14 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-# For `golden` and `strategies`, which are no test modules: pytest's importlib mode adds no folder to the path.
-sys.path.insert(0, str(Path(__file__).parent))
-
 if TYPE_CHECKING:
-    from command import Cli
+    from support.command import Cli
 
 try:
     from hypothesis import HealthCheck, settings
@@ -136,7 +132,7 @@ def never_stuck() -> Iterator[None]:
 @pytest.fixture
 def cli(tmp_path: Path, never_stuck: None) -> Iterator[Cli]:
     """Return the command, in a directory of its own, where no temporary file may be left."""
-    from command import Cli
+    from support.command import Cli
 
     directory = tmp_path / "work"
     directory.mkdir()

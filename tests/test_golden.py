@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from golden import CASES, CONSTANTS, INTAKE_SAMPLES, SPLITS, Case, Split, flatten
-from support import RAW_LIMIT
+from support.records import RAW_LIMIT
 
 from cfdns_fast.errors import PROBLEM_CODES, REJECT_CODES
 

@@ -14,7 +14,7 @@ _ENDS_RULE = 1
 _HAS_WILDCARD = 2
 
 #: The code points that are neither the upper nor the title case of their lower case (theta, sharp s, omega, k, a with
-#: ring); test_suffixes.py tries all of Unicode. U+0130 is not one of them, because it lowers to two code points.
+#: ring); a test tries all of Unicode. U+0130 is not one of them, because it lowers to two code points.
 _OTHER_CAPITALS = "\u03f4\u1e9e\u2126\u212a\u212b"
 
 
@@ -33,7 +33,7 @@ def native_edges(private_suffixes: bool) -> tuple[list[tuple[int, bytes, int]], 
     edges : list of (int, bytes, int)
         Parent, label in UTF-8, child. A label that is not ASCII has a second edge to the same child, its A-label (RFC
         5890 section 2.3.2.1), so the core needs no Punycode: a U-label has exactly one A-label, and idna decodes it and
-        no other spelling (test_suffixes.py asks idna for every label, because its import would take 10 ms here).
+        no other spelling (the tests ask idna for every label, because its import would take 10 ms here).
     node_flags : bytes
         One byte a node: bit 0, a rule ends here; bit 1, there is a ``*`` below it.
     """
@@ -43,7 +43,7 @@ def native_edges(private_suffixes: bool) -> tuple[list[tuple[int, bytes, int]], 
     for (parent, label), child in rules.edges.items():
         edges.append((parent, label.encode("utf-8"), child))
         if not label.isascii():
-            # No exception ("!") is written like that (test_suffixes.py).
+            # No exception ("!") is written like that (a test proves it).
             edges.append((parent, b"xn--" + label.encode("punycode"), child))
         if label == "*":
             flags[parent] |= _HAS_WILDCARD
@@ -57,7 +57,7 @@ def fold_pairs(private_suffixes: bool) -> list[tuple[int, int]]:
 
     Together with ASCII A-Z they give the matches of `str.lower`, for these reasons: only what becomes a character of a
     rule can help to match one (KELVIN SIGN becomes ``k``); the one letter that lowers to two (U+0130) gives a U+0307,
-    and the one whose lower case depends on its neighbours is sigma; rules hold neither (test_suffixes.py).
+    and the one whose lower case depends on its neighbours is sigma; rules hold neither (a test proves it).
 
     Returns
     -------

@@ -1,0 +1,129 @@
+"""The options of a Normalizer: what each takes, refuses and does."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from golden import ALL_GOLDEN
+from support.records import GOOD, MIXED
+from support.writers import WRITERS, every_writer
+
+from cfdns_fast import Normalizer
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"on_reject": "skip"},
+        {"on_reject": "RAISE"},
+        {"on_reject": ""},
+        {"on_reject": None},
+        {"on_reject": 1},
+        {"on_reject": ["raise"]},
+        {"timestamp_unit": "m"},
+        {"timestamp_unit": "S"},
+        {"timestamp_unit": "µs"},
+        {"timestamp_unit": ""},
+        {"timestamp_unit": None},
+        {"timestamp_unit": 1},
+        {"timestamp_unit": {}},
+        {"max_record_bytes": 0},
+        {"max_record_bytes": -1},
+        {"max_record_bytes": 2**30 + 1},
+        {"max_record_bytes": 2**64 + 1},
+        {"max_record_bytes": -(2**64)},
+        {"max_record_bytes": True},
+        {"max_record_bytes": 1024.0},
+        {"max_record_bytes": "1024"},
+        {"max_record_bytes": None},
+        {"keep_message": "no"},
+        {"keep_message": None},
+        {"private_suffixes": "no"},
+        {"private_suffixes": None},
+    ],
+    ids=str,
+)
+def test_normalizer_when_an_option_has_a_bad_value_then_raises_value_error_that_names_it(
+    options: dict[str, Any],
+) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        Normalizer(**options)
+
+
+@pytest.mark.parametrize("options", [{"threads": 2}, {"strict": True}, {"output": "ndjson"}], ids=str)
+def test_normalizer_when_an_option_does_not_exist_then_raises_type_error(options: dict[str, Any]) -> None:
+    with pytest.raises(TypeError):
+        Normalizer(**options)
+
+
+def test_writers_when_given_an_option_then_raise_type_error() -> None:
+    for name in WRITERS:
+        with pytest.raises(TypeError):
+            getattr(Normalizer(), name)(GOOD, keep_message=False)
+
+
+def test_normalizer_when_options_are_positional_then_raises_type_error() -> None:
+    with pytest.raises(TypeError):
+        Normalizer("sekoia", "raise")
+
+
+def test_normalizer_when_options_have_their_documented_values_then_takes_them() -> None:
+    for options in (
+        *({"on_reject": value} for value in ("collect", "raise")),
+        *({"timestamp_unit": value} for value in ("auto", "s", "ms", "us", "ns")),
+        *({"max_record_bytes": value} for value in (1, 2, 1048576, 2**30)),
+        *({"keep_message": value} for value in (True, False)),
+        *({"private_suffixes": value} for value in (True, False)),
+    ):
+        Normalizer(**options)
+        Normalizer("sekoia", **options)
+        Normalizer(schema="sekoia", **options)
+
+
+def test_normalizer_when_options_are_left_out_then_uses_the_documented_defaults() -> None:
+    given = Normalizer(
+        "sekoia",
+        on_reject="collect",
+        keep_message=True,
+        private_suffixes=False,
+        timestamp_unit="auto",
+        max_record_bytes=1048576,
+    )
+    assert Normalizer().to_dicts(ALL_GOLDEN) == given.to_dicts(ALL_GOLDEN)
+
+
+@every_writer
+def test_keep_message_when_false_then_drops_the_message_and_nothing_else(write: Any) -> None:
+    with_message = Normalizer().to_dicts(MIXED).output
+    without = write(Normalizer(keep_message=False), MIXED)
+    output = (
+        without.output
+        if isinstance(without.output, list)
+        else [json.loads(line) for line in without.output.splitlines()]
+    )
+    for event in with_message:
+        del event["message"]
+    assert output == with_message
+
+
+@every_writer
+def test_private_suffixes_when_true_then_rules_of_the_private_section_count(write: Any) -> None:
+    record = b'{"QueryName":"a.foo.github.io"}'
+    for private, registered in ((True, "foo.github.io"), (False, "github.io")):
+        result = write(Normalizer(private_suffixes=private), record)
+        event = result.output[0] if isinstance(result.output, list) else json.loads(result.output)
+        assert event["dns"]["question"]["registered_domain"] == registered
+
+
+@every_writer
+def test_max_record_bytes_when_a_record_is_one_byte_longer_then_rejects_that_record_only(write: Any) -> None:
+    exact = write(Normalizer(max_record_bytes=len(GOOD) - 1), GOOD + b"{}\n" + GOOD)
+    assert (exact.events, exact.rejects) == (3, ())
+    less = write(Normalizer(max_record_bytes=len(GOOD) - 2), GOOD + b"{}\n" + GOOD)
+    assert less.events == 1
+    assert [(r.line, r.byte_offset, r.byte_length, r.code) for r in less.rejects] == [
+        (1, 0, len(GOOD) - 1, "record.too_large"),
+        (3, len(GOOD) + 3, len(GOOD) - 1, "record.too_large"),
+    ]

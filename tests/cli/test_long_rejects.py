@@ -1,0 +1,175 @@
+"""The command with records, lines and values that are too long for memory."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.command import RECORD, Cli
+from support.processes import SANITIZED
+from support.spill import MemorySpill
+
+from cfdns_fast import Normalizer
+from cfdns_fast.formats.auto import AutoStream, open_stream
+from cfdns_fast.formats.tabular import RowStream
+from cfdns_fast.io.spill_file import SpillFile
+
+HEADER = b"QueryName,Timestamp\na.com,1767225600\n"
+
+INPUTS = {
+    "record": RECORD + b'{"a":"' + b"\xc3\xa9" * 900_000 + b'"}' + RECORD,
+    "line": RECORD + b'{"a":"' + b"\xff" * 1_500_000 + b"\r\n" + RECORD,
+    "two lines": RECORD + b"\x01" * 1_100_001 + b"\n" + b"\xe2\x82\xac" * 500_000 + b"\n" + RECORD,
+    "element": b"[" + RECORD + b',{"a":"' + b"x" * 1_500_000 + b'"},' + RECORD + b"]",
+    "rest": b"[" + RECORD + b',{"a":"' + b"x" * 1_500_000 + b"\n" + RECORD * 3000,
+    "member": b'{"events":[' + RECORD + b'],"a":"' + b"x" * 1_500_000 + b'","b":[{}' + b"x" * 200_000,
+    "rows": HEADER + b"x" * 1_200_000 + b"\n" + b"y" * 1_100_000 + b"\r\n" + b"b.com,1767225600\n",
+}
+
+
+def rejects_of(path: Path) -> list[tuple[int, int, int, str, bytes]]:
+    """Return the rejects in a file of the command."""
+    lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+    return [
+        (
+            line["line"],
+            line["byte_offset"],
+            line["byte_length"],
+            line["code"],
+            line["raw"].encode() if "raw" in line else base64.b64decode(line["raw_base64"]),
+        )
+        for line in lines
+    ]
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_convert_keeps_every_byte_of_a_reject(name: str, tmp_path: Path) -> None:
+    data = INPUTS[name]
+    cli = Cli(tmp_path)
+    cli.write("in", data)
+    done = cli("convert", "in", "-o", "out", "--rejects", "rejects")
+    assert done.code == 0
+    whole = Normalizer(input_format="auto").to_ndjson(data)
+    assert (tmp_path / "out").read_bytes() == whole.output
+    assert rejects_of(tmp_path / "rejects") == [
+        (r.line, r.byte_offset, r.byte_length, r.code, data[r.byte_offset : r.byte_offset + r.byte_length])
+        for r in whole.rejects
+    ]
+    assert any(r.byte_length > 100_000 for r in whole.rejects)
+    assert cli.names() == ["in", "out", "rejects"]
+
+
+ENDLESS = {
+    "spaces": (b"", b" ", "ndjson"),
+    "text": (b"", b"x", "ndjson"),
+    "objects": (b"", b'{"a":', "ndjson"),
+    "string": (b'{"a":"', b"x", "ndjson"),
+    "number": (b'{"a":', b"1", "ndjson"),
+    "members": (b"{", b'"a":1,', "ndjson"),
+    "element": (b'[{},\n"', b"x", "json"),
+    "member": (b'{"events":[{}],"a":[1', b',\n"x"', "json"),
+    "key": (b'{"events":[{}],"', b"x", "json"),
+    "space in a member": (b'{"events":[{}],"a":[', b" ", "json"),
+    "space between elements": (b"[{}", b" \n", "json"),
+    "rest": (b"[{}]x\n[oops", b"x", "json"),
+    "row": (HEADER, b"x", "csv"),
+    "quoted row": (HEADER + b'"', b"x", "csv"),
+    "quoted rows": (HEADER + b'"', b"x\n", "csv"),
+}
+
+
+def test_long_first_row_harms_no_later_input(tmp_path: Path) -> None:
+    """A first row that is too long for memory is no header; the spill must not keep its bytes."""
+    long = b"y" * 2_000_000
+    (tmp_path / "a").write_bytes(b"x" * 2_000_000 + b"\n" + HEADER)
+    (tmp_path / "b").write_bytes(HEADER + b"a.com,AMS\n" + long + b"\n")
+    cli = Cli(tmp_path)
+    run = cli("convert", "a", "b", "--input-format", "csv", "--rejects", "rejects", "-o", "out")
+    assert (run.code, (tmp_path / "out").read_bytes().count(b"\n")) == (1, 2)
+    (line,) = (tmp_path / "rejects").read_bytes().splitlines()
+    assert json.loads(line)["raw"].encode() == long
+
+
+def test_spill_needs_no_right_to_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rejects file that can be written, in a folder that cannot, is rewritten in place."""
+    made = tempfile.TemporaryFile
+
+    def refuse(*, dir: str | None = None, **options: Any) -> Any:
+        if dir is not None:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return made(**options)
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    spill = SpillFile(str(tmp_path / "rejects"))
+    spill.write(b"abc")
+    assert (b"".join(spill.pieces()), spill.is_text) == (b"abc", True)
+    spill.close()
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+@pytest.mark.parametrize("delimiter", [None, "|"])
+def test_stream_keeps_little_of_endless_input(name: str, delimiter: str | None) -> None:
+    first, unit, input_format = ENDLESS[name]
+    if delimiter is not None and input_format == "csv":
+        pytest.skip("rows have no record delimiter")
+    normalizer = Normalizer(input_format=input_format, max_record_bytes=5000, record_delimiter=delimiter)
+    stream = open_stream(normalizer, spill=MemorySpill())
+    block = unit * (4096 // len(unit))
+    for number in range(100):
+        for _ in stream.parts(first + block if number == 0 else block, final=False):
+            pass
+        assert kept_bytes(stream) <= 5000 + 4 * 4096
+
+
+def kept_bytes(stream: AutoStream) -> int:
+    """Return the size of what a stream keeps for its next block."""
+    opened: Any = stream._stream
+    if opened is None:
+        return len(stream._head)
+    return opened._reader._size_bytes if isinstance(opened, RowStream) else len(opened._kept)
+
+
+LIMITED = """
+import resource, sys
+limit_bytes = int(sys.argv[1])
+sys.argv[1:] = ["convert", *sys.argv[2:]]
+resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, limit_bytes))
+from cfdns_fast.__main__ import main
+try:
+    main()
+finally:
+    with open("/proc/self/status", encoding="ascii") as file:
+        high_water = next(line.split()[1] for line in file if line.startswith("VmHWM"))
+    with open("high_water", "w", encoding="ascii") as file:
+        file.write(high_water)
+"""
+
+#: Of the address space; 16 threads reserve stacks and heaps, most of which is never used.
+LIMIT_BYTES = {1: 256_000_000, 16: 1_600_000_000}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the process's size from /proc")
+@pytest.mark.skipif(SANITIZED, reason="AddressSanitizer needs terabytes of address space")
+@pytest.mark.parametrize("threads", LIMIT_BYTES)
+@pytest.mark.parametrize("name", ENDLESS)
+def test_convert_of_endless_input_in_100_mb(name: str, threads: int, tmp_path: Path) -> None:
+    first, unit, input_format = ENDLESS[name]
+    cli = Cli(tmp_path)
+    options = ["-o", "out.gz", "--rejects", "rejects", "--fail-on", "none"]
+    options += ["--threads", str(threads), "--input-format", input_format]
+    size_bytes = 6_000_000 if name == "quoted rows" else 60_000_000
+    block = unit * (1_000_000 // len(unit))
+    (tmp_path / "in").write_bytes(first + block * (size_bytes // len(block)))
+    command = [sys.executable, "-c", LIMITED, str(LIMIT_BYTES[threads]), "in", *options]
+    done = subprocess.run(command, cwd=tmp_path, env=cli.environment, capture_output=True, timeout=300)
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
+    assert int((tmp_path / "high_water").read_text()) < 100_000

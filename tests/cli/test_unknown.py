@@ -1,0 +1,136 @@
+"""The command: records without a key that the mapping reads, and what makes the exit code 1."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from support.command import RECORD, Cli, records
+
+from cfdns_fast.cli.unknown_records import FirstRecord, Schema
+from cfdns_fast.results import Result
+
+NDJSON = Schema("sekoia", "dns_logs", "ndjson")
+AUTO = Schema("sekoia", "dns_logs", "auto")
+INNER = RECORD.decode().strip()
+
+
+def explained(data: bytes, schema: Schema = AUTO, records: int = 1, unknown: int = 1) -> str | None:
+    first = FirstRecord()
+    first.feed(data)
+    first.add(Result(b"", records, 0, (), {"record.unknown": unknown}))
+    found = first.explain("in", schema)
+    return None if found is None else str(found)
+
+
+@pytest.mark.parametrize(
+    ("data", "schema", "advice"),
+    [
+        (b'{"a":1,"b":2}', AUTO, "is it another dataset? see --dataset; for other names of keys see docs/mapping.md"),
+        (b'{"RCode":0,"Email":""}', AUTO, "they are of --dataset gateway_dns"),
+        (f'{{"event":{INNER}}}'.encode(), NDJSON, '"event" holds the records: --input-format json unwraps them'),
+        (f'{{"t":1,"event":{INNER}}}'.encode(), AUTO, '"event" holds the records: jq -c .event unwraps them'),
+        (f'{{"t":1,"all":[{INNER}]}}'.encode(), NDJSON, "\"all\" holds the records: jq -c '.all[]' unwraps them"),
+        (f'{{"t":1,"a b":{INNER}}}'.encode(), AUTO, '"a b" holds the records: jq unwraps them'),
+        (f'[{{"t":1,"r":{INNER}}}]'.encode(), AUTO, "\"r\" holds the records: jq -c '.[].r' unwraps them"),
+        (f'[{{"x":[{INNER}]}}]'.encode(), AUTO, "\"x\" holds the records: jq -c '.[].x[]' unwraps them"),
+        (f'{{"l":[{{"t":1,"r":{INNER}}}]}}'.encode(), AUTO, "\"r\" holds the records: jq -c '.l[].r' unwraps them"),
+        (json.dumps({"log": INNER + "\n"}).encode(), AUTO, '"log" holds the records as text: jq -r .log unwraps them'),
+        (b"a,b\n1,2\n", AUTO, "see --columns for rows without a header, and docs/mapping.md"),
+    ],
+)
+def test_advice_fits_the_first_record(data: bytes, schema: Schema, advice: str) -> None:
+    text = explained(data, schema)
+    assert text is not None and text.endswith(f" ({advice})")
+
+
+def test_first_key_of_a_long_record_is_named() -> None:
+    text = explained(b'{"hits":{"hits":["' + b"x" * (1 << 17))
+    assert text is not None and 'its keys are "hits" (' in text
+
+
+def test_keys_are_few_short_and_printable() -> None:
+    record = {f"\x1b{number}" + 60 * "k": number for number in range(20)}
+    text = explained(json.dumps(record).encode(), records=20, unknown=20)
+    assert text is not None
+    assert text.startswith(
+        'in: none of 20 records has a key that the mapping reads; the first one has the keys "\\x1b0k'
+    )
+    assert text.count('"\\x1b') == 8 and "k" * 39 not in text and "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b'{"a":' + b"[" * 60_000, b'{"a":' + b"9" * 9000 + b"}", b'{"a":"\xff"}', b"{}"]
+)
+def test_beginning_that_is_not_read_gives_a_line_too(data: bytes) -> None:
+    text = explained(data)
+    assert text is not None and text.startswith("in: the only record has no key that the mapping reads")
+
+
+def test_one_known_record_is_enough() -> None:
+    assert explained(b'{"a":1}', records=3, unknown=2) is None
+    assert explained(b"", records=0, unknown=0) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [([], 1), (["--fail-on", "none"], 0), (["--fail-on", "rejects"], 1), (["--strict"], 1), (["--quiet"], 1)],
+)
+def test_input_without_known_records_fails(cli: Cli, options: list[str], code: int) -> None:
+    run = cli("convert", *options, input=b'{"event":{"QueryName":"a.example.com"},"t":1}\n' * 3)
+    assert (run.code, run.output.count(b"\n")) == (code, 3)
+    expected = 'stdin: none of 3 records has a key that the mapping reads; the first one has the keys "event", "t"'
+    assert run.lines[0] == f'cfdns-fast: {expected} ("event" holds the records: jq -c .event unwraps them)'
+
+
+def test_each_input_is_judged_by_itself(cli: Cli) -> None:
+    cli.write("known", RECORD)
+    cli.write("unknown", b'{"a":1}\n')
+    run = cli("convert", "known", "unknown", "--summary-json", "summary")
+    assert run.code == 1 and run.lines[0].startswith("cfdns-fast: unknown: the only record has no key")
+    summary = json.loads((cli.directory / "summary").read_bytes())
+    assert summary["unknown_inputs"] == [{"input": "unknown", "records": 1, "keys": ["a"]}]
+    assert (summary["unknown"], summary["problems"]["record.unknown"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ([], 0),
+        (["--strict"], 1),
+        (["--fail-on", "unknown"], 1),
+        (["--fail-on", "rejects"], 0),
+        (["--fail-on", "problems"], 1),
+    ],
+)
+def test_some_unknown_records_fail_if_asked(cli: Cli, options: list[str], code: int) -> None:
+    assert cli("convert", *options, input=RECORD + b'{"a":1}\n').code == code
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "line"),
+    [
+        ([], 0, None),
+        (["--strict"], 1, "1 rejects (--strict allows none)"),
+        (["--fail-on", "rejects"], 1, "1 rejects (--fail-on allows none)"),
+        (["--fail-on", "unknown"], 0, None),
+        (["--fail-on", "problems"], 1, "1 problems (--fail-on allows none)"),
+        (["--fail-on", "problems,rejects"], 1, "1 rejects, 1 problems (--fail-on allows none)"),
+        (["--strict", "--fail-on", "problems"], 1, "1 rejects, 1 problems (--fail-on allows none)"),
+        (["--fail-on", "none"], 0, None),
+    ],
+)
+def test_fail_on_names_what_is_not_allowed(cli: Cli, options: list[str], code: int, line: Any) -> None:
+    data = b'{"QueryName":"a.example.com"}\noops\n'
+    run = cli("convert", "--quiet", *options, input=data)
+    assert (run.code, run.output.count(b"\n")) == (code, 1)
+    assert run.lines == ([] if line is None else [f"cfdns-fast: {line}"])
+
+
+@pytest.mark.parametrize(
+    "options", [["--fail-on", "all"], ["--fail-on", "none,rejects"], ["--strict", "--fail-on", "none"]]
+)
+def test_fail_on_refuses_other_words(cli: Cli, options: list[str]) -> None:
+    run = cli("convert", *options, input=records(1))
+    assert (run.code, len(run.lines)) == (2, 1)

@@ -1,0 +1,185 @@
+"""Datasets besides dns_logs: they differ by their mapping file only."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from golden import flatten
+from support.command import Cli
+
+from cfdns_fast import MappingError, Normalizer, parse
+
+ROWS = [
+    json.loads(line)
+    for line in (Path(__file__).parents[1] / "corpus" / "gateway_dns_events.jsonl").read_text("utf-8").splitlines()
+]
+
+
+def ordered(value: Any) -> Any:
+    """Sort every list: the platform promises no order, and its own tests compare like that."""
+    if isinstance(value, dict):
+        return {key: ordered(item) for key, item in value.items()}
+    return sorted(map(ordered, value), key=repr) if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row["test"] for row in ROWS])
+def test_gateway_dns_when_the_platform_made_an_event_of_the_record_then_ours_is_the_same(
+    row: dict[str, Any], implementation: Any
+) -> None:
+    (event,) = implementation.to_dicts(row["message"].encode(), dataset="gateway_dns").output
+    assert event.pop("message") == row["message"]
+    assert event["event"].pop("kind") == "event"
+    assert ordered(event) == ordered(row["expected"])
+
+
+def gateway(implementation: Any, record: str, schema: str = "sekoia") -> tuple[dict[str, Any], dict[str, int]]:
+    result = implementation.to_dicts(record.encode(), schema, dataset="gateway_dns", keep_message=False)
+    (event,) = result.output
+    return flatten(event), result.problems
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        ('{"QueryTypeName":"TXT","QueryType":1}', "TXT"),
+        ('{"QueryTypeName":"","QueryType":1}', "A"),
+        ('{"QueryType":255}', "*"),
+        ('{"QueryType":65353}', None),
+    ],
+)
+def test_gateway_dns_when_it_has_a_type_name_then_that_goes_before_the_table(
+    record: str, expected: str | None, implementation: Any
+) -> None:
+    assert gateway(implementation, record)[0].get("dns.question.type") == expected
+
+
+def test_gateway_dns_when_the_name_ends_in_a_dot_then_it_is_kept_and_does_not_split(implementation: Any) -> None:
+    event, _ = gateway(implementation, '{"QueryName":"www.example.com.","Datetime":"2023-02-24T12:12:07Z"}')
+    assert event["dns.question.name"] == "www.example.com."
+    assert event["dns.question.registered_domain"] == "example.com"
+    assert event["related.hosts"] == ["www.example.com."]
+    event, _ = gateway(implementation, '{"QueryName":"www.example.com."}', "ecs")
+    assert event["dns.question.name"] == "www.example.com"
+
+
+def test_gateway_dns_when_lists_are_empty_then_only_resolved_ips_stay(implementation: Any) -> None:
+    record = '{"ResolvedIPs":[],"MatchedCategoryIDs":[],"MatchedCategoryNames":[],"RData":[],"QueryCategoryIDs":[]}'
+    event, _ = gateway(implementation, record)
+    assert event["dns.resolved_ip"] == []
+    assert not [name for name in event if name.startswith("cloudflare.")]
+    assert "dns.resolved_ip" not in gateway(implementation, record, "ecs")[0]
+
+
+def test_gateway_dns_when_values_are_wrong_then_they_are_counted_under_its_keys(implementation: Any) -> None:
+    _, problems = gateway(implementation, '{"ResolvedIPs":["x","::1"],"SrcPort":"y","RCode":70000,"Policy":[1]}')
+    assert problems == {
+        "field.missing:Datetime": 1,
+        "field.type:ResolvedIPs": 1,
+        "field.type:SrcPort": 1,
+        "field.range:RCode": 1,
+        "field.type:Policy": 1,
+    }
+
+
+@pytest.mark.parametrize(("tcp", "transport"), [("true", "tcp"), ("false", "udp"), ("null", None)])
+@pytest.mark.parametrize("schema", ["sekoia", "ecs"])
+def test_dns_firewall_when_the_client_answer_is_the_events_then(
+    schema: str, tcp: str, transport: str | None, implementation: Any
+) -> None:
+    record = f'{{"ClientResponseCode":3,"QueryTCP":{tcp},"SourceIP":"192.0.2.1","UpstreamIP":"2001:db8::1"}}'
+    (event,) = implementation.to_dicts(record.encode(), schema, dataset="dns_firewall_logs").output
+    flat = flatten(event)
+    assert flat["dns.response_code"].upper() == "NXDOMAIN"
+    assert flat.get("network.transport") == transport
+    assert flat["related.ip"] == ["192.0.2.1", "2001:db8::1"]
+    assert (flat["destination.ip"], flat["source.ip"]) == ("2001:db8::1", "192.0.2.1")
+    assert flat["event.dataset"] == "dns_firewall_logs"
+
+
+@pytest.mark.parametrize(
+    ("codes", "ecs", "sekoia"),
+    [
+        ('"ResponseCode":0,"ClientResponseCode":3,"UpstreamResponseCode":2', "NOERROR", "NoError"),
+        ('"ClientResponseCode":3,"UpstreamResponseCode":2', "NXDOMAIN", "NXDomain"),
+        ('"ClientResponseCode":null,"UpstreamResponseCode":2', "SERVFAIL", None),
+        ('"UpstreamResponseCode":2.0', "SERVFAIL", None),
+    ],
+)
+def test_dns_firewall_code_is_the_first_there_is(codes: str, ecs: str, sekoia: str | None, implementation: Any) -> None:
+    for schema, expected in (("ecs", ecs), ("sekoia", sekoia)):
+        (event,) = implementation.to_dicts(f"{{{codes}}}".encode(), schema, dataset="dns_firewall_logs").output
+        assert flatten(event).get("dns.response_code") == expected
+
+
+def test_gateway_dns_sekoia_keeps_the_policy_and_feeds(implementation: Any) -> None:
+    record = '{"PolicyID":"1","PolicyName":"n","MatchedIndicatorFeedIDs":[2],"MatchedIndicatorFeedNames":["f"]}'
+    event, problems = gateway(implementation, record)
+    assert event["cloudflare.PolicyID"] == "1" and event["cloudflare.PolicyName"] == "n"
+    assert event["cloudflare.MatchedIndicatorFeedIDs"] == [2] and event["cloudflare.MatchedIndicatorFeedNames"] == ["f"]
+    assert problems == {"field.missing:Datetime": 1}
+
+
+@pytest.mark.parametrize("dataset", ["dns_logs", "dns_firewall_logs", "gateway_dns"])
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (".", "."),
+        ("..", None),
+        ("www.example.com.", "www.example.com"),
+        (r"a\tb\r\n\u0000\u007f\"c.example.com", r"a\tb\r\n\000\127\"c.example.com"),
+        ("b\u00fccher.example.com", r"b\195\188cher.example.com"),
+        (r"a\\.b\\\\\\032\\\".example.com", r"a\.b\\\032\".example.com"),
+    ],
+)
+def test_ecs_name_is_as_ecs_defines_it(dataset: str, name: str, expected: str | None, implementation: Any) -> None:
+    (event,) = implementation.to_dicts(f'{{"QueryName":"{name}"}}'.encode(), "ecs", dataset=dataset).output
+    flat = flatten(event)
+    assert flat.get("dns.question.name") == expected
+    assert flat.get("related.hosts") == (None if expected is None else [expected])
+
+
+def test_dataset_when_given_then_every_entrance_takes_it() -> None:
+    record = b'{"Datetime":"2023-02-24T12:12:07Z"}'
+    normalizer = Normalizer(dataset="gateway_dns")
+    event = parse(record, dataset="gateway_dns")
+    assert event["@timestamp"] == "2023-02-24T12:12:07Z"
+    assert normalizer.to_dicts(record).output == list(normalizer.iter_dicts(record)) == [event]
+    assert pickle.loads(pickle.dumps(normalizer)).to_dicts(record).output == [event]
+    assert "dataset='gateway_dns'" in repr(normalizer)
+
+
+def test_dataset_when_the_command_is_given_one_then_takes_it(cli: Cli) -> None:
+    run = cli("convert", "--dataset", "gateway_dns", input=b'{"Datetime":"2023-02-24T12:12:07Z"}')
+    assert (run.code, json.loads(run.output)["@timestamp"]) == (0, "2023-02-24T12:12:07Z")
+
+
+def test_dataset_when_the_command_is_given_one_besides_a_mapping_file_then_says_what_is_wrong(cli: Cli) -> None:
+    cli.write("my.toml", b"")
+    run = cli("convert", "--dataset", "gateway_dns", "--schema", "./my.toml", input=b"")
+    assert run.code == 2
+    assert "--dataset goes with a bundled schema" in run.lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("schema", "dataset", "words"),
+    [
+        ("sekoia", "dns_log", ["dns_log", "dns_logs", "dns_firewall_logs", "gateway_dns"]),
+        ("elastic", "gateway_dns", ["elastic", "ecs", "sekoia"]),
+        ("sekoia", "", ["dns_logs"]),
+    ],
+)
+def test_dataset_when_unknown_then_the_error_names_those_there_are(schema: str, dataset: str, words: list[str]) -> None:
+    with pytest.raises(MappingError) as caught:
+        Normalizer(schema, dataset=dataset)
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_dataset_when_given_beside_a_file_then_value_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="one dataset already"):
+        Normalizer(tmp_path / "my.toml", dataset="gateway_dns")
+    with pytest.raises(TypeError):
+        Normalizer(dataset=None)  # type: ignore[arg-type]

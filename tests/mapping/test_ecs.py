@@ -1,0 +1,236 @@
+"""Schema "ecs" against the names, types and shapes of the Elastic Common Schema, and against Elastic's own events."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from golden import flatten
+
+from cfdns_fast.mapping import bundled, load
+
+FOLDER = Path(__file__).parent
+DATASETS = [dataset for dataset, schemas in bundled().items() if "ecs" in schemas]
+
+#: ECS field -> (type, whether it is an array). See the head of the file for its origin.
+FIELDS = {
+    name: (kind, shape == "array")
+    for name, kind, shape in (
+        line.split("\t")
+        for line in (FOLDER / "ecs_fields.tsv").read_text(encoding="utf-8").splitlines()
+        if not line.startswith("#")
+    )
+}
+
+#: ECS type -> what a value looks like.
+LOOKS_LIKE: dict[str, Any] = {
+    "keyword": lambda value: isinstance(value, str) and value != "",
+    "match_only_text": lambda value: isinstance(value, str),
+    "long": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "ip": lambda value: ipaddress.ip_address(value) is not None,
+    "date": lambda value: re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", value) is not None,
+}
+
+#: Records that touch every field of every dataset, and records with problems.
+RECORDS = [
+    '{"ColoCode":"MRS","EDNSSubnet":"1.128.0.0","EDNSSubnetLength":0,"QueryName":"www.example.co.uk.","QueryType":28,'
+    '"ResponseCached":false,"ResponseCode":3,"SourceIP":"2001:db8::1","Timestamp":"2022-05-26T09:23:54Z"}',
+    '{"ClientResponseCode":0,"ClusterID":"C","ColoCode":"SFO","EDNSSubnet":"67.43.156.0","EDNSSubnetLength":24,'
+    '"QueryDO":true,"QueryName":"example.com","QueryRD":true,"QuerySize":60,"QueryTCP":false,"QueryType":65280,'
+    '"ResponseCached":true,"ResponseCachedStale":false,"ResponseReason":"success","SourceIP":"67.43.156.2",'
+    '"Timestamp":1657233726004000000,"UpstreamIP":"81.2.69.144","UpstreamResponseCode":0,"UpstreamResponseTimeMs":30}',
+    '{"ApplicationID":0,"ColoCode":"ORD","ColoID":14,"Datetime":"1683067793000000001","DeviceID":"d","DeviceName":"vm1",'
+    '"DstIP":"89.160.20.129","DstPort":443,"Email":"user@example.com","Location":"default","LocationID":"l",'
+    '"MatchedCategoryIDs":[7,163],"MatchedCategoryNames":["Photography","Weather"],"Policy":"p","PolicyID":"1412",'
+    '"PolicyName":"n","Protocol":"https","QueryCategoryIDs":[26],"QueryCategoryNames":["Technology"],"QueryName":".",'
+    '"QueryNameReversed":"com","QuerySize":48,"QueryType":1,"RCode":0,"RData":[{"type":"1","data":"CHNl"}],'
+    '"ResolvedIPs":["67.43.156.1","67.43.156.2"],"ResolverDecision":"allowedOnNoPolicyMatch","SrcIP":"67.43.156.2",'
+    '"SrcPort":0,"TimeZone":"UTC","TimeZoneInferredMethod":"fromLocalTime","UserID":"u"}',
+    '{"QueryName":1,"QueryType":-1,"SourceIP":"x","Timestamp":"never","ResolvedIPs":["x"],"QuerySize":"y"}',
+    "{}",
+]
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_ecs_mapping_when_compared_with_ecs_then_every_target_is_a_field_of_that_shape(dataset: str) -> None:
+    for field in load("ecs", dataset).fields:
+        if field.to.startswith("cloudflare."):
+            continue
+        kind, is_array = FIELDS[field.to]
+        holds_list = field.array or field.holds_list or isinstance(field.value, tuple)
+        assert holds_list == is_array, field.to
+        element = field.json_class.removeprefix("list of ")
+        assert element == ("integer" if kind == "long" else "text") or field.kind == "constant", field.to
+        if kind in ("ip", "date"):
+            assert field.kind in ({"ip", "collect"} if kind == "ip" else {"timestamp"}), field.to
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_ecs_events_when_compared_with_ecs_then_every_value_is_of_its_type(dataset: str, implementation: Any) -> None:
+    events = implementation.to_dicts("\n".join(RECORDS).encode(), "ecs", dataset=dataset).output
+    assert len(events) == len(RECORDS)
+    seen = set()
+    for event in events:
+        for name, value in flatten(event).items():
+            if name.startswith("cloudflare."):
+                continue
+            kind, is_array = FIELDS[name]
+            assert isinstance(value, list) == is_array, name
+            assert all(LOOKS_LIKE[kind](item) for item in (value if is_array else [value])), (name, value)
+            seen.add(name)
+    assert seen == {field.to for field in load("ecs", dataset).fields if not field.to.startswith("cloudflare.")}
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_ecs_events_when_the_message_is_not_kept_then_only_the_original_is_gone(dataset: str, native: Any) -> None:
+    data = "\n".join(RECORDS).encode()
+    whole = native.to_dicts(data, "ecs", dataset=dataset).output
+    bare = native.to_dicts(data, "ecs", dataset=dataset, keep_message=False).output
+    for event, record in zip(whole, RECORDS, strict=True):
+        assert event["event"].pop("original") == record
+    assert whole == bare
+
+
+def test_ecs_event_when_the_record_is_typical_then_it_is_this(implementation: Any) -> None:
+    (event,) = implementation.to_dicts(RECORDS[0].encode(), "ecs").output
+    assert event == {
+        "@timestamp": "2022-05-26T09:23:54.000000000Z",
+        "ecs": {"version": "9.4.0"},
+        "event": {
+            "category": ["network"],
+            "dataset": "dns_logs",
+            "kind": "event",
+            "original": RECORDS[0],
+            "type": ["info"],
+        },
+        "dns": {
+            "question": {
+                "name": "www.example.co.uk",
+                "registered_domain": "example.co.uk",
+                "subdomain": "www",
+                "top_level_domain": "co.uk",
+                "type": "AAAA",
+            },
+            "response_code": "NXDOMAIN",
+            "type": "query",
+        },
+        "network": {"protocol": "dns"},
+        "observer": {"type": "dns", "vendor": "Cloudflare"},
+        "related": {"hosts": ["www.example.co.uk"], "ip": ["2001:db8::1"]},
+        "cloudflare": {
+            "ColoCode": "MRS",
+            "EDNSSubnet": "1.128.0.0",
+            "EDNSSubnetLength": 0,
+            "ResponseCached": False,
+        },
+        "source": {"address": "2001:db8::1", "ip": "2001:db8::1"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        ('{"QueryType":65353}', {"dns.question.type": "TYPE65353"}),
+        ('{"QueryType":255}', {"dns.question.type": "ANY"}),
+        ('{"ResponseCode":0}', {"dns.response_code": "NOERROR"}),
+        ('{"ResponseCode":16}', {"dns.response_code": "BADVERS"}),
+        ('{"ResponseCode":12}', {}),
+        ('{"Timestamp":1657233726004001999}', {"@timestamp": "2022-07-07T22:42:06.004001999Z"}),
+        ('{"Timestamp":-1}', {"@timestamp": "1969-12-31T23:59:59.000000000Z"}),
+    ],
+)
+def test_ecs_event_when_a_value_is_special_then_it_is_written_so(
+    record: str, expected: dict[str, Any], implementation: Any
+) -> None:
+    (event,) = implementation.to_dicts(record.encode(), "ecs").output
+    flat = flatten(event)
+    names = ("@timestamp", "dns.question.type", "dns.response_code")
+    assert {name: flat[name] for name in names if name in flat} == expected
+
+
+def test_ecs_event_when_fields_have_problems_then_it_says_which_and_never_what(implementation: Any) -> None:
+    record = '{"Timestamp":"secret","QueryType":70000,"SourceIP":["secret"],"QueryName":"a.com"}'
+    (event,) = implementation.to_dicts(record.encode(), "ecs", keep_message=False).output
+    assert event["event"]["kind"] == "pipeline_error"
+    assert event["error"] == {"message": "field.type:Timestamp, field.range:QueryType, field.type:SourceIP"}
+    assert "secret" not in json.dumps(event)
+    (event,) = implementation.to_dicts(b"{}", "ecs").output
+    assert event["error"] == {"message": "record.unknown, field.missing:Timestamp"}
+
+
+# Elastic's own events. What is not compared, by name: docs/differences.md gives the reasons.
+
+CORPUS = FOLDER.parent / "corpus"
+ELASTIC = [json.loads(line) for line in (CORPUS / "elastic_events.jsonl").read_text("utf-8").splitlines()]
+
+#: Elastic's name -> ours, where both mean the same. A key alone is the same in both.
+SHARED = {
+    "event.category": None,
+    "event.kind": None,
+    "event.type": None,
+    "dns.question.name": None,
+    "dns.question.type": None,
+    "network.transport": None,
+    "source.ip": None,
+    "destination.ip": None,
+    "cloudflare_logpush.dns.colo.code": "cloudflare.ColoCode",
+    "cloudflare_logpush.dns.edns.subnet": "cloudflare.EDNSSubnet",
+    "cloudflare_logpush.dns.edns.subnet_length": "cloudflare.EDNSSubnetLength",
+    "cloudflare_logpush.dns.query.name": "dns.question.name",
+    "cloudflare_logpush.dns.response.cached": "cloudflare.ResponseCached",
+    "cloudflare_logpush.dns.source.ip": "source.ip",
+    "cloudflare_logpush.dns_firewall.cluster_id": "cloudflare.ClusterID",
+    "cloudflare_logpush.dns_firewall.colo.code": "cloudflare.ColoCode",
+    "cloudflare_logpush.dns_firewall.edns.subnet": "cloudflare.EDNSSubnet",
+    "cloudflare_logpush.dns_firewall.edns.subnet_length": "cloudflare.EDNSSubnetLength",
+    "cloudflare_logpush.dns_firewall.question.dnssec_ok": "cloudflare.QueryDO",
+    "cloudflare_logpush.dns_firewall.question.name": "dns.question.name",
+    "cloudflare_logpush.dns_firewall.question.recursion_desired": "cloudflare.QueryRD",
+    "cloudflare_logpush.dns_firewall.question.size": "cloudflare.QuerySize",
+    "cloudflare_logpush.dns_firewall.question.tcp": "cloudflare.QueryTCP",
+    "cloudflare_logpush.dns_firewall.response.cached": "cloudflare.ResponseCached",
+    "cloudflare_logpush.dns_firewall.response.cached_stale": "cloudflare.ResponseCachedStale",
+    "cloudflare_logpush.dns_firewall.source.ip": "source.ip",
+    "cloudflare_logpush.dns_firewall.upstream.ip": "cloudflare.UpstreamIP",
+    "cloudflare_logpush.dns_firewall.upstream.response_time_ms": "cloudflare.UpstreamResponseTimeMs",
+}
+
+#: Elastic's name -> how ours relates to it.
+DIFFERENT: dict[str, Any] = {
+    # Elastic keeps milliseconds.
+    "@timestamp": lambda value, ours: ours["@timestamp"].startswith(value.removesuffix("Z")),
+    "ecs.version": lambda value, ours: ours["ecs.version"] == "9.4.0",
+    # Elastic also lists EDNSSubnet, which is a network and no host.
+    "related.ip": lambda value, ours: set(ours["related.ip"]) == set(value) - {ours["cloudflare.EDNSSubnet"]},
+    # Elastic keeps the number, as text.
+    "dns.response_code": lambda value, ours: ours["dns.response_code"] == {"0": "NOERROR", "3": "NXDOMAIN"}[value],
+    "cloudflare_logpush.dns_firewall.response.code": lambda value, ours: (
+        str(ours["cloudflare.ClientResponseCode"]) == value
+    ),
+    "cloudflare_logpush.dns_firewall.upstream.response_code": lambda value, ours: (
+        str(ours["cloudflare.UpstreamResponseCode"]) == value
+    ),
+    # Elastic keeps the number besides the name, or instead of one.
+    "cloudflare_logpush.dns.response.code": lambda value, ours: ours["dns.response_code"] == {0: "NOERROR"}[value],
+    "cloudflare_logpush.dns.query.type": lambda value, ours: ours["dns.question.type"] == {65535: "TYPE65535"}[value],
+    "cloudflare_logpush.dns_firewall.question.type": lambda value, ours: (
+        ours["dns.question.type"] == {1: "A", 28: "AAAA"}[value]
+    ),
+}
+
+
+@pytest.mark.parametrize("row", ELASTIC, ids=lambda row: f"{row['dataset']} {row['message'][-60:]}")
+def test_ecs_event_when_elastic_made_one_of_the_record_then_the_shared_fields_agree(
+    row: dict[str, Any], implementation: Any
+) -> None:
+    (event,) = implementation.to_dicts(row["message"].encode(), "ecs", dataset=row["dataset"]).output
+    ours = flatten(event)
+    for name, value in flatten(row["expected"]).items():
+        if name in DIFFERENT:
+            assert DIFFERENT[name](value, ours), name
+        else:
+            assert ours[SHARED[name] or name] == value, name

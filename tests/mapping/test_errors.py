@@ -1,0 +1,241 @@
+"""How a mapping is named, and what a wrong mapping file is told."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from golden import CONSTANTS, flatten
+from support.mappings import field, write_mapping
+
+import cfdns_fast
+from cfdns_fast import MappingError, Normalizer
+from cfdns_fast.mapping import load
+from cfdns_fast.mapping.parser import KINDS
+
+# How a schema is named
+
+
+class FsPath:
+    def __init__(self, path: Any) -> None:
+        self.path = path
+
+    def __fspath__(self) -> Any:
+        return self.path
+
+
+def test_schema_when_pathlike_then_is_a_path(tmp_path: Path, implementation: Any) -> None:
+    path = write_mapping(tmp_path, field(to="a", kind="constant", value=1), "no_suffix")
+    assert implementation.to_dicts(b"{}", path).output == [{"a": 1}]
+    assert implementation.to_dicts(b"{}", FsPath(str(path))).output == [{"a": 1}]
+
+
+def test_schema_when_it_holds_a_separator_or_ends_in_toml_then_is_a_path(
+    tmp_path: Path, implementation: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_mapping(tmp_path, field(to="a", kind="constant", value=1), "my.toml")
+    write_mapping(tmp_path, field(to="a", kind="constant", value=2), "sekoia")
+    for schema, expected in (("./my.toml", 1), ("my.toml", 1), (str(tmp_path / "my.toml"), 1), ("./sekoia", 2)):
+        assert implementation.to_dicts(b"{}", schema).output == [{"a": expected}]
+    assert flatten(implementation.to_dicts(b"{}", "sekoia").output[0]) == {**CONSTANTS, "message": "{}"}
+
+
+@pytest.mark.parametrize(
+    "schema", ["", "ecs2", "SEKOIA", "dns_logs", "dns_logs.sekoia", "sekoia ", "toml", "é", "a\x00b"]
+)
+def test_schema_when_it_is_no_bundled_name_then_the_error_lists_those(schema: str, implementation: Any) -> None:
+    with pytest.raises(MappingError, match="sekoia") as caught:
+        implementation.to_dicts(b"{}", schema)
+    assert caught.value.file == schema
+
+
+@pytest.mark.parametrize("schema", [None, 5, b"sekoia", ["sekoia"], object()], ids=repr)
+def test_schema_when_it_is_neither_text_nor_pathlike_then_is_refused(schema: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        Normalizer(schema)
+
+
+# Wrong files
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "0x" + "9" * 5000], ids=["decimal", "hexadecimal"])
+def test_mapping_when_an_integer_has_more_digits_than_python_converts_then_the_error_names_the_file(
+    number: str, tmp_path: Path
+) -> None:
+    path = write_mapping(tmp_path, f'[[field]]\nto = "a"\nkind = "constant"\nvalue = {number}\n')
+    with pytest.raises(MappingError) as caught:
+        Normalizer(path)
+    assert caught.value.file == str(path)
+
+
+@pytest.mark.slow
+def test_mapping_when_it_names_more_sources_than_the_core_counts_then_raises(tmp_path: Path) -> None:
+    field = '[[field]]\nto = "t{}"\nkind = "text"\nfrom = {}\n'
+    names = [[f"k{number}_{name}" for name in range(1000)] for number in range(11)]
+    text = "".join(field.format(number, sources) for number, sources in enumerate(names))
+    with pytest.raises(MappingError, match="10000 source names"):
+        Normalizer(write_mapping(tmp_path, text))
+    fewer = "".join(field.format(number, sources) for number, sources in enumerate(names[:10]))
+    normalizer = Normalizer(write_mapping(tmp_path, fewer))
+    assert normalizer.to_dicts(b'{"k9_999":"last","k0_0":1}').output == [{"t0": "1", "t9": "last"}]
+
+
+def test_mapping_when_digits_are_no_integer_then_raises(tmp_path: Path) -> None:
+    with pytest.raises(MappingError, match="digits must be 9"):
+        Normalizer(write_mapping(tmp_path, '[[field]]\nfrom = "T"\nto = "a"\nkind = "timestamp"\ndigits = 9.0\n'))
+
+
+def test_mapping_when_the_file_does_not_exist_then_the_error_names_it(tmp_path: Path, implementation: Any) -> None:
+    path = tmp_path / "absent.toml"
+    with pytest.raises(MappingError, match="cannot be read") as caught:
+        implementation.to_dicts(b"{}", path)
+    assert caught.value.file == str(path) and str(path) in str(caught.value)
+
+
+def test_mapping_when_the_path_is_a_directory_then_the_error_names_it(tmp_path: Path, implementation: Any) -> None:
+    with pytest.raises(MappingError, match=re.escape(str(tmp_path))):
+        implementation.to_dicts(b"{}", tmp_path)
+
+
+def test_mapping_when_the_path_holds_a_nul_then_raises_mapping_error() -> None:
+    with pytest.raises(MappingError):
+        Normalizer("./a\x00b.toml")
+
+
+def test_mapping_when_the_file_is_not_utf8_then_the_error_says_where(tmp_path: Path) -> None:
+    path = tmp_path / "my.toml"
+    path.write_bytes(b"schema = '\xff'\n")
+    with pytest.raises(MappingError, match="UTF-8") as caught:
+        Normalizer(path)
+    assert caught.value.file == str(path) and "10" in caught.value.reason
+
+
+GOOD_TEXT = {"from": "ColoCode", "to": "a.b", "kind": "text"}
+ENUM = {"from": "QueryType", "to": "t", "kind": "enum", "table": "rr_type", "naming": "iana"}
+WRONG: dict[str, tuple[str, str | None, list[str]]] = {
+    "empty file": ("", None, ["[[field]]"]),
+    "no field": ('schema = "x"\n', None, ["[[field]]"]),
+    "not TOML": ("schema = \n", None, ["TOML"]),
+    "fields are text": ('field = "x"\n', None, ["[[field]]"]),
+    "fields are a list of text": ('field = ["x"]\n', None, ["[[field]]"]),
+    "fields are an empty list": ("field = []\n", None, ["[[field]]"]),
+    "field is one table": ('[field]\nto = "a"\nkind = "raw"\n', None, ["[[field]]"]),
+    "unknown top-level key": (
+        "version = 1\n" + field(**GOOD_TEXT),
+        None,
+        ["version", "schema", "dataset", "source", "field"],
+    ),
+    "schema is a number": ("schema = 1\n" + field(**GOOD_TEXT), "schema", ["text"]),
+    "dataset is a list": ("dataset = []\n" + field(**GOOD_TEXT), "dataset", ["text"]),
+    "no kind": (field(to="a"), "field 1 (a)", ["kind", *KINDS]),
+    "unknown kind": (field(to="a", kind="number"), "field 1 (a)", ["kind", "number", *KINDS]),
+    "kind is a number": (field(to="a", kind=1), "field 1 (a)", ["kind", *KINDS]),
+    "kind is a list": (field(to="a", kind=["raw"]), "field 1 (a)", ["kind", *KINDS]),
+    "unknown key": (
+        field(**GOOD_TEXT, sauce="x"),
+        "field 1 (a.b)",
+        ["sauce", "from", "to", "kind", "array", "required"],
+    ),
+    "key of another kind": (
+        field(**GOOD_TEXT, table="rcode"),
+        "field 1 (a.b)",
+        ["table", "from", "to", "array", "required"],
+    ),
+    "from on raw": (field(**{"from": "x"}, to="a", kind="raw"), "field 1 (a)", ["from", "to", "kind"]),
+    "array on a constant": (
+        field(to="a", kind="constant", value=1, array=True),
+        "field 1 (a)",
+        ["array", "to", "value"],
+    ),
+    "required on raw": (field(to="a", kind="raw", required=True), "field 1 (a)", ["required"]),
+    "no from": (field(to="a", kind="text"), "field 1 (a)", ["text", "from"]),
+    "no to": (field(kind="raw"), "field 1", ["raw", "to"]),
+    "no value": (field(to="a", kind="constant"), "field 1 (a)", ["constant", "value"]),
+    "no table": (field(**{"from": "x"}, to="a", kind="enum", naming="iana"), "field 1 (a)", ["enum", "table"]),
+    "no naming": (field(**{"from": "x"}, to="a", kind="enum", table="rcode"), "field 1 (a)", ["enum", "naming"]),
+    "to is empty": (field(to="", kind="raw"), "field 1 ()", ["to", "empty"]),
+    "to is a number": (field(to=1, kind="raw"), "field 1", ["to", "text"]),
+    "to is a list": (field(to=["a"], kind="raw"), "field 1", ["to", "text"]),
+    "from is empty": (field(**{"from": ""}, to="a", kind="text"), "field 1 (a)", ["from", "empty"]),
+    "from is an empty list": (field(**{"from": []}, to="a", kind="text"), "field 1 (a)", ["from", "empty"]),
+    "from is a list with a number": (field(**{"from": ["x", 1]}, to="a", kind="text"), "field 1 (a)", ["from", "text"]),
+    "from is a list that repeats": (
+        field(**{"from": ["x", "x"]}, to="a", kind="text"),
+        "field 1 (a)",
+        ["from", "once"],
+    ),
+    "array is text": (field(**GOOD_TEXT, array="yes"), "field 1 (a.b)", ["array", "true", "false", "yes"]),
+    "array is a number": (field(**GOOD_TEXT, array=1), "field 1 (a.b)", ["array", "true", "false"]),
+    "required is text": (field(**GOOD_TEXT, required="true"), "field 1 (a.b)", ["required", "true", "false"]),
+    "leading dot": (field(to=".a", kind="raw"), "field 1 (.a)", ["to", "dot"]),
+    "trailing dot": (field(to="a.", kind="raw"), "field 1 (a.)", ["to", "dot"]),
+    "double dot": (field(to="a..b", kind="raw"), "field 1 (a..b)", ["to", "dot"]),
+    "only a dot": (field(to=".", kind="raw"), "field 1 (.)", ["to", "dot"]),
+    "too deep": (field(to="a." * 32 + "a", kind="raw"), "field 1", ["32"]),
+    "unknown table": (field(**{**ENUM, "table": "opcode"}), "field 1 (t)", ["table", "rr_type", "rcode", "opcode"]),
+    "unknown naming": (
+        field(**{**ENUM, "naming": "sekoia"}),
+        "field 1 (t)",
+        ["naming", "rr_type", "iana", "standard", "sekoia"],
+    ),
+    "naming that is a fact of the table": (
+        field(**{**ENUM, "naming": "registry"}),
+        "field 1 (t)",
+        ["naming", "iana", "standard"],
+    ),
+    "value is a table": (
+        "[[field]]\nto = 'a'\nkind = 'constant'\nvalue = {x = 1}\n",
+        "field 1 (a)",
+        ["value", "text", "number", "list"],
+    ),
+    "value is a date": (
+        "[[field]]\nto = 'a'\nkind = 'constant'\nvalue = 2022-07-07\n",
+        "field 1 (a)",
+        ["value", "text", "number", "list"],
+    ),
+    "value is nan": ("[[field]]\nto = 'a'\nkind = 'constant'\nvalue = nan\n", "field 1 (a)", ["value", "finite"]),
+    "value is infinite": (
+        "[[field]]\nto = 'a'\nkind = 'constant'\nvalue = [1, -inf]\n",
+        "field 1 (a)",
+        ["value", "finite"],
+    ),
+    "value is a nested list": (field(to="a", kind="constant", value=[[1]]), "field 1 (a)", ["value", "list"]),
+    "value is beyond 64 bits": (field(to="a", kind="constant", value=[1, 2**63]), "field 1 (a)", ["value", "64-bit"]),
+    "same target twice": (field(**GOOD_TEXT) + field(to="a.b", kind="raw"), "field 2 (a.b)", ["field 1", "target"]),
+    "value below a value": (field(to="a", kind="raw") + field(**GOOD_TEXT), "field 2 (a.b)", ["field 1", "a"]),
+    "value above a value": (field(**GOOD_TEXT) + field(to="a", kind="raw"), "field 2 (a)", ["field 1", "parent"]),
+    "value far below a value": (
+        field(to="a", kind="raw") + field(to="a.b.c.d", kind="raw"),
+        "field 2 (a.b.c.d)",
+        ["field 1", "a"],
+    ),
+    "fault in a later field": (field(**GOOD_TEXT) + field(**ENUM) + field(to="x", kind="?"), "field 3 (x)", ["kind"]),
+    "too many fields": ("".join(field(to=f"t{n}", kind="raw") for n in range(1001)), None, ["1001", "1000"]),
+    "nested beyond reason": ("schema = " + "[" * 5000 + "]" * 5000, None, ["TOML"]),
+}
+
+
+@pytest.mark.parametrize(("text", "entry", "words"), WRONG.values(), ids=WRONG)
+def test_mapping_when_it_is_wrong_then_the_error_names_file_entry_and_what_would_do(
+    text: str, entry: str | None, words: list[str], tmp_path: Path
+) -> None:
+    path = write_mapping(tmp_path, text)
+    with pytest.raises(MappingError) as caught:
+        Normalizer(path)
+    error = caught.value
+    assert error.file == str(path)
+    assert str(error).startswith(str(path))
+    if entry is None:
+        assert error.entry is None
+    else:
+        assert error.entry is not None and error.entry.startswith(entry)
+        assert error.entry in str(error)
+    for word in words:
+        assert word in error.reason, error.reason
+    with pytest.raises(MappingError, match=re.escape(str(error))):
+        load(path)
+    with pytest.raises(MappingError, match=re.escape(str(error))):
+        cfdns_fast.parse(b"{}", path)

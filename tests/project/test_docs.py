@@ -1,0 +1,227 @@
+"""What the documentation shows is so: every code block runs and prints what the page says, every link leads somewhere.
+
+`documentation.py` says how a block is tried. `.ci/run` runs those marked as commands, which install or take minutes.
+Longer runs stand within sentences, and are tried as far as their programs take them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import recipe_fakes
+from support.documentation import PAGES, ROOT, Page, blocks, blocks_of, name_of
+
+pytestmark = pytest.mark.skipif(not (ROOT / "docs").exists(), reason="no documentation around the tests")
+
+#: Page and first line of a block that is no code.
+DRAWINGS = {
+    ("docs/architecture.md", "bytes ──► frame ──────► decode ─────► read ────────────► assemble ──► NDJSON bytes"),
+    ("docs/architecture.md", "mapping file ── mapping/      ──► Mapping ──────┐"),
+}
+
+WITH_CODE = [page for page in PAGES if blocks(page)]
+
+
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def prose_of(path: Path) -> str:
+    """Return a page without its code blocks."""
+    return re.sub(r"^```.*?^```$", "", text_of(path), flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a POSIX shell")
+@pytest.mark.parametrize("path", WITH_CODE, ids=name_of)
+def test_page_when_its_code_runs_then_does_what_it_says(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Page(tmp_path)
+    with recipe_fakes.services(monkeypatch):
+        for block in blocks(path):
+            if block.key not in DRAWINGS and block.command is None:
+                page.run(block)
+
+
+def test_blocks_when_listed_as_drawings_then_are_there_once() -> None:
+    keys = [block.key for page in PAGES for block in blocks(page)]
+    assert {key: keys.count(key) for key in DRAWINGS} == dict.fromkeys(DRAWINGS, 1)
+
+
+def test_commands_when_they_install_or_take_minutes_then_ci_runs_them_as_they_stand() -> None:
+    run = ROOT / ".ci" / "run"
+    if not run.exists():
+        pytest.skip("not part of an sdist")
+    named = [block.command for page in PAGES for block in blocks(page) if block.command is not None]
+    assert sorted(named) == sorted(re.findall(r"\bdocumented (\w+)", text_of(run)))
+
+
+#: Within sentences: what begins with a variable of ours, a script of the repository, or python; and the page it is on.
+#: Those that run pytest are slow: each collects tests in a process of its own.
+SENTENCES = [
+    pytest.param(
+        found[0].split(),
+        id=f"{name_of(page)}: {found[0]}",
+        marks=pytest.mark.slow if "pytest" in found[0].split() else [],
+    )
+    for page in PAGES
+    for found in re.finditer(
+        r"(?<=`)(?:(?:CFDNS_\w+=\S+ )+\S+|tests/fuzz/run|\.ci/\w+|python(?= ))(?: [^`]+)?(?=`)", prose_of(page)
+    )
+]
+
+
+@pytest.mark.parametrize("words", SENTENCES)
+def test_command_when_a_sentence_names_it_then_its_program_takes_it(words: list[str]) -> None:
+    settings = dict(word.split("=") for word in words if word.startswith("CFDNS_"))
+    program, *arguments = words[len(settings) :]
+    if program == "pytest":
+        readers = require_tests(arguments, settings)
+    elif program == "python":
+        readers = require_python(arguments)
+    else:
+        if not (ROOT / program).exists():
+            pytest.skip("not part of an sdist")
+        readers = text_of(ROOT / program)
+        require_usage(program, arguments, readers)
+    for name in settings:
+        assert re.search(rf"\b{name}\b", readers), name
+
+
+def require_tests(arguments: list[str], settings: dict[str, str]) -> str:
+    """Require that pytest collects that; return the text of what is run."""
+    # No more: these take minutes. The modules read their settings then.
+    collected = subprocess.run(
+        [sys.executable, "-P", "-m", "pytest", "-q", "--collect-only", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert collected.returncode == 0, collected.stdout
+    module = text_of(ROOT / arguments[0])
+    imported = re.findall(r"^from support(?:\.| import )(\w+)", module, re.MULTILINE)
+    files = [ROOT / "tests" / "conftest.py", *(ROOT / "tests" / "support" / f"{name}.py" for name in imported)]
+    return module + "".join(map(text_of, files))
+
+
+def require_python(arguments: list[str]) -> str:
+    """Require that there is such a module or file, and that it takes its options; return what reads variables."""
+    if arguments[0] != "-m":
+        assert (ROOT / arguments[0]).exists()
+        return text_of(ROOT / arguments[0])
+    module, *options = arguments[1:]
+    if module == "benchmarks":
+        code = "import sys; sys.path.append('.'); from benchmarks.__main__ import _parser; _parser().parse_args()"
+        parsed = subprocess.run([sys.executable, "-P", "-c", code, *options], cwd=ROOT, capture_output=True, text=True)
+        assert parsed.returncode == 0, parsed.stderr
+    path = ROOT.joinpath(*module.split("."))
+    assert module in ("pytest", "build") or path.with_suffix(".py").exists() or (path / "__main__.py").exists()
+    return text_of(ROOT / "setup.py") if module == "build" else ""
+
+
+def require_usage(program: str, arguments: list[str], text: str) -> None:
+    """Require that a script's usage, at its beginning, has these arguments, where capitals stand for something."""
+    usages = [
+        each.strip() for each in re.findall(rf"^# +{re.escape(program)}((?: \S+)*)(?:  .*)?$", text, re.MULTILINE)
+    ]
+    if not usages:
+        assert not arguments, "it has no usage"
+        return
+    patterns = [re.sub("[A-Z]{4,}", r"\\S+", re.escape(usage).replace("SECONDS", r"\d+")) for usage in usages]
+    assert any(re.fullmatch(pattern, " ".join(arguments)) for pattern in patterns), usages
+
+
+def test_commands_when_looked_for_in_sentences_then_are_found() -> None:
+    assert len(SENTENCES) > 25
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_code_when_it_is_on_a_page_then_stands_in_fences_of_known_languages(path: Path) -> None:
+    assert not re.search(r"\n\n {4}\S", prose_of(path)), "indented code is not run"
+    for block in blocks(path):
+        assert block.language in ("python", "sh", "toml", "yaml", "diff", "json", "text"), block.place
+
+
+LIES = {
+    "what is printed": "```python\nprint(1)  # 2\n```\n",
+    "what is printed beside": "```python\nprint(1)\nprint(2)  # 2\n```\n",
+    "what must not raise": "```python\nassert False\n```\n",
+    "an output": "```sh\necho a b\n```\n\n<!-- output -->\n```text\na … c\n```\n",
+    "an output as JSON": '```sh\necho \'{"a": 1}\'\n```\n\n<!-- output -->\n```json\n{"a": 2}\n```\n',
+    "a failing command": "```sh\nfalse\ntrue\n```\n",
+    "an exit code": "<!-- exit 2 -->\n```sh\nexit 1\n```\n",
+    "a mapping": '```toml\n[[field]]\nto = "a"\nkind = "b"\n```\n',
+    "a diff": "```sh\necho a > a.toml\n```\n\n```diff\n--- a.toml\n+++ a.toml\n@@\n-b\n+c\n```\n",
+    "a command of a collector": '```toml\ncommand = ["sh", "-c", "cfdns-fast --version; exec sleep 60"]\n```\n',
+    "a block of no known language": "```text\na\n```\n",
+}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a POSIX shell")
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+def test_page_when_it_does_not_say_what_is_so_then_fails(lie: str, tmp_path: Path) -> None:
+    page = Page(tmp_path)
+    with pytest.raises((AssertionError, ValueError)):
+        for block in blocks_of(lie, "page"):
+            page.run(block)
+
+
+# Links
+
+
+def anchors(path: Path) -> set[str]:
+    """Return what can stand behind # in a link to a page, as GitHub makes it of headings."""
+    headings = re.findall(r"^#+ (.*)$", prose_of(path), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_links_when_they_are_relative_then_lead_to_a_page_and_a_heading(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", text_of(path)):
+        if re.match(r"\w+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        linked = (path.parent / name).resolve() if name else path
+        assert linked.exists(), f"{name_of(path)}: {target}"
+        assert not anchor or anchor in anchors(linked), f"{name_of(path)}: {target}"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_paths_when_a_page_names_them_then_exist(path: Path) -> None:
+    for name in re.findall(r"`((?:docs|tests|benchmarks|cfdns_fast)/[\w./*-]+)`", text_of(path)):
+        # DATASET and NAME stand for something.
+        pattern = re.sub(r"[A-Z]{4,}", "*", name.rstrip("/"))
+        assert list(ROOT.glob(pattern)), f"{name_of(path)}: {name}"
+
+
+def test_index_when_read_then_names_every_page() -> None:
+    index = ROOT / "docs" / "README.md"
+    linked = {
+        (index.parent / target.partition("#")[0]).resolve() for target in re.findall(r"\]\(([^)]+)\)", text_of(index))
+    }
+    assert {page.resolve() for page in (ROOT / "docs").rglob("*.md")} - linked == {index.resolve()}
+
+
+# Generated
+
+
+def generator() -> Any:
+    """Return docs/fields.py as a module."""
+    spec = importlib.util.spec_from_file_location("fields", ROOT / "docs" / "fields.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_fields_when_the_mappings_changed_then_are_made_anew() -> None:
+    made = generator()
+    assert text_of(made.PAGE) == made.render(), "run: python docs/fields.py"

@@ -1,0 +1,101 @@
+"""Public reports about parsers of JSON: long batches, deep ones, memory around them. Each test names its report."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import pytest
+from golden import CASES
+from support.processes import run_python
+from support.records import GOOD, numbers, record
+from support.writers import every_writer
+
+from cfdns_fast import Normalizer
+
+REPORTED = [case for case in CASES if case.topic == "known_reports"]
+#: What the parsers behind the reports about streams take at a time.
+BATCH_BYTES = 1_000_000
+
+
+# simdjson/simdjson PR#913, #1205: documents longer than the batch of parse_many end it
+@every_writer
+def test_conversion_when_records_are_longer_than_a_parser_batch_then_neighbours_and_all(write: Any) -> None:
+    pad = b'{"QueryName":"n%d.example.com","ColoCode":"%b"}\n'
+    data = record(0) + pad % (1, b"A" * BATCH_BYTES) + record(2) + pad % (3, b"B" * 40_000) + record(4)
+    result = write(Normalizer(keep_message=False), data)
+    output = result.output
+    if isinstance(output, list):
+        output = b"".join(json.dumps(event).encode() + b"\n" for event in output)
+    assert (numbers(output), result.rejects) == ([0, 1, 2, 3, 4], ())
+
+
+# simdjson/simdjson PR#913, #1310: an error in the middle of a stream of documents ends it silently
+@every_writer
+def test_conversion_when_errors_stand_all_over_a_long_batch_then_each_is_reported(write: Any) -> None:
+    data = b"".join(record(number) if number % 7 else b"{broken %d\n" % number for number in range(3000))
+    result = write(Normalizer(), data)
+    wrong = list(range(0, 3000, 7))
+    assert [reject.raw for reject in result.rejects] == [b"{broken %d" % number for number in wrong]
+    assert [reject.line for reject in result.rejects] == [number + 1 for number in wrong]
+    assert result.events == 3000 - len(wrong)
+
+
+# simdjson/simdjson PR#913, #570: what stands behind the end of the input is read and counts
+@every_writer
+def test_conversion_when_data_is_a_slice_then_what_stands_around_it_does_not_count(write: Any) -> None:
+    whole = b'{"ColoCode":"AMS"}' + GOOD.rstrip() + b'"}]}{"a":1}'
+    start, stop = 18, 18 + len(GOOD.rstrip())
+    for end in range(start, stop + 1):
+        part = whole[start:end]
+        assert write(Normalizer(), memoryview(whole)[start:end]) == write(Normalizer(), part)
+
+
+_GUARDED = """
+import ctypes, mmap
+from golden import CASES
+from support.records import GOOD, MIXED
+from support.writers import WRITERS
+from cfdns_fast import Normalizer
+
+page = mmap.PAGESIZE
+memory = mmap.mmap(-1, 3 * page)
+address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+protect = ctypes.CDLL(None, use_errno=True).mprotect
+for guard in (0, 2):
+    assert protect(ctypes.c_void_p(address + guard * page), ctypes.c_size_t(page), 0) == 0
+view = memoryview(memory)
+inputs = [GOOD, MIXED, *(GOOD[:end] for end in range(len(GOOD)))]
+inputs += [case.data for case in CASES if case.topic == "known_reports" and 0 < len(case.data) <= page]
+normalizer = Normalizer()
+for data in inputs:
+    for start in (page, 2 * page - len(data)):
+        memory[start : start + len(data)] = data
+        for write in WRITERS.values():
+            assert write(normalizer, view[start : start + len(data)]) == write(normalizer, data)
+print("done", len(inputs))
+"""
+
+
+# simdjson/simdjson PR#913, #570: over-read past the buffer, crashes with wrong padding
+@pytest.mark.skipif(sys.platform != "linux", reason="mprotect")
+def test_conversion_when_memory_around_data_cannot_be_read_then_no_crash() -> None:
+    run = run_python(_GUARDED)
+    assert (run.returncode, run.stdout.split()[:1]) == (0, ["done"]), run.stderr
+
+
+# Parsers recurse, or have a limit of 1024, beyond which the whole document fails
+def test_conversion_when_nesting_is_enormous_then_one_reject_and_neighbours(implementation: Any) -> None:
+    data = record(0) + b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n" + record(1)
+    result = implementation.to_ndjson(data)
+    assert numbers(result.output) == [0, 1]
+    assert [(reject.line, reject.code) for reject in result.rejects] == [(2, "json.depth")]
+
+
+# ultrajson/ultrajson#691: the string is accepted and cannot be encoded later
+def test_conversion_when_surrogates_are_anywhere_then_all_output_can_be_encoded(implementation: Any) -> None:
+    for case in REPORTED:
+        result = implementation.to_dicts(case.data, **case.options)
+        for event in result.output:
+            json.dumps(event, ensure_ascii=False).encode("utf-8")
