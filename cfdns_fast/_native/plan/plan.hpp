@@ -141,6 +141,7 @@ class Plan {
   std::shared_ptr<const SuffixTable> suffixes;
   TimestampUnit unit = TimestampUnit::automatic;
   size_t max_record_bytes = 0;
+  std::string record_delimiter;  // ends records as newlines do; empty if there is none, and without brackets and quotes
   size_t slot_count = 0;
 
   // Every key once.
