@@ -8,25 +8,25 @@ cdef extern from "plan/plan.hpp" namespace "cfdns":
         enumeration
         timestamp
         ip
-        domain_name "cfdns::Kind::name"  # Python enums have a `name` and a `value` of their own
+        domain_name  # Python enums have a `name` and a `value` of their own
         list
         objects
 
     cpdef enum class ReadingFlag "cfdns::Reading::Flag"(uint8_t):
-        wants_parts "cfdns::Reading::wants_parts"
-        keeps_dots "cfdns::Reading::keeps_dots"
-        nine_digits "cfdns::Reading::nine_digits"
-        is_named "cfdns::Reading::is_named"
-        keeps_empty "cfdns::Reading::keeps_empty"
-        keeps_root "cfdns::Reading::keeps_root"
-        escapes "cfdns::Reading::escapes"
+        wants_parts
+        keeps_dots
+        nine_digits
+        is_named
+        keeps_empty
+        keeps_root
+        escapes
 
     cpdef enum class StepKind "cfdns::Step::What"(uint8_t):
         literal
         open
         close
         raw
-        slot "cfdns::Step::What::value"
+        slot
 
 cdef extern from "cfdns_fast/_core/dicts/builder.hpp" namespace "cfdns":
     cpdef enum class DictStepKind "cfdns::DictBuilder::What"(uint8_t):
@@ -34,7 +34,7 @@ cdef extern from "cfdns_fast/_core/dicts/builder.hpp" namespace "cfdns":
         open
         close
         raw
-        slot "cfdns::DictBuilder::What::value"
+        slot
 
 cdef extern from "plan/arrow_plan.hpp" namespace "cfdns":
     cpdef enum class ColumnForm "cfdns::Form"(uint8_t):
