@@ -44,7 +44,7 @@ def run(folder: Path, *arguments: str) -> None:
 
 
 @needs_mypy
-def test_examples_when_mypy_checks_them_strictly_then_are_as_they_say(tmp_path: Path) -> None:
+def test_typing_examples_pass_strict_mypy(tmp_path: Path) -> None:
     shutil.copy(TESTS / "typing_examples.py", tmp_path)
     options = ["--strict", "--warn-unreachable", "--follow-imports=silent", "--config-file=", "--cache-dir=cache"]
     run(tmp_path, "mypy", *options, "typing_examples.py")
@@ -52,7 +52,7 @@ def test_examples_when_mypy_checks_them_strictly_then_are_as_they_say(tmp_path: 
 
 @pytest.mark.slow
 @needs_pyright
-def test_examples_when_pyright_checks_them_strictly_then_are_as_they_say(tmp_path: Path) -> None:
+def test_typing_examples_pass_strict_pyright(tmp_path: Path) -> None:
     shutil.copy(TESTS / "typing_examples.py", tmp_path)
     configuration = {
         "include": ["."],
@@ -66,7 +66,7 @@ def test_examples_when_pyright_checks_them_strictly_then_are_as_they_say(tmp_pat
 
 @pytest.mark.slow
 @needs_mypy
-def test_stub_when_compared_with_the_compiled_module_then_agrees(tmp_path: Path) -> None:
+def test_stub_agrees_with_the_compiled_module(tmp_path: Path) -> None:
     # Only this module has a stub; the others are their own.
     configuration = "[mypy]\ncache_dir = cache\n[mypy-pyarrow.*,tqdm.*]\nignore_missing_imports = true\n"
     (tmp_path / "mypy.ini").write_text(configuration, encoding="utf-8")
@@ -82,6 +82,6 @@ def test_stub_when_compared_with_the_compiled_module_then_agrees(tmp_path: Path)
     )
 
 
-def test_package_when_installed_then_says_that_it_is_typed() -> None:
+def test_package_is_marked_as_typed() -> None:
     assert (PACKAGE / "py.typed").exists()
     assert (PACKAGE / "_core" / "boundary.pyi").exists()
