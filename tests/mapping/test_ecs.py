@@ -56,7 +56,8 @@ RECORDS = [
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_ecs_mapping_when_compared_with_ecs_then_every_target_is_a_field_of_that_shape(dataset: str) -> None:
+def test_ecs_targets_are_fields_of_ecs(dataset: str) -> None:
+    """Each target is an array exactly if the field of ECS is one."""
     for field in load("ecs", dataset).fields:
         if field.to.startswith("cloudflare."):
             continue
@@ -70,7 +71,7 @@ def test_ecs_mapping_when_compared_with_ecs_then_every_target_is_a_field_of_that
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_ecs_events_when_compared_with_ecs_then_every_value_is_of_its_type(dataset: str, implementation: Any) -> None:
+def test_ecs_event_values_have_ecs_types(dataset: str, implementation: Any) -> None:
     events = implementation.to_dicts("\n".join(RECORDS).encode(), "ecs", dataset=dataset).output
     assert len(events) == len(RECORDS)
     seen = set()
@@ -86,7 +87,7 @@ def test_ecs_events_when_compared_with_ecs_then_every_value_is_of_its_type(datas
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_ecs_events_when_the_message_is_not_kept_then_only_the_original_is_gone(dataset: str, native: Any) -> None:
+def test_keep_message_false_drops_only_the_original(dataset: str, native: Any) -> None:
     data = "\n".join(RECORDS).encode()
     whole = native.to_dicts(data, "ecs", dataset=dataset).output
     bare = native.to_dicts(data, "ecs", dataset=dataset, keep_message=False).output
@@ -95,7 +96,7 @@ def test_ecs_events_when_the_message_is_not_kept_then_only_the_original_is_gone(
     assert whole == bare
 
 
-def test_ecs_event_when_the_record_is_typical_then_it_is_this(implementation: Any) -> None:
+def test_typical_record_gives_this_ecs_event(implementation: Any) -> None:
     (event,) = implementation.to_dicts(RECORDS[0].encode(), "ecs").output
     assert event == {
         "@timestamp": "2022-05-26T09:23:54.000000000Z",
@@ -143,16 +144,14 @@ def test_ecs_event_when_the_record_is_typical_then_it_is_this(implementation: An
         ('{"Timestamp":-1}', {"@timestamp": "1969-12-31T23:59:59.000000000Z"}),
     ],
 )
-def test_ecs_event_when_a_value_is_special_then_it_is_written_so(
-    record: str, expected: dict[str, Any], implementation: Any
-) -> None:
+def test_special_value_gives_this_ecs_value(record: str, expected: dict[str, Any], implementation: Any) -> None:
     (event,) = implementation.to_dicts(record.encode(), "ecs").output
     flat = flatten(event)
     names = ("@timestamp", "dns.question.type", "dns.response_code")
     assert {name: flat[name] for name in names if name in flat} == expected
 
 
-def test_ecs_event_when_fields_have_problems_then_it_says_which_and_never_what(implementation: Any) -> None:
+def test_ecs_event_names_problems_without_content(implementation: Any) -> None:
     record = '{"Timestamp":"secret","QueryType":70000,"SourceIP":["secret"],"QueryName":"a.com"}'
     (event,) = implementation.to_dicts(record.encode(), "ecs", keep_message=False).output
     assert event["event"]["kind"] == "pipeline_error"
@@ -224,9 +223,7 @@ DIFFERENT: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("row", ELASTIC, ids=lambda row: f"{row['dataset']} {row['message'][-60:]}")
-def test_ecs_event_when_elastic_made_one_of_the_record_then_the_shared_fields_agree(
-    row: dict[str, Any], implementation: Any
-) -> None:
+def test_shared_fields_equal_the_elastic_event(row: dict[str, Any], implementation: Any) -> None:
     (event,) = implementation.to_dicts(row["message"].encode(), "ecs", dataset=row["dataset"]).output
     ours = flatten(event)
     for name, value in flatten(row["expected"]).items():
