@@ -127,7 +127,7 @@ def test_foreign_format_raises_from_parse(code: str, data: bytes) -> None:
     assert outcome(lambda: parse(data)) == outcome(lambda: reference.parse(data)) == code
 
 
-def test_foreign_format_in_any_buffer(tmp_path: Path) -> None:
+def test_foreign_format_is_detected_in_any_buffer(tmp_path: Path) -> None:
     data = gzip.compress(GOOD)
     data += bytes(-len(data) % 4)
     makers = (bytearray, memoryview, lambda data: memory_mapped(data, tmp_path), lambda data: array.array("I", data))
@@ -137,7 +137,7 @@ def test_foreign_format_in_any_buffer(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", READ, ids=lambda data: str(data[:20]))
-def test_similar_beginning_is_read(data: bytes) -> None:
+def test_similar_first_bytes_are_read(data: bytes) -> None:
     assert foreign_format(data, complete=True) == ""
     assert Normalizer().to_dicts(data) == reference.to_dicts(data)
 
@@ -146,7 +146,7 @@ def test_golden_inputs_are_read() -> None:
     assert not [data for data in INPUTS if foreign_format(data, complete=True)]
 
 
-def test_first_bytes_let_every_signature_through() -> None:
+def test_first_byte_filter_passes_every_signature() -> None:
     assert all(may_be_foreign(data) for _, data in ALL)
     assert not any(may_be_foreign(data) for data in (GOOD, b"[]", b"\n\n", b"", b"x", b'"a"', b"\xef\xbb\xbf{}"))
 
@@ -168,7 +168,7 @@ def test_decision_needs_two_bytes_of_a_record() -> None:
 
 @pytest.mark.parametrize("input_format", ["ndjson", "auto", "csv"])
 @pytest.mark.parametrize("size", [1, 3, 1000])
-def test_stream_refuses_foreign_format_in_any_blocks(input_format: str, size: int) -> None:
+def test_stream_rejects_foreign_format_in_any_blocks(input_format: str, size: int) -> None:
     for code, data in ALL:
         stream = open_stream(Normalizer(input_format=input_format))
 
@@ -180,7 +180,7 @@ def test_stream_refuses_foreign_format_in_any_blocks(input_format: str, size: in
         assert outcome(feed_all) == code
 
 
-def test_stream_looks_at_its_first_bytes_alone() -> None:
+def test_stream_sniffs_only_its_first_bytes() -> None:
     stream = open_stream(Normalizer())
     assert stream.feed(GOOD).events == 1
     assert stream.feed(b"\x1f\x8b\n").rejects[0].code == "json.utf8"
@@ -192,7 +192,7 @@ def test_stream_gives_a_short_record_at_once() -> None:
     assert stream.feed(b"}\n").events == 1
 
 
-def test_texts_say_what_to_do() -> None:
+def test_error_texts_say_what_to_do() -> None:
     codes = {code for code, _ in ALL}
     assert codes == {
         code for code in FORMAT_CODES if not code.startswith(("format.unknown", "format.no_", "format.other_"))

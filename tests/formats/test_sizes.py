@@ -82,7 +82,7 @@ DATA = {
 
 @pytest.mark.parametrize("name", DATA)
 @pytest.mark.parametrize("max_record_bytes", [pytest.param(1 << 14, marks=pytest.mark.slow), 1 << 30])
-def test_input_when_it_is_much_of_the_same_then_ends(name: str, max_record_bytes: int) -> None:
+def test_repetitive_input_ends(name: str, max_record_bytes: int) -> None:
     first, piece, last = DATA[name]
     data = first + repeated(piece, SIZE_BYTES) + last
     normalizer = Normalizer(input_format="auto", record_delimiter="|", max_record_bytes=max_record_bytes)
@@ -96,7 +96,7 @@ def test_input_when_it_is_much_of_the_same_then_ends(name: str, max_record_bytes
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DATA)
-def test_stream_when_blocks_are_tiny_then_ends(name: str) -> None:
+def test_stream_of_tiny_blocks_ends(name: str) -> None:
     first, piece, last = DATA[name]
     data = first + repeated(piece, 30_000) + last
     normalizer = Normalizer(input_format="auto", record_delimiter="|")
@@ -130,7 +130,7 @@ def whole(data: bytes) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("convert", [whole, streamed])
 @pytest.mark.parametrize("name", DATA)
-def test_input_when_it_is_longer_then_time_is_in_proportion(name: str, convert: Callable[[bytes], Any]) -> None:
+def test_conversion_takes_linear_time(name: str, convert: Callable[[bytes], Any]) -> None:
     first, piece, last = DATA[name]
     short, long = (first + repeated(piece, size) + last for size in (SIZE_BYTES // 2, FACTOR * SIZE_BYTES // 2))
     gc.disable()
@@ -143,7 +143,7 @@ def test_input_when_it_is_longer_then_time_is_in_proportion(name: str, convert: 
     pytest.fail(f"{FACTOR} times as much takes {MOST_TIMES_LONGER} times as long or more, {TRIES} times over")
 
 
-def test_auto_when_much_space_comes_first_then_memory_is_in_proportion() -> None:
+def test_leading_space_takes_linear_memory() -> None:
     normalizer = Normalizer(input_format="auto")
     for data in (b" " * 2**20, b"\n" * 2**20, b"\xef\xbb\xbf" * 2**18 + b"{}", b" " * 2**22 + b"{}"):
         tracemalloc.start()
@@ -155,7 +155,7 @@ def test_auto_when_much_space_comes_first_then_memory_is_in_proportion() -> None
         assert most_bytes < 16 * 2**20
 
 
-def test_documents_when_they_are_longer_than_what_auto_looks_at_then_all_is_read(implementation: Any) -> None:
+def test_document_longer_than_the_sniffed_part_is_read(implementation: Any) -> None:
     element = b'{"info":{"ColoCode":"AMS","x":"%s"}}' % (b"x" * 1000)
     for separator in (b",", b",\n"):
         data = b'{"events":[' + separator.join([element] * 1_100) + b"]}"
@@ -167,7 +167,8 @@ def test_documents_when_they_are_longer_than_what_auto_looks_at_then_all_is_read
     assert result.rejects[0].raw == rest[:65536]
 
 
-def test_record_when_it_is_longer_than_a_window_and_spans_lines_then_is_an_event(implementation: Any) -> None:
+def test_record_longer_than_a_window_is_an_event(implementation: Any) -> None:
+    """The record spans lines."""
     data = b'{"ColoCode":"AMS",\n"a":[' + b'"xyz",\r\n' * 100_000 + b"0]}\n"
     result = implementation.to_dicts(data, input_format="auto")
     assert result.output[0]["message"].encode() == data[:-1]
@@ -176,7 +177,7 @@ def test_record_when_it_is_longer_than_a_window_and_spans_lines_then_is_an_event
 
 
 @pytest.mark.parametrize("input_format", ["auto", "ndjson", "json"])
-def test_stream_when_it_begins_with_nuls_then_keeps_none(input_format: str) -> None:
+def test_stream_keeps_no_leading_nuls(input_format: str) -> None:
     stream = open_stream(Normalizer(input_format=input_format))
     block = bytes(1 << 16)
     tracemalloc.start()
@@ -192,7 +193,7 @@ def test_stream_when_it_begins_with_nuls_then_keeps_none(input_format: str) -> N
     assert (reject.line, reject.byte_offset) == (1, 64 * len(block) + (2 if input_format == "json" else 1))
 
 
-def test_rows_when_nuls_come_first_then_are_one_blank_row() -> None:
+def test_leading_nuls_are_one_blank_row() -> None:
     stream = open_stream(Normalizer(input_format="auto"))
     results = [stream.feed(bytes(1 << 16)) for _ in range(64)]
     results += [stream.feed(b"\0ColoCode,QueryType\nAMS\n"), stream.feed(bytes(77)), stream.finish()]
