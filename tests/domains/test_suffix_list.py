@@ -41,14 +41,14 @@ def test_rules_equal_those_of_tldextract(private_suffixes: bool, not_imported: N
 
 
 @pytest.mark.parametrize("private_suffixes", [False, True])
-def test_rules_without_the_file_are_tldextracts(
+def test_rules_without_the_file_come_from_tldextract(
     private_suffixes: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     use_folder(monkeypatch, tmp_path)
     assert suffix_rules(private_suffixes) == rules_of_tldextract(private_suffixes)
 
 
-def test_rules_without_a_spec_are_tldextracts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rules_without_a_spec_come_from_tldextract(monkeypatch: pytest.MonkeyPatch) -> None:
     """An application may put a module without a spec into sys.modules."""
     replacement = ModuleType("tldextract")
     replacement.TLDExtract = lambda **_: SimpleNamespace(tlds={"a.rule"})  # type: ignore[attr-defined]
@@ -58,7 +58,7 @@ def test_rules_without_a_spec_are_tldextracts(monkeypatch: pytest.MonkeyPatch) -
     assert suffix_rules(False) == {"a.rule"}
 
 
-def test_rules_of_a_file_in_latin_1_are_tldextracts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_rules_of_a_latin_1_file_come_from_tldextract(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".tld_set_snapshot").write_bytes(SNAPSHOT.encode("latin-1", "replace").replace(b"com\n", b"\xe9\n"))
     use_folder(monkeypatch, tmp_path)
     assert suffix_rules(False) == rules_of_tldextract(False)
