@@ -69,7 +69,7 @@ def read(token: str, unit: str = "auto") -> str:
         ("true", "field.type"),
     ],
 )
-def test_number_when_unit_is_auto_then_is_exact(token: str, expected: str) -> None:
+def test_number_of_automatic_unit_is_exact(token: str, expected: str) -> None:
     assert read(token) == expected
 
 
@@ -91,7 +91,7 @@ def test_number_when_unit_is_auto_then_is_exact(token: str, expected: str) -> No
         ("ns", "9223372036854775808", "2262-04-11T23:47:16.854775Z"),
     ],
 )
-def test_number_when_unit_is_fixed_then_counts_that_unit(unit: str, number: str, expected: str) -> None:
+def test_number_of_fixed_unit_is_exact(unit: str, number: str, expected: str) -> None:
     for token in (number, f'"{number}"'):
         assert read(token, unit) == expected
 
@@ -136,5 +136,5 @@ def test_number_when_unit_is_fixed_then_counts_that_unit(unit: str, number: str,
         ("yesterday", "field.type"),
     ],
 )
-def test_text_when_rfc3339_then_is_utc(text: str, expected: str) -> None:
+def test_rfc3339_text_becomes_utc(text: str, expected: str) -> None:
     assert read(json.dumps(text)) == expected
