@@ -83,7 +83,7 @@ def require_new_events(normalizer: Normalizer, data: bytes, pick: random.Random)
 
 
 @pytest.mark.parametrize(("schema", "dataset"), BUNDLED)
-def test_event_is_new_whatever_earlier_ones_became(schema: str, dataset: str) -> None:
+def test_event_is_new_after_changes_to_earlier_ones(schema: str, dataset: str) -> None:
     pick = random.Random(SEED)
     sources = [source for each in load(schema, dataset).fields for source in each.sources]
     normalizer = Normalizer(schema, dataset=dataset)
@@ -291,7 +291,7 @@ print("alive")
 
 
 @pytest.mark.parametrize("dataset", ["dns_logs", "gateway_dns"])
-def test_pattern_is_out_of_reach(dataset: str) -> None:
+def test_event_pattern_is_unreachable(dataset: str) -> None:
     done = run_python(HOSTILE + PATTERNS, dataset)
     assert (done.returncode, done.stdout, done.stderr) == (0, "alive\n", "")
 
@@ -305,7 +305,7 @@ def test_hostile_collector_callback_crashes_nothing() -> None:
 # The switch
 
 
-def test_switch_turns_the_writing_by_index_off() -> None:
+def test_switch_turns_off_writing_by_index() -> None:
     code = "from cfdns_fast import _core; print(_core.DICT_PLACES)"
     for value, expected in (("0", "False\n"), ("1", f"{HAS_PLACES}\n"), (None, f"{HAS_PLACES}\n")):
         assert run_python(code, CFDNS_DICT_PLACES=value).stdout == expected

@@ -42,14 +42,14 @@ def usual() -> tuple[str, str]:
     return kernel, digest
 
 
-def test_kernel_when_none_is_forced_then_is_one_of_those_available(usual: tuple[str, str]) -> None:
+def test_default_kernel_is_available(usual: tuple[str, str]) -> None:
     assert usual[0] in available_kernels()
     assert active_kernel() in available_kernels()
     assert "fallback" in available_kernels()
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_golden_inputs_when_a_kernel_is_forced_then_give_the_same_bytes(kernel: str, usual: tuple[str, str]) -> None:
+def test_every_kernel_gives_the_same_bytes(kernel: str, usual: tuple[str, str]) -> None:
     if kernel not in available_kernels():
         pytest.skip(f"this machine has no {kernel}")
     done = run_kernel(DIGEST, kernel)
@@ -58,7 +58,7 @@ def test_golden_inputs_when_a_kernel_is_forced_then_give_the_same_bytes(kernel: 
 
 
 @pytest.mark.parametrize("kernel", ["nonsense", "Haswell", "builtin", *KERNELS])
-def test_conversion_when_the_forced_kernel_cannot_run_here_then_raises_engine_error(kernel: str) -> None:
+def test_unavailable_kernel_raises_engine_error(kernel: str) -> None:
     if kernel in available_kernels():
         pytest.skip(f"{kernel} can run here")
     code = """
@@ -81,18 +81,18 @@ for call in (
 
 # On a CPU without them, the next best ones are tried instead.
 @pytest.mark.parametrize("vectors", ["vbmi2", "ssse3", "plain"])
-def test_golden_inputs_when_vectors_are_forced_then_give_the_same_bytes(vectors: str, usual: tuple[str, str]) -> None:
+def test_every_vector_width_gives_the_same_bytes(vectors: str, usual: tuple[str, str]) -> None:
     done = run_kernel(DIGEST, CFDNS_SIMD=vectors)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.split() == list(usual)
 
 
-def test_golden_inputs_when_python_checks_its_memory_then_give_the_same_bytes(usual: tuple[str, str]) -> None:
+def test_debug_allocator_gives_the_same_bytes(usual: tuple[str, str]) -> None:
     done = run_kernel(DIGEST, PYTHONMALLOC="debug", PYTHONDEVMODE="1")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.split() == list(usual)
 
 
-def test_digest_when_taken_here_then_covers_inputs_that_give_events_and_rejects() -> None:
+def test_digest_inputs_give_events_and_rejects() -> None:
     result = Normalizer().to_ndjson(b"\n".join(INPUTS))
     assert result.events > 500 and len(result.rejects) > 300

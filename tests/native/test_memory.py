@@ -64,9 +64,10 @@ QUICK_CALLS = ("to_ndjson", "to_dicts", "stream")
         for least_bytes, allocator in (("200", "malloc"), ("1", "pymalloc"))
     ],
 )
-def test_conversion_when_any_allocation_fails_then_memory_error_or_the_right_result(
+def test_failed_allocation_raises_memory_error(
     failing_malloc: Path, call: str, state: str, least_bytes: str, allocator: str
 ) -> None:
+    """A conversion that ends without an error has the right result."""
     if "arrow" in call:
         pytest.importorskip("pyarrow")
     if call == "make" and sys.version_info[:3] == (3, 13, 0):
@@ -86,7 +87,7 @@ def test_conversion_when_any_allocation_fails_then_memory_error_or_the_right_res
 @pytest.mark.slow
 @pytest.mark.parametrize("state", ["cold", "warm"])
 @pytest.mark.parametrize("call", ["in a new thread", "threads", "rejects"])
-def test_exhausted_memory_is_a_memory_error(failing_malloc: Path, call: str, state: str) -> None:
+def test_exhausted_memory_raises_memory_error(failing_malloc: Path, call: str, state: str) -> None:
     program = Path(__file__).with_name("allocation_failures.py").read_text(encoding="utf-8")
     preload = {"LD_PRELOAD": str(failing_malloc), "PYTHONMALLOC": "pymalloc"}
     done = run_python(program, call, "1", state, "exhaust", **preload)
@@ -118,7 +119,7 @@ print(len(found), normalizer.to_ndjson(b"{}").events)
 """
 
 
-def test_first_call_of_a_thread_without_memory(failing_malloc: Path) -> None:
+def test_first_call_of_a_thread_raises_memory_error(failing_malloc: Path) -> None:
     done = run_python(FIRST_CALL, LD_PRELOAD=str(failing_malloc), PYTHONMALLOC="pymalloc")
     assert (done.returncode, done.stdout, done.stderr) == (0, "1 1\n", "")
 
@@ -157,7 +158,8 @@ print(failures)
 
 
 @pytest.mark.parametrize("writer", ["to_ndjson", "to_dicts", "iter_dicts", "a loop", "parse"])
-def test_conversion_when_any_object_cannot_be_made_then_memory_error_or_the_right_result(writer: str) -> None:
+def test_failed_object_creation_raises_memory_error(writer: str) -> None:
+    """A conversion that ends without an error has the right result."""
     pytest.importorskip("_testcapi")
     done = run_python(NO_MEMORY, writer)
     assert (done.returncode, done.stderr) == (0, "")
@@ -228,7 +230,7 @@ USES: dict[str, tuple[dict[str, Any], Callable[[Normalizer, bytes], Any]]] = {
 @pytest.mark.slow
 @pytest.mark.skipif(SANITIZED or not Path("/proc/self/statm").exists(), reason="reads the process's size from /proc")
 @pytest.mark.parametrize("use", USES)
-def test_memory_when_a_thousand_batches_are_converted_then_it_stays_flat(use: str) -> None:
+def test_memory_stays_flat_over_a_thousand_batches(use: str) -> None:
     options, convert = USES[use]
     normalizer = Normalizer(**options)
     lists = b'{"ResolvedIPs":["192.0.2.1","x"],"RData":[{"type":"1","data":"x"}],"MatchedCategoryIDs":[1,2]}\n'
@@ -260,7 +262,7 @@ HUGE: dict[str, tuple[dict[str, Any], bytes]] = {
     SANITIZED or FREE_THREADED or not Path("/proc/self/statm").exists(), reason="reads the process's size from /proc"
 )
 @pytest.mark.parametrize("record", HUGE)
-def test_memory_when_one_record_was_huge_then_it_is_given_back(record: str) -> None:
+def test_memory_of_a_huge_record_is_released(record: str) -> None:
     options, data = HUGE[record]
     normalizer = Normalizer(max_record_bytes=2**26, **options)
     normalizer.to_ndjson(MIXED)
@@ -272,7 +274,7 @@ def test_memory_when_one_record_was_huge_then_it_is_given_back(record: str) -> N
 @pytest.mark.slow
 @pytest.mark.skipif(SANITIZED or sys.platform != "linux", reason="reads the process's size from the kernel")
 @pytest.mark.parametrize("threads", ["1", "2"])
-def test_memory_when_a_compressed_input_is_streamed_then_it_stays_below_100_mb(threads: str) -> None:
+def test_compressed_stream_stays_below_100_mb(threads: str) -> None:
     # One member of 12.5 MB of plain text again and again: 100 MB, and 5 GB with CFDNS_SOAK=50.
     members = 8 * SOAK
     record = b'{"QueryName":"n%06d.example.com","QueryType":1,"SourceIP":"192.0.2.1","Timestamp":1657233726004000000}\n'
@@ -392,7 +394,7 @@ def test_tiny_records_take_less_than_100_mb(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("write", [*WRITERS.values(), loop], ids=[*WRITERS, "a loop"])
-def test_references_when_events_are_gone_then_nothing_holds_the_shared_objects(write: Any) -> None:
+def test_shared_objects_keep_their_reference_counts(write: Any) -> None:
     normalizer = Normalizer()
     shared = ["dns_logs", "network", "NoError", True, False, None, "QueryName"]
     data = b'{"ResponseCode":0,"ResponseCached":true,"QueryName":"a.b.com","Timestamp":1}\n' * 500
@@ -413,7 +415,8 @@ def test_references_when_events_are_gone_then_nothing_holds_the_shared_objects(w
 
 
 @every_writer
-def test_writers_when_another_thread_changes_the_bytes_then_the_totals_add_up(write: Any) -> None:
+def test_totals_add_up_while_the_input_changes(write: Any) -> None:
+    """Another thread writes to the input during the conversion."""
     data = bytearray((MIXED + b"\n") * 2000)
     pick = random.Random(3)
 
@@ -429,7 +432,8 @@ def test_writers_when_another_thread_changes_the_bytes_then_the_totals_add_up(wr
             assert all(0 < len(reject.raw) <= reject.byte_length for reject in result.rejects)
 
 
-def test_to_ndjson_when_another_thread_resizes_the_bytearray_then_that_is_refused_until_it_is_done() -> None:
+def test_input_cannot_be_resized_during_conversion() -> None:
+    """Another thread that resizes the bytearray gets a BufferError."""
     data = bytearray((MIXED + b"\n") * 2000)
     expected = Normalizer().to_ndjson(bytes(data))
     refused = 0
@@ -451,7 +455,7 @@ def test_to_ndjson_when_another_thread_resizes_the_bytearray_then_that_is_refuse
     assert refused > 0
 
 
-def test_iter_dicts_when_the_buffer_dies_meanwhile_then_goes_on(tmp_path: Path) -> None:
+def test_iter_dicts_outlives_its_buffer(tmp_path: Path) -> None:
     expected = Normalizer().to_dicts(MIXED).output
     view = memoryview(bytearray(MIXED))
     mapped = memory_mapped(MIXED, tmp_path)
@@ -465,7 +469,7 @@ def test_iter_dicts_when_the_buffer_dies_meanwhile_then_goes_on(tmp_path: Path) 
     assert [list(iterator) for iterator in iterators] == [expected] * 3
 
 
-def test_to_ndjson_when_done_or_refused_then_the_buffer_is_free_again(tmp_path: Path) -> None:
+def test_conversion_releases_buffers_after_errors(tmp_path: Path) -> None:
     mapped = memory_mapped(MIXED, tmp_path)
     source = bytearray(MIXED)
     view = memoryview(source)

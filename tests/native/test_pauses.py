@@ -66,7 +66,7 @@ class Interrupt(Exception):
 
 
 @every_long
-def test_other_thread_runs_meanwhile(convert: Callable[[], Any]) -> None:
+def test_other_threads_run_during_conversion(convert: Callable[[], Any]) -> None:
     inside = False
     runs = 0
     paused = threading.Event()
@@ -95,7 +95,7 @@ def test_other_thread_runs_meanwhile(convert: Callable[[], Any]) -> None:
 
 @with_timer
 @every_long
-def test_signals_are_handled_meanwhile(convert: Callable[[], Any]) -> None:
+def test_signals_are_handled_during_conversion(convert: Callable[[], Any]) -> None:
     """After a conversion as a whole, a handler runs once, however many signals there were."""
     handled = calls = 0
 
@@ -135,7 +135,7 @@ def test_signal_ends_to_dicts() -> None:
 
 
 @with_timer
-def test_signal_costs_an_iterator_no_event() -> None:
+def test_signal_loses_no_event_of_an_iterator() -> None:
     iterator = Normalizer().iter_dicts(b"x\n" + DATA)
     with pytest.raises(Interrupt):
         interrupted(raise_at(1), lambda: list(iterator))
@@ -146,7 +146,7 @@ def test_signal_costs_an_iterator_no_event() -> None:
 
 @with_timer
 @pytest.mark.parametrize("enabled", [True, False])
-def test_collector_is_as_it_was_in_handlers(enabled: bool) -> None:
+def test_handlers_see_the_collector_unchanged(enabled: bool) -> None:
     seen: list[bool] = []
 
     def handle() -> None:
@@ -168,7 +168,7 @@ def test_collector_is_as_it_was_in_handlers(enabled: bool) -> None:
     assert set(seen) == {enabled}
 
 
-def test_collector_is_on_in_other_threads() -> None:
+def test_other_threads_see_the_collector_enabled() -> None:
     seen: set[bool] = set()
     results: list[int] = []
 
@@ -185,7 +185,7 @@ def test_collector_is_on_in_other_threads() -> None:
 
 
 @pytest.mark.skipif(FREE_THREADED, reason="the switch is not touched there")
-def test_collector_that_another_thread_turns_off_stays_off() -> None:
+def test_collector_disabled_by_a_thread_stays_off() -> None:
     done = threading.Event()
 
     def turn_off() -> None:

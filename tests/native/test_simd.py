@@ -187,7 +187,7 @@ INPUTS = inputs()
 
 @pytest.mark.parametrize("schema", ["sekoia", pytest.param("ecs", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("batch", INPUTS)
-def test_conversion_when_a_fast_path_is_near_then_equals_the_reference(batch: str, schema: str) -> None:
+def test_values_near_a_fast_path_equal_reference(batch: str, schema: str) -> None:
     data = INPUTS[batch]
     result = Normalizer(schema).to_ndjson(data)
     assert result == reference.to_ndjson(data, schema)
@@ -195,7 +195,7 @@ def test_conversion_when_a_fast_path_is_near_then_equals_the_reference(batch: st
 
 
 @pytest.mark.parametrize("vectors", VECTORS)
-def test_conversion_when_vectors_are_forced_then_nothing_changes(vectors: str) -> None:
+def test_every_vector_width_gives_the_same_digests(vectors: str) -> None:
     code = "from native import test_simd; test_simd.print_digests()"
     done = run_python(code, CFDNS_SIMD=vectors)
     assert (done.returncode, done.stderr) == (0, "")
@@ -211,7 +211,7 @@ def print_digests() -> None:
     print(*digests(), sep="\n")
 
 
-def test_address_when_nearly_right_then_is_what_ipaddress_says() -> None:
+def test_addresses_are_those_that_ipaddress_accepts() -> None:
     texts = list(addresses(random.Random(1)))
     data = "\n".join(f'{{"SourceIP":{json.dumps(text)}}}' for text in texts).encode()
     right = 0
