@@ -31,7 +31,7 @@ AFTER += ['"K":["a\\nb"]', '"K":["\\",\\"c"]', '"K":["a\\"b"]', '"K":["x\\\\",1]
 
 
 @pytest.mark.parametrize("beside", BESIDE.values(), ids=BESIDE)
-def test_value_when_the_record_before_had_another_then_is_read_alone(beside: str, tmp_path: Path) -> None:
+def test_value_is_independent_of_the_record_before(beside: str, tmp_path: Path) -> None:
     path = write_mapping(tmp_path, field(**{"from": "K"}, to="text", kind="text") + beside)
     normalizer = Normalizer(path)
     for before in BEFORE:
@@ -44,7 +44,7 @@ def test_value_when_the_record_before_had_another_then_is_read_alone(beside: str
 
 
 @pytest.mark.parametrize(("schema", "dataset"), BUNDLED)
-def test_record_when_the_call_before_was_of_long_escapes_then_is_read_alone(schema: str, dataset: str) -> None:
+def test_record_is_independent_of_the_call_before(schema: str, dataset: str) -> None:
     normalizer = Normalizer(schema, dataset=dataset)
     sources = [source for each in load(schema, dataset).fields for source in each.sources]
     empty = reference.to_ndjson(b"{}", schema, dataset=dataset)
@@ -64,7 +64,7 @@ def compare(normalizer: Normalizer, data: bytes, *arguments: Any, **options: Any
     assert repr(dicts.output) == repr(expected.output)
 
 
-def test_mapping_when_made_by_chance_then_gives_what_the_reference_gives(tmp_path: Path) -> None:
+def test_random_mapping_equals_reference(tmp_path: Path) -> None:
     pick = random.Random(SEED)
     tried = 0
     for normalizer, path in normalizers(pick, tmp_path, COUNT):
@@ -78,7 +78,7 @@ def test_mapping_when_made_by_chance_then_gives_what_the_reference_gives(tmp_pat
     ("schema", "dataset"),
     [pytest.param(*each, marks=[] if each in QUICK_BUNDLED else pytest.mark.slow) for each in BUNDLED],
 )
-def test_dataset_when_its_values_are_by_chance_then_gives_what_the_reference_gives(schema: str, dataset: str) -> None:
+def test_random_values_of_a_dataset_equal_reference(schema: str, dataset: str) -> None:
     pick = random.Random(SEED)
     sources = [source for each in load(schema, dataset).fields for source in each.sources]
     normalizer = Normalizer(schema, dataset=dataset)
