@@ -44,7 +44,7 @@ def convert(*arguments: str) -> object:
 
 
 @pytest.mark.parametrize("body", BODIES, ids=str)
-def test_known_body_is_skipped_whatever_its_name(body: bytes) -> None:
+def test_known_body_is_skipped_under_any_name(body: bytes) -> None:
     for name in ("-", "any.ndjson", "test.txt.gz"):
         assert outcome(name, body) is None
         assert outcome(name, *(body[at : at + 1] for at in range(len(body)))) is None
@@ -99,7 +99,7 @@ def test_body_that_is_a_row_is_converted() -> None:
     assert outcome("test.txt.gz", b"a.com\n", **options) == b"a.com\n"
 
 
-def test_blocks_pass_as_soon_as_they_are_no_body() -> None:
+def test_blocks_pass_once_they_differ_from_a_body() -> None:
     def blocks() -> Iterator[bytes]:
         yield b'{"co'
         yield b'lo":1}\n'
@@ -119,7 +119,7 @@ def test_records_of_named_file_do_not_wait(pause: bytes) -> None:
     assert next(log_blocks("test.txt.gz", blocks(), Normalizer())) == RECORD.rstrip()
 
 
-def test_fault_comes_after_what_was_kept() -> None:
+def test_fault_comes_after_the_kept_blocks() -> None:
     def blocks() -> Iterator[bytes]:
         yield b'{"content":'
         raise InputFault("truncated gzip", 9)
@@ -156,7 +156,7 @@ def test_convert_of_missing_check_file_exits_1(tmp_path: Path, capsys: Any) -> N
     assert "No such file" in capsys.readouterr().err
 
 
-def test_convert_of_check_file_with_records(tmp_path: Path, capsys: Any) -> None:
+def test_convert_converts_check_file_with_records(tmp_path: Path, capsys: Any) -> None:
     path = tmp_path / "test.txt.gz"
     path.write_bytes(gzip.compress(RECORD * 3))
     assert convert(str(path), "-o", str(tmp_path / "out")) == 0

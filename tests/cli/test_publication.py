@@ -67,7 +67,7 @@ def unprivileged(never_stuck: None, monkeypatch: pytest.MonkeyPatch) -> Iterator
     shutil.rmtree(directory)
 
 
-def test_convert_to_mounted_files(cli: Cli) -> None:
+def test_convert_rewrites_mounted_files(cli: Cli) -> None:
     """As a container has them: a rename onto them fails with EBUSY."""
     cli.write("in", records(2) + b"x\n")
     for name in ("real-events", "real-rejects", "events", "rejects"):
@@ -80,7 +80,7 @@ def test_convert_to_mounted_files(cli: Cli) -> None:
     assert cli.names() == ["events", "in", "real-events", "real-rejects", "rejects"]
 
 
-def test_convert_to_a_read_only_mounted_file(cli: Cli) -> None:
+def test_convert_rejects_a_read_only_mounted_file(cli: Cli) -> None:
     """It is refused before the conversion: the input is not even opened."""
     for name in ("real", "rejects"):
         cli.write(name, b"old")
@@ -90,7 +90,7 @@ def test_convert_to_a_read_only_mounted_file(cli: Cli) -> None:
     assert (cli.names(), (cli.directory / "real").read_bytes()) == (["real", "rejects"], b"old")
 
 
-def test_convert_to_a_file_in_a_read_only_folder(cli: Cli) -> None:
+def test_convert_rewrites_a_file_in_a_read_only_folder(cli: Cli) -> None:
     """A container's root is often read-only, and the output mounted into it."""
     cli.write("in", RECORD)
     cli.write("real", b"old")
@@ -102,7 +102,7 @@ def test_convert_to_a_file_in_a_read_only_folder(cli: Cli) -> None:
     assert query_names((cli.directory / "real").read_bytes()) == ["www.example.com"]
 
 
-def test_convert_when_a_mounted_file_has_no_room(cli: Cli) -> None:
+def test_convert_keeps_the_data_if_a_mount_is_full(cli: Cli) -> None:
     """The data is complete where the message says, and the rejects are published."""
     cli.write("in", records(2000) + b"x\n")
     cli.write("events", b"")
@@ -119,7 +119,7 @@ def test_convert_when_a_mounted_file_has_no_room(cli: Cli) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="takes two users")
-def test_convert_to_files_of_another_user(unprivileged: Cli) -> None:
+def test_convert_rewrites_files_of_another_user(unprivileged: Cli) -> None:
     """In a sticky folder a rename onto them fails with EPERM."""
     for name in ("events", "rejects"):
         unprivileged.write(name, b"old").chmod(0o666)
@@ -130,7 +130,7 @@ def test_convert_to_files_of_another_user(unprivileged: Cli) -> None:
     assert json.loads((unprivileged.directory / "rejects").read_bytes())["raw"] == "x"
 
 
-def test_convert_inputs_that_cannot_be_read(unprivileged: Cli) -> None:
+def test_convert_reports_each_unreadable_input(unprivileged: Cli) -> None:
     """Missing, protected, a folder: each is one line, and the others are converted."""
     unprivileged.write("good", RECORD)
     unprivileged.write("secret", RECORD).chmod(0)
@@ -152,7 +152,7 @@ def test_convert_inputs_that_cannot_be_read(unprivileged: Cli) -> None:
     ]
 
 
-def test_convert_to_outputs_that_cannot_be_read(unprivileged: Cli) -> None:
+def test_convert_writes_unreadable_outputs(unprivileged: Cli) -> None:
     """The output is a file, and the rejects are a FIFO, that this user can write only."""
     path = unprivileged.write("events", b"old")
     fifo = unprivileged.directory / "fifo"
@@ -181,7 +181,7 @@ def killed(cli: Cli) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="no O_TMPFILE")
-def test_convert_after_a_killed_run(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_convert_removes_files_of_a_killed_run(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """It leaves a temporary file only where there is no O_TMPFILE, and the next run removes that file."""
     if _open_unnamed(os.fspath(cli.directory), 0o600) is None:
         pytest.skip("no O_TMPFILE on this file system")

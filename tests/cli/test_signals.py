@@ -111,14 +111,14 @@ def test_signal_on_pipe_loses_no_record(cli: Cli, number: int, code: int, line: 
     ],
     ids=["json", "csv", "tsv", "ndjson"],
 )
-def test_signal_converts_what_is_complete(cli: Cli, data: bytes, events: int) -> None:
+def test_signal_converts_the_complete_records(cli: Cli, data: bytes, events: int) -> None:
     process, first = fed(cli, data, "--threads", "2", events=events)
     process.send_signal(signal.SIGTERM)
     run = Finished(process)
     assert (run.code, query_names(first + run.output)) == (143, numbered(events))
 
 
-def test_signal_decides_format_of_a_beginning(cli: Cli) -> None:
+def test_signal_decides_the_format(cli: Cli) -> None:
     """One object without a newline has no format yet; a signal makes it the whole input."""
     os.mkfifo(cli.directory / "fifo")
     process = cli.start("convert", "fifo")
@@ -164,7 +164,7 @@ def test_signal_ends_wait_for_a_reader(cli: Cli) -> None:
         assert (run.code, run.lines, summary.read()) == (130, ["cfdns-fast: interrupted"], b"")
 
 
-def test_second_signal_ends_at_once(cli: Cli) -> None:
+def test_second_signal_ends_immediately(cli: Cli) -> None:
     """A reader that has stopped reading cannot keep the command alive."""
     process = cli.start("convert", "--rejects", "rejects", stdin=subprocess.PIPE)
     assert process.stdin is not None and process.stdout is not None
@@ -219,7 +219,7 @@ main()
     assert (done.returncode, done.stdout, done.stderr) == (code, "", f"{line}\n")
 
 
-def test_command_imports_little_before_it_handles_signals() -> None:
+def test_command_handles_signals_before_most_imports() -> None:
     done = run_python(
         "import sys; before = set(sys.modules); import cfdns_fast.__main__, cfdns_fast.cli.signals;"
         "print(*sorted(set(sys.modules) - before))"
@@ -264,7 +264,7 @@ def chained(outer: Exception, inner: Exception) -> Exception:
         (ValueError("can't start new thread"), False),
     ],
 )
-def test_out_of_memory_has_several_exceptions(error: Exception, expected: bool) -> None:
+def test_is_out_of_memory_detects_several_exceptions(error: Exception, expected: bool) -> None:
     assert is_out_of_memory(error) is expected
 
 
@@ -301,7 +301,7 @@ def test_interrupt_at_any_time_shows_no_traceback(cli: Cli) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux" or SANITIZED, reason="a limit of address space")
 @pytest.mark.parametrize("kibibytes", range(30_000, 130_000, 10_000))
-def test_little_memory_is_one_line_or_enough(cli: Cli, kibibytes: int) -> None:
+def test_little_memory_succeeds_or_is_one_line(cli: Cli, kibibytes: int) -> None:
     cli.write("in", RECORD)
     run = Finished(cli.shell(f'ulimit -v {kibibytes}; exec "$0" -W ignore -m cfdns_fast convert in'))
     assert len(run.lines) == 1
