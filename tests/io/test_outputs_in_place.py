@@ -109,7 +109,8 @@ def failing(code: int) -> Callable[..., Any]:
 
 
 @needs_root
-def test_output_of_another_user_in_a_sticky_folder(folder: Path) -> None:
+def test_output_of_another_user_is_rewritten_in_place(folder: Path) -> None:
+    """The folder is sticky, so only the owner may replace the file."""
     path = file_of(folder / "out", b"old and longer", 0o666, owner=0)
     folder.chmod(0o1777)
     inode = path.stat().st_ino
@@ -121,7 +122,7 @@ def test_output_of_another_user_in_a_sticky_folder(folder: Path) -> None:
 
 
 @needs_root
-def test_output_of_another_user_discarded(folder: Path) -> None:
+def test_output_of_another_user_can_be_discarded(folder: Path) -> None:
     path = file_of(folder / "out", b"old", 0o666, owner=0)
     folder.chmod(0o1777)
     with unprivileged():
@@ -131,7 +132,7 @@ def test_output_of_another_user_discarded(folder: Path) -> None:
 
 @needs_root
 @pytest.mark.parametrize(("owner", "mode"), [(NOBODY, 0o644), (0, 0o666)], ids=["own file", "own folder"])
-def test_output_in_a_sticky_folder_replaced(folder: Path, owner: int, mode: int) -> None:
+def test_output_in_a_sticky_folder_is_replaced(folder: Path, owner: int, mode: int) -> None:
     """The owner of the file or of the folder, and root, may rename there."""
     path = file_of(folder / "out", b"old", mode, owner)
     os.chown(folder, NOBODY if owner == 0 else 0, 0)
@@ -144,14 +145,14 @@ def test_output_in_a_sticky_folder_replaced(folder: Path, owner: int, mode: int)
 
 
 @needs_root
-def test_output_protected_in_a_sticky_folder(folder: Path) -> None:
+def test_protected_output_in_a_sticky_folder_raises(folder: Path) -> None:
     path = file_of(folder / "out", b"old", 0o644, owner=0)
     folder.chmod(0o1777)
     with unprivileged():
         assert refusal(path) == "Permission denied"
 
 
-def test_output_in_a_protected_folder(folder: Path, temporary_folder: Path) -> None:
+def test_output_in_a_protected_folder_is_rewritten(folder: Path, temporary_folder: Path) -> None:
     """The data waits, private, in the system's folder for temporary files."""
     path = file_of(folder / "out.gz", b"old", 0o666)
     folder.chmod(0o555)
@@ -164,7 +165,7 @@ def test_output_in_a_protected_folder(folder: Path, temporary_folder: Path) -> N
     assert path.read_bytes().startswith(b"\x1f\x8b")
 
 
-def test_output_in_a_protected_folder_kept(
+def test_output_in_a_protected_folder_is_kept_if_full(
     folder: Path, temporary_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = file_of(folder / "out", b"old", 0o666)
@@ -179,7 +180,7 @@ def test_output_in_a_protected_folder_kept(
     assert (caught.value.reason, kept.read_bytes()) == (reason, b"new")
 
 
-def test_output_without_any_folder(folder: Path, temporary_folder: Path) -> None:
+def test_output_without_a_writable_folder_raises(folder: Path, temporary_folder: Path) -> None:
     path = file_of(folder / "out", b"old", 0o666)
     folder.chmod(0o555)
     temporary_folder.chmod(0o555)
@@ -189,19 +190,19 @@ def test_output_without_any_folder(folder: Path, temporary_folder: Path) -> None
     assert path.read_bytes() == b"old"
 
 
-def test_new_output_in_a_protected_folder(folder: Path) -> None:
+def test_new_output_in_a_protected_folder_raises(folder: Path) -> None:
     folder.chmod(0o555)
     with unprivileged():
         assert refusal(folder / "out") == f"the folder {folder} cannot be written (Permission denied)"
 
 
-def test_output_in_a_folder_not_searchable(folder: Path) -> None:
+def test_output_in_an_unsearchable_folder_raises(folder: Path) -> None:
     folder.chmod(0o666)
     with unprivileged():
         assert refusal(folder / "out") == f"the folder {folder} cannot be searched (Permission denied)"
 
 
-def test_output_that_cannot_be_read(folder: Path) -> None:
+def test_unreadable_output_is_written(folder: Path) -> None:
     path = file_of(folder / "out", b"old", 0o222, owner=NOBODY if os.geteuid() == 0 else None)
     with unprivileged():
         sealed(path, b"new").publish()
@@ -210,7 +211,7 @@ def test_output_that_cannot_be_read(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("flag", ["i", "a"])
-def test_output_with_a_protecting_attribute(tmp_path: Path, flag: str) -> None:
+def test_output_with_a_protecting_attribute_raises(tmp_path: Path, flag: str) -> None:
     """Neither an immutable file nor one for appending can be replaced or rewritten."""
     path = file_of(tmp_path / "out", b"old", 0o666)
     with attribute(flag, path):
@@ -219,14 +220,14 @@ def test_output_with_a_protecting_attribute(tmp_path: Path, flag: str) -> None:
 
 
 @pytest.mark.parametrize("flag", ["i", "a"])
-def test_output_in_a_folder_with_an_attribute(tmp_path: Path, temporary_folder: Path, flag: str) -> None:
+def test_output_in_a_folder_with_attribute_is_written(tmp_path: Path, temporary_folder: Path, flag: str) -> None:
     path = file_of(tmp_path / "out", b"old", 0o666)
     with attribute(flag, tmp_path):
         sealed(path, b"new").publish()
         assert (names(tmp_path), path.read_bytes()) == (["out"], b"new")
 
 
-def test_new_output_in_an_append_only_folder(tmp_path: Path) -> None:
+def test_new_output_in_append_only_folder_is_written(tmp_path: Path) -> None:
     """A name can be given there, but not changed."""
     folder = tmp_path / "folder"
     folder.mkdir()
@@ -236,7 +237,7 @@ def test_new_output_in_an_append_only_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [errno.EBUSY, errno.EPERM])
-def test_output_that_cannot_be_replaced_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int) -> None:
+def test_output_is_rewritten_if_replacement_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int) -> None:
     """A mount, say, can come while the data is written."""
     path = file_of(tmp_path / "out", b"old", 0o644)
     output = sealed(path, b"new")
@@ -254,7 +255,7 @@ def pair(tmp_path: Path) -> Iterator[list[Output]]:
         output.discard()
 
 
-def test_publish_all_after_a_failure_of_the_first(tmp_path: Path, pair: list[Output]) -> None:
+def test_publish_all_keeps_all_data_if_the_first_fails(tmp_path: Path, pair: list[Output]) -> None:
     """Nothing is published any more, and all data is kept."""
     (tmp_path / "rejects").mkdir()
     with pytest.raises(OutputFault) as caught:
@@ -267,7 +268,7 @@ def test_publish_all_after_a_failure_of_the_first(tmp_path: Path, pair: list[Out
     assert len(names(tmp_path)) == 3
 
 
-def test_publish_all_after_a_failure_of_the_second(tmp_path: Path, pair: list[Output]) -> None:
+def test_publish_all_keeps_the_second_if_it_fails(tmp_path: Path, pair: list[Output]) -> None:
     (tmp_path / "events").mkdir()
     with pytest.raises(OutputFault) as caught:
         publish_all(pair)
@@ -279,7 +280,7 @@ def test_publish_all_after_a_failure_of_the_second(tmp_path: Path, pair: list[Ou
     assert ((tmp_path / "rejects").read_bytes(), kept.read_bytes()) == (b"rejects", b"events")
 
 
-def test_publish_all_after_data_cannot_be_kept(
+def test_publish_all_reports_data_that_cannot_be_kept(
     tmp_path: Path, pair: list[Output], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "events").mkdir()
@@ -288,7 +289,7 @@ def test_publish_all_after_data_cannot_be_kept(
         publish_all(pair)
 
 
-def test_publish_all_with_a_direct_output(tmp_path: Path) -> None:
+def test_publish_all_does_not_count_direct_outputs(tmp_path: Path) -> None:
     """An output that was written directly has nothing to keep, and is not counted as published."""
     (tmp_path / "out").mkdir()
     direct = Output(os.devnull)

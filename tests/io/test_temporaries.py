@@ -111,7 +111,7 @@ def test_temporary_without_proc_is_named(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @needs_posix
-def test_temporary_name_tells_host_and_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_temporary_name_holds_host_and_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_unnamed_files(monkeypatch)
     temporary = filled(tmp_path)
     parts = temporaries._NAME.fullmatch(*names(tmp_path))
@@ -131,7 +131,7 @@ def name_of(process: int | None = None, start: str | None = None, host: str | No
 
 
 @needs_posix
-def test_remove_dead_file(tmp_path: Path) -> None:
+def test_remove_dead_removes_the_file_of_an_ended_run(tmp_path: Path) -> None:
     path = tmp_path / name_of()
     path.write_bytes(b"x")
     assert remove_dead(os.fspath(tmp_path)) == [os.fspath(path)]
@@ -139,7 +139,7 @@ def test_remove_dead_file(tmp_path: Path) -> None:
 
 
 @needs_proc
-def test_remove_dead_file_of_a_reused_process_id(tmp_path: Path) -> None:
+def test_remove_dead_detects_a_reused_process_id(tmp_path: Path) -> None:
     (tmp_path / name_of(os.getpid(), "1")).write_bytes(b"x")
     assert len(remove_dead(os.fspath(tmp_path))) == 1
 
@@ -197,5 +197,5 @@ def test_temporary_is_locked_while_it_is_open(tmp_path: Path, monkeypatch: pytes
     temporary.discard()
 
 
-def test_remove_dead_in_a_missing_folder(tmp_path: Path) -> None:
+def test_remove_dead_ignores_a_missing_folder(tmp_path: Path) -> None:
     assert remove_dead(os.fspath(tmp_path / "nowhere")) == []
