@@ -110,7 +110,7 @@ def test_version_is_the_one_click_prints(cli: Cli) -> None:
 
 
 @needs_posix
-def test_version_that_cannot_be_written_is_one_line(cli: Cli) -> None:
+def test_unwritable_version_is_one_line(cli: Cli) -> None:
     if not os.path.exists("/dev/full"):
         pytest.skip("no /dev/full")
     with open("/dev/full", "wb") as full:
@@ -119,7 +119,7 @@ def test_version_that_cannot_be_written_is_one_line(cli: Cli) -> None:
 
 
 @needs_posix
-def test_version_without_a_standard_output_is_no_error(cli: Cli) -> None:
+def test_version_without_standard_output_exits_0(cli: Cli) -> None:
     process = cli.shell('"$0" -m cfdns_fast --version >&-')
     _, errors = process.communicate()
     assert (process.returncode, errors) == (0, b"")
