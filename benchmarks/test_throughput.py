@@ -170,7 +170,7 @@ def test_one_record_to_a_dict(benchmark: Any, name: str) -> None:
 
 @SETTINGS
 @pytest.mark.parametrize("variant", floor.VARIANTS)
-def test_the_floor(benchmark: Any, variant: str) -> None:
+def test_floor_reads_ndjson(benchmark: Any, variant: str) -> None:
     data = _data(variant, RECORDS)
     try:
         built = floor.Floor(data)
