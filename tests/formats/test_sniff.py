@@ -1,4 +1,4 @@
-"""Input shapes: options, what auto decides, errors, samples of others. The cases themselves are golden/shapes.toml."""
+"""Input shapes: options, what auto decides, errors, samples of others. The cases themselves are golden/formats.toml."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CORPUS = Path(__file__).parents[1] / "corpus"
 SAMPLES = {
     row["file"]: row["data"].encode()
     for row in map(
-        json.loads, (Path(__file__).parents[1] / "corpus/output_shapes.jsonl").read_text("utf-8").splitlines()
+        json.loads, (Path(__file__).parents[1] / "corpus/output_formats.jsonl").read_text("utf-8").splitlines()
     )
 }
 
