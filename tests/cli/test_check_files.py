@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.feeding import cut
 
 from cfdns_fast import Normalizer
 from cfdns_fast.cli.app import main
@@ -47,7 +48,7 @@ def convert(*arguments: str) -> object:
 def test_known_body_is_skipped_under_any_name(body: bytes) -> None:
     for name in ("-", "any.ndjson", "test.txt.gz"):
         assert outcome(name, body) is None
-        assert outcome(name, *(body[at : at + 1] for at in range(len(body)))) is None
+        assert outcome(name, *cut(body, 1)) is None
         assert outcome(name, body, b"", b"", input_format="ndjson") is None
 
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 from golden import INPUTS
+from support.feeding import cut
 from support.records import FOREIGN, GOOD, memory_mapped
 from support.writers import WRITERS, every_writer
 
@@ -173,8 +174,8 @@ def test_stream_rejects_foreign_format_in_any_blocks(input_format: str, size: in
         stream = open_stream(Normalizer(input_format=input_format))
 
         def feed_all(stream: Any = stream, data: bytes = data) -> None:
-            for at in range(0, len(data), size):
-                assert stream.feed(data[at : at + size]).events == 0
+            for block in cut(data, size):
+                assert stream.feed(block).events == 0
             stream.finish()
 
         assert outcome(feed_all) == code

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.feeding import feed
 
 from cfdns_fast import Normalizer
 from cfdns_fast.formats.auto import open_stream
@@ -89,7 +90,7 @@ def test_repetitive_input_ends(name: str, max_record_bytes: int) -> None:
     whole = normalizer.to_ndjson(data)
     assert whole.events + len(whole.rejects) > 0 or name == "space"
     stream = open_stream(normalizer)
-    results = [stream.feed(data[at : at + 16384]) for at in range(0, len(data), 16384)] + [stream.finish()]
+    results = feed(stream, data, 16384)
     assert b"".join(result.output for result in results) == whole.output
     assert sum(len(result.rejects) for result in results) == len(whole.rejects)
 
@@ -101,10 +102,7 @@ def test_stream_of_tiny_blocks_ends(name: str) -> None:
     data = first + repeated(piece, 30_000) + last
     normalizer = Normalizer(input_format="auto", record_delimiter="|")
     stream = open_stream(normalizer)
-    results = []
-    for at in range(0, len(data), 3):
-        results.append(stream.feed(data[at : at + 3]))
-    results.append(stream.finish())
+    results = feed(stream, data, 3)
     whole = normalizer.to_ndjson(data)
     assert sum(result.events for result in results) == whole.events
     assert tuple(reject for result in results for reject in result.rejects) == whole.rejects
@@ -118,9 +116,7 @@ def seconds(convert: Callable[[bytes], Any], data: bytes) -> float:
 
 def streamed(data: bytes) -> None:
     stream = open_stream(Normalizer(input_format="auto", record_delimiter="|"))
-    for at in range(0, len(data), 4096):
-        stream.feed(data[at : at + 4096])
-    stream.finish()
+    feed(stream, data, 4096)
 
 
 def whole(data: bytes) -> None:

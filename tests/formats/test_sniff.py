@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.feeding import feed
 from support.mappings import field, write_mapping
 from support.records import memory_mapped
 from support.writers import WRITERS, consume, every_writer
@@ -360,7 +361,7 @@ def test_stream_cut_within_a_delimiter_finds_it(at: int) -> None:
     for input_format in ("json", "ndjson", "auto"):
         normalizer = Normalizer(input_format=input_format, record_delimiter="\ufeff|")
         stream = open_stream(normalizer)
-        parts = [stream.feed(data[:at]), stream.feed(data[at:]), stream.finish()]
+        parts = feed(stream, data, [at, len(data)])
         assert (sum(part.events for part in parts), [part.rejects for part in parts]) == (2, [()] * 3)
 
 
@@ -391,9 +392,7 @@ def test_header_of_spaced_names_is_a_header(implementation: Any) -> None:
 def test_stream_names_columns_that_are_not_used(input_format: str) -> None:
     stream = open_stream(Normalizer(input_format=input_format))
     assert stream.unused_columns == ()
-    for byte in b" Foo,ColoCode,QueryType, Bar ,Foo,,queryname\na,AMS,1,b,c,,d\n":
-        stream.feed(bytes([byte]))
-    stream.finish()
+    feed(stream, b" Foo,ColoCode,QueryType, Bar ,Foo,,queryname\na,AMS,1,b,c,,d\n", 1)
     assert stream.unused_columns == ("Foo", "Bar", "", "queryname")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support.feeding import cut
 from support.records import numbers, record, records
 
 from cfdns_fast import InputFormatError, Normalizer
@@ -81,7 +82,7 @@ def test_flush_returns_a_short_row_after_a_long_one(separator: bytes) -> None:
 )
 def test_bytewise_stream_equals_one_call(data: bytes, options: dict[str, Any]) -> None:
     stream = open_stream(Normalizer(**options))
-    results = [part for at in range(len(data)) for part in (stream.feed(data[at : at + 1]), stream.flush())]
+    results = [part for block in cut(data, 1) for part in (stream.feed(block), stream.flush())]
     results.append(stream.finish())
     whole = Normalizer(**options).to_ndjson(data)
     assert b"".join(result.output for result in results) == whole.output

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from support.feeding import feed
 from support.mappings import field, write_mapping
 from support.records import containers
 
@@ -99,7 +100,7 @@ def test_stream_of_single_bytes_equals_one_call() -> None:
     data = b'\xef\xbb\xbf{"a":1}{"b":2}\r\n\n[1]\n' + RECORD + b' \xff{"c":3}'
     whole = Normalizer().to_ndjson(data)
     stream = NdjsonStream(Normalizer())
-    parts = [stream.feed(data[i : i + 1]) for i in range(len(data))] + [stream.finish()]
+    parts = feed(stream, data, 1)
     assert b"".join(part.output for part in parts) == whole.output
     assert tuple(reject for part in parts for reject in part.rejects) == whole.rejects
     assert (sum(part.blank for part in parts), stream.lines) == (whole.blank, 4)

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from native.allocation_failures import CALLS
+from support.feeding import feed
 from support.processes import FREE_THREADED, SANITIZED, run_python, running
 from support.records import FULL_RECORD, MIXED, memory_mapped
 from support.writers import WRITERS, every_writer
@@ -203,9 +204,7 @@ def refuse(normalizer: Normalizer, data: bytes) -> None:
 
 def stream_all(normalizer: Normalizer, data: bytes) -> None:
     stream = NdjsonStream(normalizer)
-    stream.feed(data[:777])
-    stream.feed(data[777:])
-    stream.finish()
+    feed(stream, data, [777, len(data)])
 
 
 def fail_to_convert(normalizer: Normalizer, _data: bytes) -> None:

@@ -16,6 +16,7 @@ from golden import INPUTS
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from support import strategies, value_strategies
+from support.feeding import cut
 
 from cfdns_fast import InputFormatError, Normalizer, RecordError, Result, split_domain
 from cfdns_fast.formats.ndjson import NdjsonStream
@@ -156,13 +157,11 @@ def test_native_counts_add_up(native: Any, data: bytes) -> None:
 def test_stream_in_any_blocks_equals_one_call(data: bytes, sizes: list[int], options: dict[str, Any]) -> None:
     whole = Normalizer(**options).to_ndjson(data)
     stream = NdjsonStream(Normalizer(**options))
-    results, at, turn = [], 0, 0
-    while at < len(data):
-        size = sizes[turn % len(sizes)] or 1
-        results.append(stream.feed(data[at : at + size]))
-        if size % 2:
+    results = []
+    for block in cut(data, sizes):
+        results.append(stream.feed(block))
+        if len(block) % 2:
             results.append(stream.flush())
-        at, turn = at + size, turn + 1
     results.append(stream.finish())
     problems: dict[str, int] = {}
     for result in results:

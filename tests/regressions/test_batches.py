@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from golden import CASES
+from support.feeding import feed
 from support.records import RAW_LIMIT, numbers, record, records
 from support.writers import every_writer
 
@@ -30,8 +31,7 @@ REPORTED = [case for case in CASES if case.topic == "known_reports"]
 def in_blocks(data: bytes, size: int) -> tuple[bytes, list[Reject], int]:
     """Convert data that arrives in blocks; return output, rejects and blank lines."""
     stream = NdjsonStream(Normalizer())
-    results = [stream.feed(data[start : start + size]) for start in range(0, len(data), size)]
-    results.append(stream.finish())
+    results = feed(stream, data, size)
     rejects = [reject for result in results for reject in result.rejects]
     return b"".join(result.output for result in results), rejects, sum(result.blank for result in results)
 
