@@ -1,4 +1,4 @@
-"""Values from others' tests, through the whole conversion, in both implementations (tests/corpus/README.md)."""
+"""Both implementations agree with values from the tests of other projects (tests/corpus/README.md)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ CORPUS = Path(__file__).parent / "corpus"
 PARTS = ("registered_domain", "subdomain", "top_level_domain")
 
 
-# Two rows are URLs whose host the platform split: they hold a blank and a path, which are no part of a host. In a DNS
-# name both belong to the last label, so as names these two are split otherwise.
+# Two rows are URLs whose host the platform split. As DNS names they have other parts, because the blank and the path
+# belong to the last label.
 URLS_AS_NAMES = {
     "reflec.xxx.com ": (None, "reflec.xxx", None),
     "sekoiaio.cloudflareaccess.com/cdn-cgi/access/sso/saml/" + 64 * "0": (None, "sekoiaio.cloudflareaccess", None),
@@ -74,7 +74,7 @@ def test_name_split_equals_tldextract(implementation: Any) -> None:
     extractor = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
     for name, question in zip(names, questions(implementation, names), strict=True):
         name = name.strip(".")
-        # As a host, not as text that may be a URL: some of these hold a slash.
+        # tldextract must read the name as a host: some names hold a slash, as URLs do.
         parts = extractor.extract_urllib(SplitResult("", name, "", "", ""))
         expected = (name, parts.top_domain_under_public_suffix, parts.subdomain, parts.suffix)
         assert question == {key: value for key, value in zip(("name", *PARTS), expected, strict=True) if value}

@@ -16,7 +16,7 @@ NAME_PARTS = ("top_level_domain", "registered_domain", "subdomain")
 
 
 def as_text(events: Iterable[dict[str, Any]]) -> list[str]:
-    """Return events in a form in which true is not 1 and the order of keys does not count."""
+    """Return events as JSON with sorted keys, which distinguishes true from 1."""
     return [json.dumps(event, sort_keys=True) for event in events]
 
 
@@ -58,7 +58,7 @@ def _expected(case: Case, output: list[dict[str, Any]]) -> Iterator[dict[str, An
 def test_intake_page_sample_gives_the_page_event(sample: dict[str, Any], implementation: Any) -> None:
     event = implementation.parse(sample["message"].encode())
     assert event == sample
-    assert dumps(event) == dumps(sample), "the keys stand in another order than on the page"
+    assert dumps(event) == dumps(sample), "the keys have another order than on the page"
 
 
 @pytest.mark.parametrize("split", SPLITS, ids=lambda split: split.id)

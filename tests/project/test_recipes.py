@@ -298,6 +298,6 @@ def test_sekoia_wrong_key_raises_without_retry(
 
 
 def test_sekoia_raises_if_the_intake_takes_too_few(services: Services) -> None:
-    services.intake.takes = 0.5
+    services.intake.accepted_share = 0.5
     with pytest.raises(RuntimeError, match="1 of 2"):
         load("sekoia.md")["post"](["{}", "{}"])

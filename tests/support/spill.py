@@ -1,4 +1,4 @@
-"""A stream fed block by block, with all bytes of its rejects."""
+"""Streams whose rejects keep all of their bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cfdns_fast.results import joined
 
 
 class MemorySpill:
-    """Keeps the bytes of the long reject at hand."""
+    """Keeps the bytes of the current long reject."""
 
     def __init__(self) -> None:
         self.content = b""
