@@ -12,7 +12,7 @@ import cfdns_fast
 from cfdns_fast import split_domain
 from cfdns_fast.errors import CfdnsError, EngineError, MappingError, RecordError
 
-# What there is
+# Public names
 
 
 @pytest.mark.parametrize("name", ["parse", "Normalizer", "Result", "Reject", "Rejects", "split_domain"])

@@ -1,4 +1,4 @@
-"""The exceptions: when they are raised, what they carry, and what they never say."""
+"""Exceptions: when they are raised, their attributes, and that their text holds no content of records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the writers and parse take as input, and what they refuse."""
+"""Input that the writers and parse accept, and input that raises an error."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_conversion_releases_the_input_buffer(write: Any) -> None:
     view = memoryview(data)
     write(Normalizer(), view)
     view.release()
-    data.clear()  # a BufferError if anything still held it
+    data.clear()  # raises BufferError while the buffer is held
 
 
 def test_failed_conversion_releases_the_input_buffer() -> None:

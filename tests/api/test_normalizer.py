@@ -1,4 +1,4 @@
-"""A Normalizer stays as it was made, whoever uses it and how often."""
+"""A Normalizer is immutable, also for several threads, and can be copied, pickled and subclassed."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_normalizer_can_be_shared_by_threads() -> None:
 
 # Weak references, copies, subclasses
 
-#: Ways to make another normalizer of one.
+#: Ways to duplicate a normalizer.
 DUPLICATES: dict[str, Callable[[Any], Any]] = {
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
@@ -113,7 +113,7 @@ class WithNew(Normalizer):
 
 
 class WithState(Normalizer):
-    """A subclass with its own state, as the pickle protocol lets it have one."""
+    """A subclass that defines its own state for pickle."""
 
     def __init__(self, number: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The options of a Normalizer: what each takes, refuses and does."""
+"""The options of a Normalizer: allowed values, errors and effects."""
 
 from __future__ import annotations
 

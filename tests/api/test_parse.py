@@ -1,4 +1,4 @@
-"""parse: one record, one event or one error."""
+"""parse converts one record to one event, or raises one error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Rejects`: a sequence of rejects in compact memory that behaves as the tuple of them does."""
+"""`Rejects` is a compact sequence of rejects that behaves like a tuple of rejects."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ANY_SLICE = st.builds(slice, *[st.none() | st.integers(-9, 9)] * 2, st.none() | 
 
 
 def rejected(count: int) -> tuple[Reject, ...]:
-    """Return the rejects of as many lines that hold one byte."""
+    """Return the rejects of `count` lines that hold one byte each."""
     return tuple(Reject(number + 1, 2 * number, 1, "json.syntax", b"x") for number in range(count))
 
 

@@ -1,4 +1,4 @@
-"""What the writers give: results, rejects, fresh objects, lazy iteration."""
+"""Results of the writers: attributes, rejects, fresh objects, lazy iteration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Public-suffix rules and the splitting of names: what Python compiles, and what the core makes of it."""
+"""Public suffix rules and the splitting of names, in Python and in the tables of the core."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cfdns_fast import domains
 from cfdns_fast.domains import DomainParts, rule_trie, split_domain, split_labels
 from cfdns_fast.plan.suffix_table import fold_pairs, native_edges
 
-# What tldextract takes for a part of a URL, another dot, or what this package takes for an escape.
+# Characters that tldextract reads as part of a URL or as a dot, and the escape character of this package.
 NOT_PLAIN = "/?#:@[]\\\u3002\uff0e\uff61"
 
 
@@ -43,7 +43,7 @@ def a_label(label: str) -> str:
 
 
 def varied(label: str) -> st.SearchStrategy[str]:
-    """Spell a label in other ways that mean the same, or nearly the same."""
+    """Draw another spelling of a label that means the same, or almost the same."""
     spellings = {label, label.upper(), label.title(), label.swapcase(), a_label(label), a_label(label).upper()}
     spellings |= {label.replace("k", "\u212a"), label.replace("i", "\u0130"), label.lstrip("!")}
     return st.sampled_from(sorted(spellings))
@@ -63,7 +63,7 @@ LABEL = st.one_of(
 
 @st.composite
 def plain_names(draw: st.DrawFn, private_suffixes: bool) -> str:
-    # Mostly the ICANN rules' few special ones, or any rule, or labels of a rule with one left out.
+    # The suffix is a special rule, any rule, a rule without one of its labels, or empty.
     special = [rule for rule in rules(private_suffixes) if rule[0] in "*!" or not rule.isascii()]
     labels = draw(st.one_of(st.sampled_from(special), st.sampled_from(rules(private_suffixes)), st.just("")))
     suffix = [draw(varied(label)) for label in labels.split(".")] if labels else []
@@ -228,7 +228,7 @@ def test_native_tables_find_the_same_suffix(private_suffixes: bool) -> None:
     fold = dict(fold_pairs(private_suffixes)) | {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
     def suffix_index(labels: list[str]) -> int:
-        """Walk as the core does: code points folded one by one, then bytes only, nothing decoded."""
+        """Walk as the core does: fold single code points, then compare bytes without decoding."""
         node, suffix = 0, len(labels)
         for index in reversed(range(len(labels))):
             label = labels[index].translate(fold).encode("utf-8")
@@ -270,7 +270,7 @@ def test_native_edges_add_every_a_label_to_the_trie(private_suffixes: bool) -> N
 
 
 def test_native_edges_a_labels_are_those_of_idna() -> None:
-    """The core gets an edge for each A-label without a question to idna: every one must be what idna takes it for."""
+    """The core gets an edge for each A-label, made without idna, which must decode it to the same label."""
     for label in {label for _, label in rule_trie(True).edges if not label.isascii()}:
         assert idna.decode(a_label(label)) == label
 
@@ -296,13 +296,13 @@ def test_fold_pairs_cover_all_of_unicode(private_suffixes: bool) -> None:
 
 @pytest.mark.parametrize("private_suffixes", [False, True])
 def test_rules_need_only_single_code_point_folding(private_suffixes: bool) -> None:
-    # What fold_pairs leaves out must not matter: U+0130 lowers to two code points, sigma by its place in the word.
+    # No rule may need what fold_pairs omits: U+0130 lowers to two code points, and sigma by its position in a word.
     longer = {character for character in map(chr, range(sys.maxunicode + 1)) if len(character.lower()) != 1}
     assert longer == {"\u0130"}
     for rule in rules(private_suffixes):
         assert rule == rule.lower()
         assert not set(rule) & {"\u0307", "\u03c3", "\u03c2"}
-        # The core decodes nothing: no rule may be written as an A-label, no exception as a U-label.
+        # The core does not decode labels, so no rule may be an A-label and no exception a U-label.
         assert "xn--" not in rule
         assert not rule.startswith("!") or rule.split(".")[0].isascii()
 

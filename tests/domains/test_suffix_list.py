@@ -23,7 +23,7 @@ def rules_of_tldextract(private_suffixes: bool) -> set[str]:
 
 
 def use_folder(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Make `folder` the one in which tldextract's file is looked for."""
+    """Make `folder` the folder that is searched for the file of tldextract."""
     spec = ModuleSpec("tldextract", None, is_package=True)
     spec.submodule_search_locations = [str(folder)]
     monkeypatch.setattr(suffix_list, "find_spec", lambda name: spec)
@@ -31,7 +31,7 @@ def use_folder(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 @pytest.fixture
 def not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a use of tldextract itself fail."""
+    """Make each use of tldextract itself fail."""
     monkeypatch.setattr(suffix_list, "_rules_of_tldextract", None)
 
 
@@ -68,7 +68,7 @@ ICANN_BEGINS = "// ===BEGIN ICANN DOMAINS===\n"
 ICANN_ENDS = "// ===END ICANN DOMAINS===\n"
 PRIVATE_BEGINS = "// ===BEGIN PRIVATE DOMAINS===\n"
 
-#: What is wrong with a file -> its text.
+#: Difference of a file -> its text.
 OTHER_LAYOUTS = {
     "empty": "",
     "cut": SNAPSHOT[: len(SNAPSHOT) // 2],

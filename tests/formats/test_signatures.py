@@ -1,14 +1,14 @@
-"""Formats that are not read, recognised by the first bytes of an input.
+"""Unsupported formats are detected by the first bytes of an input.
 
-No good input is refused, because what begins with a signature has a first line that is no record:
+No valid input is rejected, because the first line of data with such a signature is no record:
 
 - gzip (1f 8b), zstd (28 b5), xz (fd), Snappy (ff), byte order marks of UTF-16 (ff fe, fe ff): not UTF-8. The same is
   true of zlib after 78 9c; 78 da could be UTF-8 and ``x^`` (78 5e) is text, so zlib must inflate to text.
 - LZ4 (04 "M 18), skippable frames of zstd (P to _, *M 18), zip (PK 03 04), Parquet (PAR1 15), Avro (Obj 01): a control
-  character that neither JSON nor the header of a table holds.
+  character that is neither in JSON nor in the header of a table.
 - bzip2: ten characters, of which two are the hexadecimal digits of pi.
 - UTF-16 and UTF-32 without a mark: the first character that is not space has zero bytes next to it, within the line.
-  Zero bytes before a record are padding, and a line of zero bytes and space is blank: neither is refused.
+  Zero bytes before a record are padding, and a line of zero bytes and space is blank: neither is rejected.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ OTHERS = [
 ]
 ALL = [*FOREIGN.items(), *ENCODED, *OTHERS]
 
-#: What begins in a similar way and is read.
+#: Inputs with similar first bytes that are read.
 READ = [
     b"",
     b"\x1f",

@@ -1,4 +1,4 @@
-"""Shapes at sizes where anything that is not linear would not end: long, deep, broken, and in tiny blocks."""
+"""Large inputs of every format take linear time: long, deep, broken, and in tiny blocks."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from cfdns_fast.formats.auto import open_stream
 SIZE_BYTES = 120_000
 
 
-# Time is compared with time, at sizes whose ratio is FACTOR: so is that of the times if they are in proportion, and its
-# square if they are quadratic. A machine that is busy with something else can spoil a try.
+# The ratio of two sizes is FACTOR. The ratio of their times is the same for linear time, and its square for quadratic
+# time. A busy machine can spoil a try.
 FACTOR = 8
-MOST_TIMES_LONGER = 3 * FACTOR
+MAX_RATIO = 3 * FACTOR
 TRIES = 5
 
 
@@ -28,7 +28,7 @@ def repeated(piece: bytes, size_bytes: int) -> bytes:
     return piece * (size_bytes // len(piece))
 
 
-#: name -> (what comes first, what is repeated, what comes last)
+#: Name -> (first part, repeated part, last part)
 DATA = {
     "open arrays": (b"", b"[", b""),
     "open objects": (b"", b'{"a":', b""),
@@ -58,7 +58,7 @@ DATA = {
     "numbers and delimiters": (b"{}|", b'{"a":1|', b""),
     "words and no delimiter": (b"{}|", b'{"a":x', b""),
     "lines without a delimiter": (b"{}|\n", b"{x\n", b""),
-    "space behind delimiters": (b"{}|", b"| ", b""),
+    "space after delimiters": (b"{}|", b"| ", b""),
     "documents on lines": (b"[{}]\n", b'{"a":{"ColoCode":"AMS"}}\n', b""),
     "open documents on lines": (b"[{}]\n", b'{"a":[{"b":1},\n', b""),
     "open strings on lines": (b"[{}]\n", b'["\n', b""),
@@ -132,11 +132,11 @@ def test_conversion_takes_linear_time(name: str, convert: Callable[[bytes], Any]
     gc.disable()
     try:
         for _ in range(TRIES):
-            if seconds(convert, long) <= MOST_TIMES_LONGER * seconds(convert, short):
+            if seconds(convert, long) <= MAX_RATIO * seconds(convert, short):
                 return
     finally:
         gc.enable()
-    pytest.fail(f"{FACTOR} times as much takes {MOST_TIMES_LONGER} times as long or more, {TRIES} times over")
+    pytest.fail(f"{FACTOR} times the input takes more than {MAX_RATIO} times the time, in each of {TRIES} tries")
 
 
 def test_leading_space_takes_linear_memory() -> None:
@@ -145,10 +145,10 @@ def test_leading_space_takes_linear_memory() -> None:
         tracemalloc.start()
         try:
             normalizer.to_ndjson(data)
-            _, most_bytes = tracemalloc.get_traced_memory()
+            _, peak_bytes = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-        assert most_bytes < 16 * 2**20
+        assert peak_bytes < 16 * 2**20
 
 
 def test_document_longer_than_the_sniffed_part_is_read(implementation: Any) -> None:

@@ -1,4 +1,4 @@
-"""Input shapes: options, what auto decides, errors, samples of others. The cases themselves are golden/formats.toml."""
+"""Input formats: options, detection, errors, samples of other projects. golden/formats.toml holds the cases."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def requests_mapping(tmp_path: Path) -> Path:
     return write_mapping(tmp_path, "\n".join(entries))
 
 
-# Samples of others
+# Samples of other projects
 
 
 @pytest.mark.parametrize("file", ["cloudflare_docs_output_nested.json", "cloudflare_docs_output.csv"])
@@ -71,7 +71,7 @@ def test_ndjson_sample_is_detected(implementation: Any, file: str) -> None:
     assert implementation.to_ndjson(SAMPLES[file], input_format="auto") == implementation.to_ndjson(SAMPLES[file])
 
 
-# What auto decides
+# Detection
 
 DECISIONS = [
     ("ndjson", b""),
@@ -108,12 +108,13 @@ DECISIONS = [
 ]
 
 
-@pytest.mark.parametrize(("shape", "data"), DECISIONS, ids=lambda value: str(value)[:40])
-def test_auto_detects_the_format(implementation: Any, shape: str, data: bytes) -> None:
-    assert implementation.to_ndjson(data, input_format="auto") == implementation.to_ndjson(data, input_format=shape)
+@pytest.mark.parametrize(("input_format", "data"), DECISIONS, ids=lambda value: str(value)[:40])
+def test_auto_detects_the_format(implementation: Any, input_format: str, data: bytes) -> None:
+    expected = implementation.to_ndjson(data, input_format=input_format)
+    assert implementation.to_ndjson(data, input_format="auto") == expected
 
 
-CHANGES_OF_MIND = [
+MISLEADING = [
     b'[\n]x\n{"ColoCode":"AMS"}\n',
     b'[{}\n,]x\n{"ColoCode":"AMS"}\n',
     b'{\n}oops\n{"ColoCode":"AMS"}\n',
@@ -125,7 +126,7 @@ CHANGES_OF_MIND = [
 ]
 
 
-@pytest.mark.parametrize("data", [data for _, data in DECISIONS] + CHANGES_OF_MIND, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize("data", [data for _, data in DECISIONS] + MISLEADING, ids=lambda value: str(value)[:40])
 def test_auto_decision_is_final(data: bytes) -> None:
     """More data does not change what the first bytes decided."""
     for delimiter in (None, "|", " |", "\ufeff;"):
@@ -151,15 +152,15 @@ def test_unknown_format_error_names_the_options(implementation: Any, data: bytes
     assert isinstance(caught.value, (CfdnsError, ValueError))
 
 
-@pytest.mark.parametrize("shape", ["csv", "tsv"])
+@pytest.mark.parametrize("input_format", ["csv", "tsv"])
 @pytest.mark.parametrize("data", [b"a.com,1\n", b'"', b"Timestamp,x\n", b'{"a":1}\n'])
-def test_missing_header_error_names_the_option(implementation: Any, shape: str, data: bytes) -> None:
+def test_missing_header_error_names_the_option(implementation: Any, input_format: str, data: bytes) -> None:
     with pytest.raises(InputFormatError) as caught:
-        implementation.to_ndjson(data, input_format=shape)
+        implementation.to_ndjson(data, input_format=input_format)
     assert caught.value.code == "format.no_header"
     assert "--columns" in str(caught.value)
     with pytest.raises(InputFormatError):
-        Normalizer(input_format=shape).iter_dicts(b"\n" + data)
+        Normalizer(input_format=input_format).iter_dicts(b"\n" + data)
 
 
 def test_csv_without_rows_is_empty(implementation: Any) -> None:
@@ -217,11 +218,11 @@ def test_auto_accepts_any_bytes_like_object(write: Any, data: bytes, tmp_path: P
 
 
 @every_writer
-@pytest.mark.parametrize("shape", ["auto", "json", "csv", "tsv"])
-def test_other_types_of_input_raise_type_error(write: Any, shape: str) -> None:
+@pytest.mark.parametrize("input_format", ["auto", "json", "csv", "tsv"])
+def test_other_types_of_input_raise_type_error(write: Any, input_format: str) -> None:
     for data in ('{"a":1}', 5, None, memoryview(b"abcd")[::2]):
         with pytest.raises(TypeError, match="data must be"):
-            write(Normalizer(input_format=shape), data)
+            write(Normalizer(input_format=input_format), data)
 
 
 @every_writer
@@ -342,7 +343,7 @@ def test_delimiter_of_line_ends_changes_nothing(write: Any) -> None:
 
 
 def test_csv_open_quotes_take_linear_time(native: Any) -> None:
-    # 100,000 lines that each open a quote: looking on from every one of them would not end within the run.
+    # For 100,000 lines that open a quote, quadratic time would be longer than the time limit of a run.
     result = native.to_dicts(b"QueryName,Timestamp\n" + b'a","\n' * 100_000, input_format="csv")
     assert (result.events, len(result.rejects)) == (0, 100_000)
 

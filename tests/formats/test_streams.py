@@ -1,4 +1,4 @@
-"""Streams: `flush` converts what is complete now, `cut` ends an input that is not complete."""
+"""Streams: `flush` converts the complete records, and `cut` ends an incomplete input."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_flush_returns_a_short_row_after_a_long_one(separator: bytes) -> None:
         (b"1\n22222\r", {"input_format": "json", "max_record_bytes": 5}),
         (b'\tAMS,"1\n2"\n', {"input_format": "auto", "columns": ["ColoCode", "x"]}),
     ],
-    ids=["a CR after a value of the greatest length", "a row of CSV that TSV reads too"],
+    ids=["a CR after a value of the maximum length", "a row of CSV that TSV reads too"],
 )
 def test_bytewise_stream_equals_one_call(data: bytes, options: dict[str, Any]) -> None:
     stream = open_stream(Normalizer(**options))

@@ -1,4 +1,4 @@
-"""A copy of the bundled mapping file, changed: the output of every writer follows."""
+"""Changes to a copy of the bundled mapping file change the output of every writer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Datasets besides dns_logs: they differ by their mapping file only."""
+"""Datasets other than dns_logs, which differ only in their mapping files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROWS = [
 
 
 def ordered(value: Any) -> Any:
-    """Sort every list: the platform promises no order, and its own tests compare like that."""
+    """Sort every list, because the platform promises no order and its own tests compare sorted lists."""
     if isinstance(value, dict):
         return {key: ordered(item) for key, item in value.items()}
     return sorted(map(ordered, value), key=repr) if isinstance(value, list) else value

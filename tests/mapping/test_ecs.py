@@ -1,4 +1,4 @@
-"""Schema "ecs" against the names, types and shapes of the Elastic Common Schema, and against Elastic's own events."""
+"""Schema "ecs" has the names and types of the Elastic Common Schema, and agrees with Elastic's own events."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from cfdns_fast.mapping import bundled, load
 FOLDER = Path(__file__).parent
 DATASETS = [dataset for dataset, schemas in bundled().items() if "ecs" in schemas]
 
-#: ECS field -> (type, whether it is an array). See the head of the file for its origin.
+#: ECS field -> (type, whether it is an array). The head of the file names its origin.
 FIELDS = {
-    name: (kind, shape == "array")
-    for name, kind, shape in (
+    name: (kind, form == "array")
+    for name, kind, form in (
         line.split("\t")
         for line in (FOLDER / "ecs_fields.tsv").read_text(encoding="utf-8").splitlines()
         if not line.startswith("#")
     )
 }
 
-#: ECS type -> what a value looks like.
+#: ECS type -> check of a value.
 LOOKS_LIKE: dict[str, Any] = {
     "keyword": lambda value: isinstance(value, str) and value != "",
     "match_only_text": lambda value: isinstance(value, str),
@@ -35,7 +35,7 @@ LOOKS_LIKE: dict[str, Any] = {
     "date": lambda value: re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", value) is not None,
 }
 
-#: Records that touch every field of every dataset, and records with problems.
+#: Records with every field of every dataset, and records with problems.
 RECORDS = [
     '{"ColoCode":"MRS","EDNSSubnet":"1.128.0.0","EDNSSubnetLength":0,"QueryName":"www.example.co.uk.","QueryType":28,'
     '"ResponseCached":false,"ResponseCode":3,"SourceIP":"2001:db8::1","Timestamp":"2022-05-26T09:23:54Z"}',
@@ -161,12 +161,12 @@ def test_ecs_event_names_problems_without_content(implementation: Any) -> None:
     assert event["error"] == {"message": "record.unknown, field.missing:Timestamp"}
 
 
-# Elastic's own events. What is not compared, by name: docs/differences.md gives the reasons.
+# Elastic's own events. docs/differences.md gives the reasons of the differences.
 
 CORPUS = FOLDER.parent / "corpus"
 ELASTIC = [json.loads(line) for line in (CORPUS / "elastic_events.jsonl").read_text("utf-8").splitlines()]
 
-#: Elastic's name -> ours, where both mean the same. A key alone is the same in both.
+#: Elastic's name -> our name for the same value, None if the names are equal.
 SHARED = {
     "event.category": None,
     "event.kind": None,
@@ -198,12 +198,12 @@ SHARED = {
     "cloudflare_logpush.dns_firewall.upstream.response_time_ms": "cloudflare.UpstreamResponseTimeMs",
 }
 
-#: Elastic's name -> how ours relates to it.
+#: Elastic's name -> check of our value.
 DIFFERENT: dict[str, Any] = {
     # Elastic keeps milliseconds.
     "@timestamp": lambda value, ours: ours["@timestamp"].startswith(value.removesuffix("Z")),
     "ecs.version": lambda value, ours: ours["ecs.version"] == "9.4.0",
-    # Elastic also lists EDNSSubnet, which is a network and no host.
+    # Elastic also lists EDNSSubnet, which is a network and not a host.
     "related.ip": lambda value, ours: set(ours["related.ip"]) == set(value) - {ours["cloudflare.EDNSSubnet"]},
     # Elastic keeps the number, as text.
     "dns.response_code": lambda value, ours: ours["dns.response_code"] == {"0": "NOERROR", "3": "NXDOMAIN"}[value],

@@ -1,4 +1,4 @@
-"""How a mapping is named, and what a wrong mapping file is told."""
+"""How a schema is named, and the errors of invalid mapping files."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_schema_of_another_type_raises(schema: Any) -> None:
         Normalizer(schema)
 
 
-# Wrong files
+# Invalid files
 
 
 @pytest.mark.parametrize("number", ["9" * 5000, "0x" + "9" * 5000], ids=["decimal", "hexadecimal"])
@@ -113,7 +113,7 @@ def test_invalid_utf8_error_names_the_position(tmp_path: Path) -> None:
 
 GOOD_TEXT = {"from": "ColoCode", "to": "a.b", "kind": "text"}
 ENUM = {"from": "QueryType", "to": "t", "kind": "enum", "table": "rr_type", "naming": "iana"}
-WRONG: dict[str, tuple[str, str | None, list[str]]] = {
+INVALID: dict[str, tuple[str, str | None, list[str]]] = {
     "empty file": ("", None, ["[[field]]"]),
     "no field": ('schema = "x"\n', None, ["[[field]]"]),
     "not TOML": ("schema = \n", None, ["TOML"]),
@@ -216,7 +216,7 @@ WRONG: dict[str, tuple[str, str | None, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize(("text", "entry", "words"), WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize(("text", "entry", "words"), INVALID.values(), ids=INVALID)
 def test_invalid_mapping_error_is_complete(text: str, entry: str | None, words: list[str], tmp_path: Path) -> None:
     """The error names the file, the entry and what is allowed."""
     path = write_mapping(tmp_path, text)

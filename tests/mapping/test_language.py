@@ -1,4 +1,4 @@
-"""Every word of the mapping language, in both implementations, in every writer (mapping_language.toml)."""
+"""Every word of the mapping language, in both implementations and every writer (language.toml)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_mapping_word_gives_the_documented_events(case: dict[str, Any], implemen
 
 
 def test_long_lists_take_linear_time(native: Any, tmp_path: Path) -> None:
-    # 60,000 different values: looking each one up among all before it would not end within the run.
+    # For 60,000 different values, quadratic time would be longer than the time limit of a run.
     path = write_mapping(
         tmp_path,
         '[[field]]\nfrom="A"\nto="a"\nkind="text"\nlist=true\n[[field]]\nto="b"\nkind="collect"\nof=["a"]\n',

@@ -1,4 +1,4 @@
-"""What a mapping makes of its sources: keys, kinds, absence."""
+"""How a mapping reads its sources: keys, kinds, missing values."""
 
 from __future__ import annotations
 

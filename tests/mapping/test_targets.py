@@ -1,4 +1,4 @@
-"""What a mapping makes of its targets: nesting, order, lists, escapes, sizes."""
+"""How a mapping writes its targets: nesting, order, lists, escapes, sizes."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""How the reference reads values and builds events."""
+
 from __future__ import annotations
 
 import array
@@ -22,7 +24,7 @@ def one_kind(kind: str, **more: Any) -> Mapping:
 
 
 def read(kind: str, token: str, **more: Any) -> Any:
-    """Return what becomes of a JSON token: the value, None if absent, or the problem's code."""
+    """Return the value of a JSON token, None if it is absent, or the code of its problem."""
     result = to_dicts(f'{{"In":{token}}}'.encode(), one_kind(kind, **more))
     assert result.events == 1
     if result.problems:

@@ -1,3 +1,5 @@
+"""How the reference cuts lines into records and rejects."""
+
 from __future__ import annotations
 
 import pytest
@@ -13,7 +15,7 @@ HALF = r"\ud83d"
 
 
 def found(data: bytes, max_record_bytes: int = 1048576) -> list[str]:
-    """Return the texts of records and the codes of rejects, in order; nothing for what is blank."""
+    """Return the texts of records and the codes of rejects, in order and without blank lines."""
     kept = (each for each in records(data, max_record_bytes) if each is not None)
     return [each.code if isinstance(each, Reject) else each.text for each in kept]
 

@@ -1,3 +1,5 @@
+"""How the reference reads timestamps: numbers of any unit, and RFC 3339 text."""
+
 from __future__ import annotations
 
 import json
@@ -11,7 +13,7 @@ TIMESTAMP = Mapping("test", "test", "dns_logs", (Field("out", "timestamp", sourc
 
 
 def read(token: str, unit: str = "auto") -> str:
-    """Return what becomes of a JSON token: the text, or the problem's code."""
+    """Return the timestamp of a JSON token as text, or the code of its problem."""
     result = to_dicts(f'{{"In":{token}}}'.encode(), TIMESTAMP, timestamp_unit=unit)
     if result.output != [{}]:
         assert result.problems == {}
