@@ -91,7 +91,7 @@ def test_non_contiguous_memory_raises_type_error() -> None:
 def test_key_with_a_backslash_is_compared_unescaped(tmp_path: Path) -> None:
     path = tmp_path / "my.toml"
     path.write_text("[[field]]\nfrom = 'a\\b'\nto = 'x'\nkind = 'text'\n")
-    # The second key is a and a backspace; its bytes are those of the mapping's key.
+    # The second key is "a" and a backspace, which JSON writes with the bytes of the key of the mapping.
     data = b'{"a\\\\b":"yes"}\n{"a\\b":"no"}\n'
     assert Normalizer(path).to_dicts(data).output == [{"x": "yes"}, {}]
 

@@ -1,4 +1,4 @@
-"""Several threads give what one gives, to the byte and to the position."""
+"""Several threads give the same bytes and the same positions as one."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from support.writers import WRITERS
 from cfdns_fast import Normalizer, RecordError
 from cfdns_fast.formats.ndjson import NdjsonStream
 
-#: The writers that take threads, and are here.
+#: The writers with the option threads.
 every_threaded = pytest.mark.parametrize("method", [name for name in ("to_ndjson", "to_arrow") if name in WRITERS])
 
-#: A thread takes this much at a time.
+#: Size of the piece that a thread converts at a time.
 PIECE_BYTES = 128 * 1024
 
 
@@ -93,7 +93,7 @@ def test_simultaneous_callers_get_their_own_results() -> None:
         assert results == [one] * 5
 
 
-# Threads stay a while for the next call.
+# Threads are kept for a while for the next call
 
 KEPT = """
 import os, sys
@@ -138,7 +138,7 @@ for _ in range(2):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-# AddressSanitizer's allocator may be locked by another thread at the fork, and then is for ever in the child.
+# At the fork another thread may hold the lock of AddressSanitizer's allocator, which the child then never gets.
 @pytest.mark.parametrize("busy", [0] if SANITIZED else [0, 3])
 def test_forked_child_makes_its_own_threads(busy: int) -> None:
     code = """
@@ -168,7 +168,6 @@ threads(3)
 
 def test_shared_iterator_gives_each_event_once() -> None:
     """A simultaneous call raises ValueError: the iterator is for one thread at a time."""
-    # It is for one thread at a time; a mistake must not cost more than a clear error.
     iterator = Normalizer().iter_dicts(GOOD * 3000)
     taken: list[int] = []
     wrong: list[BaseException] = []
@@ -180,7 +179,7 @@ def test_shared_iterator_gives_each_event_once() -> None:
                 taken.append(1)
                 assert 0 < iterator.events <= 3000 and iterator.rejects == ()
             except ValueError:
-                continue  # another thread is at it
+                continue  # another thread uses the iterator
             except StopIteration:
                 return
             except BaseException as error:
