@@ -1,4 +1,4 @@
-"""Arrow batches: the events that the other writers give, in columns that the mapping alone decides."""
+"""Arrow batches hold the events of the other writers, in columns that only the mapping decides."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from support.writers import events_of
 from cfdns_fast import Normalizer
 from cfdns_fast.mapping import bundled, load
 
-#: Those with which the golden inputs are tried in a quick run.
+#: The bundled mappings of a quick run.
 QUICK_BUNDLED = [("sekoia", "dns_logs"), ("ecs", "gateway_dns")]
 BUNDLED = [(schema, dataset) for dataset, schemas in bundled().items() for schema in schemas]
 
@@ -30,7 +30,7 @@ BUNDLED = [(schema, dataset) for dataset, schemas in bundled().items() for schem
 
 
 def drop(event: dict[str, Any], path: list[str]) -> None:
-    """Take a field out of an event, and the objects that are empty then."""
+    """Remove a field from an event, and the objects that become empty."""
     if len(path) > 1:
         drop(event[path[0]], path[1:])
         if event[path[0]]:
@@ -50,7 +50,7 @@ def is_beyond_64_bits(text: str) -> bool:
 
 
 def as_held(value: Any) -> Any:
-    """Lists of constants that have no type in common are held as JSON texts."""
+    """Return a value as Arrow holds it: a list of constants of several types is a list of JSON texts."""
     if isinstance(value, dict):
         return {key: as_held(item) for key, item in value.items()}
     if isinstance(value, list) and len({type(item) for item in value}) > 1:
@@ -82,7 +82,8 @@ def assert_same(normalizer: Normalizer, data: bytes, mapping: Any) -> None:
                 drop(event, path)
                 if value_at(mine, path) == [None]:
                     drop(mine, path)
-    assert repr(got) == repr(wanted)  # the order of keys, and true from 1
+    # repr() shows the order of keys, and distinguishes True from 1.
+    assert repr(got) == repr(wanted)
 
 
 @pytest.mark.parametrize("keep_message", [True, pytest.param(False, marks=pytest.mark.slow)])
@@ -277,7 +278,7 @@ def test_late_nulls_keep_earlier_values() -> None:
 
 
 def test_null_list_has_no_items(tmp_path: Path) -> None:
-    # Arrow allows what a null list holds to be anything, but pyarrow 16 writes no Parquet of it.
+    # Arrow allows items in a null list, but pyarrow 16 cannot write them to Parquet.
     kinds = ["text", "integer", "boolean", "timestamp"]
     text = "".join(field(**{"from": "A"}, kind=kind, to=kind, array=True) for kind in kinds)
     normalizer = Normalizer(write_mapping(tmp_path, text + field(**{"from": "A"}, kind="text", to="plain")))
@@ -292,7 +293,7 @@ def test_null_list_has_no_items(tmp_path: Path) -> None:
     assert batch.column("plain").to_pylist() == ["1", None, "0", None, None, "1"] * 50
 
 
-# Others
+# Other libraries
 
 
 def test_to_arrow_without_pyarrow_names_the_extra() -> None:
@@ -349,7 +350,7 @@ def test_parquet_and_ipc_preserve_the_table(table: Any) -> None:
     sink = pa.BufferOutputStream()
     parquet.write_table(table, sink)
     read = parquet.read_table(pa.BufferReader(sink.getvalue()))
-    # Not the types: older readers give plain text for the dictionaries in lists.
+    # The types are not compared: older readers return plain text for dictionaries in lists.
     assert read.drop_columns("@timestamp").to_pylist() == table.drop_columns("@timestamp").to_pylist()
     assert read.column("@timestamp").equals(table.column("@timestamp"))
     sink = pa.BufferOutputStream()

@@ -1,4 +1,4 @@
-"""Arrow batches by several threads, and what they may take of memory and limits."""
+"""Arrow batches made by several threads, and their limits of size and memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_many_threads_equal_one(data: bytes, schema: str, dataset: str) -> None:
     expected = Normalizer(schema, dataset=dataset).to_arrow(data)
     normalizer = Normalizer(schema, dataset=dataset)
     for threads in (2, 3, 16, 3):
-        # The first call knows nothing about the room that is needed, the last one does.
+        # The first call must grow its buffers, and the last call knows their sizes.
         result = normalizer.to_arrow(data, threads=threads)
         result.output.validate(full=True)
         assert result == expected
@@ -52,7 +52,7 @@ def test_simultaneous_callers_get_their_own_batches() -> None:
 
 @pytest.fixture
 def small_columns(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Let columns hold as little as this, in bytes of text, rows or items."""
+    """Lower the limit of each column, in bytes of text, rows or items."""
     monkeypatch.setattr(columns_module, "MOST_OFFSET", 400_000)
     yield 400_000
 
@@ -99,7 +99,7 @@ def test_failed_import_raises_and_releases_the_array() -> None:
     for _ in range(3):
         with pytest.raises(KeyError):
             plan.to_arrow(GOOD * 5000, fail)
-    # A schema of other columns: pyarrow refuses, and whoever has the array then releases it, once.
+    # pyarrow rejects a schema of other columns, and the array is then released once.
     with pytest.raises(pa.ArrowInvalid):
         plan.to_arrow(GOOD, lambda address: pa.RecordBatch._import_from_c(address, pa.schema({"a": pa.string()})))
 
