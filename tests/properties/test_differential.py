@@ -1,4 +1,4 @@
-"""The compiled core equals the plain Python, byte for byte, on whatever hypothesis thinks of."""
+"""The compiled core equals the plain Python, byte for byte, on generated input."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def assert_same(native: Any, reference: Any, data: bytes, schema: Any = "sekoia"
     built = normalizer.to_dicts(data)
     assert built.rejects == expected.rejects
     assert (built.events, built.blank, built.problems) == (expected.events, expected.blank, expected.problems)
-    assert repr(built.output) == repr(expected.output)  # the order of keys, and true from 1
+    # repr() shows the order of keys, and distinguishes True from 1.
+    assert repr(built.output) == repr(expected.output)
     assert normalizer.to_ndjson(data) == reference.to_ndjson(data, schema, **options)
     iterator = normalizer.iter_dicts(data)
     output = list(iterator)
@@ -114,7 +115,7 @@ def test_split_domain_equals_the_parts_of_the_event(native: Any, name: str, priv
         assert getattr(parts, part) == question.get(part)
 
 
-# What always holds, on whatever hypothesis thinks of
+# Invariants on generated input
 
 
 def moved(result: Any, lines: int, offset: int) -> tuple[Any, ...]:
@@ -186,7 +187,7 @@ def test_native_equals_reference_at_every_escape(native: Any, reference: Any) ->
     for escape in (True, False):
         written = (json.dumps({"ColoCode": text}, ensure_ascii=escape) for text in texts)
         assert_same(native, reference, "\n".join(written).encode())
-    # Tabs between tokens, so that the message needs escapes outside strings too.
+    # With tabs between tokens, the message needs escapes outside strings too.
     assert_same(native, reference, b"\n".join(b'{%s\t"ColoCode":\t"A"}' % (b" " * before) for before in range(140)))
 
 

@@ -1,4 +1,4 @@
-"""Shapes: the compiled core equals the plain Python, and a stream one call, on whatever hypothesis thinks of."""
+"""In every input format, the compiled core equals the plain Python, and a stream equals one call."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_native_equals_reference_in_any_format(
     written = outcome(lambda: native.to_ndjson(data, **options))
     assert written == outcome(lambda: reference.to_ndjson(data, **options))
     if isinstance(built, str):
-        # Some of these errors come with the first event that is asked for.
+        # The iterator may raise the error at its first event.
         assert outcome(lambda: list(native.normalizer(**options).iter_dicts(data))) == built
         return
     iterator = native.normalizer(**options).iter_dicts(data)

@@ -1,4 +1,4 @@
-"""What always holds, on the golden inputs."""
+"""Invariants on the golden inputs."""
 
 from __future__ import annotations
 

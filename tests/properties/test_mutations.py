@@ -1,6 +1,6 @@
-"""Golden inputs, mutated: the compiled core equals the plain Python. Seeded, so that a failure can be had again.
+"""The compiled core equals the plain Python on mutated golden inputs, whose seed makes failures reproducible.
 
-CFDNS_MUTATIONS says how many batches (2,000), CFDNS_MUTATIONS_SEED with which seed (0).
+CFDNS_MUTATIONS is the number of batches (default 2,000), and CFDNS_MUTATIONS_SEED is the seed (default 0).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""No record finds anything of the one before it: not within a batch, not in the next, whatever a mapping reads."""
+"""No record depends on the record before it, in the same batch or in the call before, with any mapping."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from support.random_mappings import BUNDLED, COUNT, QUICK_BUNDLED, SEED, normali
 from cfdns_fast import Normalizer, reference
 from cfdns_fast.mapping import load
 
-#: As JSON writes it.
+#: A newline as JSON writes it.
 NEWLINE = "\\n"
 
-#: What one key is read as, beside text.
+#: Name -> a field that reads the same key as the text field.
 BESIDE = {
-    "nothing": "",
+    "no other field": "",
     "a list": field(**{"from": "K"}, to="list", kind="text", list=True),
     "objects": field(**{"from": "K"}, to="objects", kind="objects", members=["m"]),
     "a number": field(**{"from": "K"}, to="number", kind="integer"),
@@ -39,7 +39,7 @@ def test_value_is_independent_of_the_record_before(beside: str, tmp_path: Path) 
             first, second = b'{"K":%s}' % before.encode(), b"{%s}" % after.encode()
             for data in (first + b"\n" + second, second + b"\n" + first):
                 assert normalizer.to_ndjson(data) == reference.to_ndjson(data, path)
-            # In the next call, which has memory of its own.
+            # The next call has its own memory.
             assert normalizer.to_ndjson(second) == reference.to_ndjson(second, path)
 
 
@@ -56,11 +56,11 @@ def test_record_is_independent_of_the_call_before(schema: str, dataset: str) -> 
 
 
 def compare(normalizer: Normalizer, data: bytes, *arguments: Any, **options: Any) -> None:
-    """Require what the reference gives."""
+    """Require that both writers equal the reference."""
     assert normalizer.to_ndjson(data) == reference.to_ndjson(data, *arguments, **options)
     dicts, expected = normalizer.to_dicts(data), reference.to_dicts(data, *arguments, **options)
     assert dicts == expected
-    # True is not 1.
+    # repr() distinguishes True from 1.
     assert repr(dicts.output) == repr(expected.output)
 
 
