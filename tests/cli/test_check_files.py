@@ -1,4 +1,4 @@
-"""Files that Logpush writes when a destination is checked: skipped and counted, unless they hold a record."""
+"""Files that Logpush writes to check a destination are skipped and counted, unless they hold a record."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OTHER_NAMES = ["atest.txt.gz", "test.txt", "test.txt.gz.old", "ownership-challen
 
 
 def outcome(name: str, *blocks: bytes, **options: Any) -> bytes | None:
-    """Return what is converted of an input, None if the input is skipped."""
+    """Return the bytes of an input that are converted, None if the input is skipped."""
     given: dict[str, Any] = {"input_format": "auto", **options}
     try:
         return b"".join(log_blocks(name, iter(blocks), Normalizer(**given)))

@@ -203,7 +203,7 @@ def test_summary_line_counts_and_locates_rejects(cli: Cli) -> None:
     cli.write("b", bad + b"[]\nx\n[]\n")
     run = cli("convert", "a", "b")
     assert run.code == 0
-    # One line, and no progress: standard error is no terminal here.
+    # Standard error is no terminal here, so there is one line and no progress.
     (line,) = run.lines
     assert "\r" not in run.errors
     first = f"json.not_object 2, first at b:2 byte offset {len(bad)}"
@@ -333,7 +333,7 @@ def test_progress_is_off_if_events_go_to_the_terminal(cli: Cli) -> None:
 
 
 def on_terminal(start: Callable[[int], subprocess.Popen[bytes]]) -> bytes:
-    """Return all that a command writes to a terminal made for it."""
+    """Return everything that a command writes to a new terminal."""
     controller, terminal = os.openpty()
     process = start(terminal)
     os.close(terminal)

@@ -1,4 +1,4 @@
-"""The command line on inputs of any shape."""
+"""The command on inputs of every format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from support.processes import SANITIZED, run_python
 
 RECORDS = [b'{"ColoCode":"AMS","QueryType":1}', b'{"ColoCode":"CDG","QueryType":28}']
-SHAPES = {
+FORMATS = {
     "ndjson": b"\n".join(RECORDS),
     "json": b'{"events":[\n  {"info":' + RECORDS[0] + b'},\n  {"info":' + RECORDS[1] + b"}\n]}\n",
     "array": b"[" + b",".join(RECORDS) + b"]",
@@ -24,7 +24,7 @@ SHAPES = {
 
 @pytest.fixture
 def convert(tmp_path: Path) -> Any:
-    """Return what runs the command in a folder: arguments, and files by name, to (code, output, lines of errors)."""
+    """Return a function that runs the command on files and returns (code, output, lines of errors)."""
 
     def run(*arguments: str, input: bytes = b"", **files: bytes) -> tuple[int, bytes, list[str]]:
         for name, content in files.items():
@@ -44,7 +44,7 @@ def colos(output: bytes) -> list[str]:
     return [json.loads(line)["cloudflare"]["ColoCode"] for line in output.splitlines()]
 
 
-@pytest.mark.parametrize("content", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("content", FORMATS.values(), ids=FORMATS)
 def test_convert_detects_the_format(convert: Any, content: bytes) -> None:
     code, output, lines = convert("plain", "packed", "--no-message", plain=content, packed=gzip.compress(content))
     assert (code, colos(output)) == (0, ["AMS", "CDG"] * 2)
@@ -53,13 +53,13 @@ def test_convert_detects_the_format(convert: Any, content: bytes) -> None:
 
 
 def test_convert_detects_the_format_of_each_input(convert: Any) -> None:
-    code, output, _ = convert(*SHAPES, **SHAPES)
-    assert (code, colos(output)) == (0, ["AMS", "CDG"] * len(SHAPES))
+    code, output, _ = convert(*FORMATS, **FORMATS)
+    assert (code, colos(output)) == (0, ["AMS", "CDG"] * len(FORMATS))
 
 
 def test_convert_of_unknown_format_exits_1(convert: Any) -> None:
     """One line names the input, and the other inputs are converted."""
-    code, output, lines = convert("bad", "csv", bad=b"secret,stuff\n1,2\n", csv=SHAPES["csv"])
+    code, output, lines = convert("bad", "csv", bad=b"secret,stuff\n1,2\n", csv=FORMATS["csv"])
     assert (code, colos(output)) == (1, ["AMS", "CDG"])
     assert lines[0].startswith("cfdns-fast: bad: format.unknown: ")
     assert "--input-format" in lines[0] and "--columns" in lines[0] and "secret" not in "".join(lines)
@@ -86,7 +86,7 @@ def test_convert_of_empty_or_blank_input_exits_0(convert: Any) -> None:
 
 
 def test_columns_option_replaces_the_header(convert: Any) -> None:
-    content = SHAPES["csv"].partition(b"\n")[2]
+    content = FORMATS["csv"].partition(b"\n")[2]
     for arguments in ((), ("--input-format", "csv")):
         code, output, _ = convert("in", "--columns", "ColoCode,QueryType", *arguments, **{"in": content})
         assert (code, colos(output)) == (0, ["AMS", "CDG"])
@@ -103,7 +103,7 @@ def test_record_delimiter_ends_records(convert: Any) -> None:
 
 def test_rejects_file_holds_every_byte(convert: Any, tmp_path: Path) -> None:
     rest = b'oops "' + b"\xff" * 200_000
-    files = {"a": SHAPES["array"][:-1] + b",1," + rest, "b": SHAPES["csv"] + b"x\n" + b"y" * 200_000 + b"\n"}
+    files = {"a": FORMATS["array"][:-1] + b",1," + rest, "b": FORMATS["csv"] + b"x\n" + b"y" * 200_000 + b"\n"}
     code, output, _ = convert("a", "b", "--rejects", "rejects", "--strict", **files)
     assert (code, colos(output)) == (1, ["AMS", "CDG"] * 2)
     rejects = [json.loads(line) for line in (tmp_path / "rejects").read_bytes().splitlines()]
@@ -150,16 +150,16 @@ def test_convert_bounds_unused_columns(convert: Any) -> None:
     assert lines[0].endswith(f", columns not used: {shown} and 13 more")
 
 
-SLOW_SHAPES = ("json", "a line", "delimited", "broken", "broken line")
+SLOW_INPUTS = ("json", "a line", "delimited", "broken", "broken line")
 
 
-# AddressSanitizer keeps what was freed for a while (381 MiB here, 101 when told not to): sizes say nothing there.
+# AddressSanitizer keeps freed memory for a while, so the size of the process is meaningless.
 @pytest.mark.skipif(sys.platform != "linux" or SANITIZED, reason="reads the process's size from /proc")
 @pytest.mark.parametrize(
-    "shape",
-    ["lines", "csv", *(pytest.param(each, marks=pytest.mark.slow) for each in SLOW_SHAPES)],
+    "kind",
+    ["lines", "csv", *(pytest.param(each, marks=pytest.mark.slow) for each in SLOW_INPUTS)],
 )
-def test_memory_stays_flat_for_large_input(shape: str) -> None:
+def test_memory_stays_flat_for_large_input(kind: str) -> None:
     parts = {
         "json": ('{"events":[', '{"info":{"ColoCode":"AMS"}},\\n', "{}]}"),
         "lines": ('{"info":{}}\\n{"info":{"ColoCode"\\n', '{"info":{"ColoCode":"AMS"}}\\n', ""),
@@ -169,8 +169,8 @@ def test_memory_stays_flat_for_large_input(shape: str) -> None:
         "broken": ("[{},\\n{}oops", "x" * 40, ""),
         "broken line": ("[{}]\\n[{},{}oops", "x" * 40, "\\n{}\\n"),
     }
-    before, piece, after = parts[shape]
-    times = 30 if shape == "csv" else 300
+    before, piece, after = parts[kind]
+    times = 30 if kind == "csv" else 300
     producer = f"""
 import sys
 write = sys.stdout.write

@@ -1,4 +1,4 @@
-"""The command on input that arrives slowly: what is complete comes out as soon as no more input waits."""
+"""The command on slow input: complete records are written as soon as no more input waits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROWS = [b"QueryName,Timestamp\nn0.example.com,1\n", b'"n1.exam', b'ple.com",2\n"
 
 
 def live(cli: Cli, steps: list[tuple[bytes, int]], *arguments: str) -> Finished:
-    """Write each part into the open input of the command, and read the events that it completes before the next."""
+    """Write each part to the open input of the command, and then read the events that the part completes."""
     process = cli.start("convert", "--no-message", *arguments, stdin=subprocess.PIPE, bufsize=0)
     assert process.stdin is not None and process.stdout is not None
     seen: list[str] = []
@@ -41,7 +41,7 @@ def test_lines_are_written_immediately(cli: Cli, threads: str, input_format: str
 
 
 def test_object_is_written_before_its_line_ends(cli: Cli) -> None:
-    """The rest of an object is shorter than what was held back."""
+    """The rest of the object is shorter than the bytes that were held back."""
     record = records(1).rstrip(b"\n")
     steps = [(record[:-2], 0), (record[-2:], 1), (b"{", 0)]
     assert "events 1, blank 0, problems 0, rejects 1 " in live(cli, steps, "--input-format", "ndjson").errors

@@ -36,7 +36,7 @@ INPUTS = {
 
 
 def rejects_of(path: Path) -> list[tuple[int, int, int, str, bytes]]:
-    """Return the rejects in a file of the command."""
+    """Return the rejects in a file that the command wrote."""
     lines = [json.loads(line) for line in path.read_bytes().splitlines()]
     return [
         (
@@ -130,7 +130,7 @@ def test_stream_keeps_little_of_endless_input(name: str, delimiter: str | None) 
 
 
 def kept_bytes(stream: AutoStream) -> int:
-    """Return the size of what a stream keeps for its next block."""
+    """Return the number of bytes that a stream keeps for its next block."""
     opened: Any = stream._stream
     if opened is None:
         return len(stream._head)
@@ -152,7 +152,7 @@ finally:
         file.write(high_water)
 """
 
-#: Of the address space; 16 threads reserve stacks and heaps, most of which is never used.
+#: Threads -> limit of the address space. Threads reserve stacks and heaps that they mostly do not use.
 LIMIT_BYTES = {1: 256_000_000, 16: 1_600_000_000}
 
 

@@ -1,4 +1,4 @@
-"""The command: where its output goes, and where it must not."""
+"""Outputs of the command, and outputs that are wrong usage."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_output_that_is_the_mapping_is_wrong_usage(cli: Cli, option: str) -> Non
 def test_descriptor_output_is_written_at_its_position(cli: Cli, name: str) -> None:
     path = cli.write("log", b"before\n")
     (cli.directory / "folder").symlink_to("/proc/self/fd")
-    # The task of the process that writes, which the shell becomes.
+    # The shell becomes the process that writes, so $$ names its task.
     cli.write("in", RECORD)
     process = cli.shell(f'exec "$0" -m cfdns_fast convert -q -o {name.format("$$")} >> log < in')
     assert Finished(process).code == 0

@@ -1,4 +1,4 @@
-"""The command: the summary as JSON."""
+"""The JSON summary of the command."""
 
 from __future__ import annotations
 

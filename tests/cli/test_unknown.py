@@ -1,4 +1,4 @@
-"""The command: records without a key that the mapping reads, and what makes the exit code 1."""
+"""The command on records without a key that the mapping reads, and the option --fail-on."""
 
 from __future__ import annotations
 
