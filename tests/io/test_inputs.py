@@ -1,4 +1,4 @@
-"""Inputs as files.py reads them, without a command line."""
+"""Inputs as the package reads them: plain files, gzip, faults."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ needs_posix = pytest.mark.skipif(os.name != "posix", reason="POSIX file kinds an
 
 
 def read(path: Path) -> tuple[bytes, InputFault | None]:
-    """Return all that is read of an input, and how it ended."""
+    """Return everything that is read of an input, and its fault, None if there is none."""
     blocks = []
     try:
         for block in read_plain(os.fspath(path)):
@@ -111,7 +111,7 @@ def test_wrong_checksum_gives_every_byte_before_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fraction", [0.1, 0.5, 0.9])
 def test_damaged_gzip_gives_the_data_before_the_fault(tmp_path: Path, fraction: float) -> None:
-    # Stored blocks: what stands before a damaged block header is known to the byte.
+    # With stored blocks, the data before a damaged block header is known to the byte.
     half = LINES[: int(len(LINES) * fraction)]
     compressor = zlib.compressobj(0, wbits=31)
     sound = compressor.compress(half) + compressor.flush(zlib.Z_FULL_FLUSH)
@@ -239,7 +239,7 @@ def test_gzip_layers_have_a_limit(tmp_path: Path, layers: int) -> None:
 
 
 def test_gzip_layers_may_have_members_and_padding(tmp_path: Path) -> None:
-    # The members of a layer are put together before the next layer is looked for: its magic may be cut.
+    # The magic bytes of the next layer may be cut, so members are joined before that layer is detected.
     inner = gzip.compress(LINES) + bytes(700) + gzip.compress(b"{}\n")
     cuts = (1, 2, 15, len(inner) - 1)
     outer = bytes(9).join(gzip.compress(part) for part in (b"", *pieces(inner, cuts), b""))
@@ -268,7 +268,7 @@ def test_inner_gzip_fault_names_its_layer(tmp_path: Path) -> None:
 
 
 def test_outer_gzip_fault_comes_after_the_inner_data(tmp_path: Path) -> None:
-    # Stored, so that the place where the outer layer breaks off is one in the inner layer too.
+    # With stored blocks, the cut of the outer layer is a cut of the inner layer too.
     inner = gzip.compress(LINES)
     compressor = zlib.compressobj(0, wbits=31)
     outer = (compressor.compress(inner) + compressor.flush())[: len(inner) // 2]
@@ -311,7 +311,7 @@ def test_gzip_layers_are_read_from_a_bytewise_pipe(tmp_path: Path) -> None:
         with open(fifo, "wb", buffering=0) as pipe:
             for byte in first:
                 pipe.write(bytes([byte]))
-            # The reader must have this before more is written.
+            # The reader must have read the first part before the rest is written.
             was_read.wait(20)
             pipe.write(compressor.compress(gzip.compress(b"[]\n")) + compressor.flush())
 

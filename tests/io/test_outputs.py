@@ -1,4 +1,4 @@
-"""Outputs as outputs.py writes them, without a command line."""
+"""Outputs as the package writes them: complete or absent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What names of inputs and outputs mean, and which cannot be meant together."""
+"""Names of inputs and outputs, and the combinations that raise PathError."""
 
 from __future__ import annotations
 
@@ -81,13 +81,13 @@ def test_check_outputs_rejects_an_impossible_path(tmp_path: Path) -> None:
 
 @needs_posix
 def test_check_outputs_rejects_stdout_as_input() -> None:
-    """An input may have the descriptor's number too: the message names it."""
+    """The input may be the same descriptor under another name."""
     assert conflict(["/dev/fd/1"], ["-"]) == "standard output: is the same file as the input /dev/fd/1"
 
 
 @needs_posix
 def test_check_outputs_accepts_a_loop_or_a_long_name(tmp_path: Path) -> None:
-    """They are no wrong usage: opening the output reports them."""
+    """Such a name is no wrong usage: opening the output reports its fault."""
     (tmp_path / "loop").symlink_to("loop")
     assert conflict(["-"], [tmp_path / "loop"]) is None
     assert conflict(["-"], [tmp_path / ("n" * 300)]) is None
@@ -95,7 +95,7 @@ def test_check_outputs_accepts_a_loop_or_a_long_name(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="names of descriptors as Linux has them")
 def test_check_outputs_accepts_a_foreign_input(tmp_path: Path) -> None:
-    """A descriptor of another process can be read, but not be written."""
+    """A descriptor of another process may be an input, but not an output."""
     name = f"/proc/{os.getppid()}/fd/0"
     assert conflict([name], [tmp_path / "out"]) is None
     assert conflict([tmp_path / "in"], [name]) == f"{name}: is a descriptor of another process"

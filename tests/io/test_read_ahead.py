@@ -1,4 +1,4 @@
-"""Reading ahead gives what the source gives, fails where it fails, and ends."""
+"""ReadAhead yields the items of its source, fails where the source fails, and ends its thread."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_read_ahead_reads_at_most_its_depth() -> None:
         while len(taken) < 4 and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(0.05)
-        # Three wait, and one is held by the thread.
+        # Three items wait, and the thread holds one.
         assert len(taken) == 4
 
 
@@ -56,7 +56,7 @@ def test_read_ahead_left_early_ends_its_thread() -> None:
     deadline = time.monotonic() + 10
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.01)
-    # Fewer, if a thread of the test before had not ended yet.
+    # A thread of an earlier test may have ended in between.
     assert threading.active_count() <= before
 
 
@@ -102,12 +102,12 @@ def test_read_ahead_reports_idle_once() -> None:
             seen.append(item)
             if item == 0:
                 more.set()
-    # At the end a report may come before the thread has said that there are no more.
+    # A second report may come before the thread reports the end.
     assert seen[:3] == [1, 0, 2] and seen[3:] in ([], [0])
 
 
 def test_stop_ends_a_wait_for_input() -> None:
-    """What was read before the request is given, and nothing after it."""
+    """Items that were read before the request are yielded, and none after it."""
     read_descriptor, write_descriptor = os.pipe()
     os.write(write_descriptor, b"a")
     stop = Stop()
