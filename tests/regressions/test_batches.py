@@ -1,14 +1,14 @@
 """Public reports about other collectors that a golden case cannot show: blocks, rejects, errors, names.
 
-Those that one batch of bytes shows are golden cases, in golden/known_reports.toml. Those that take a command line are
-in test_cli.py, those about parsers of JSON in test_parsers.py. Each test names its report.
+Reports that one batch shows are golden cases, in golden/known_reports.toml. Reports that need the command are in
+test_cli.py, and reports about parsers of JSON in test_parsers.py. Each test names its report.
 
-Not applicable to a converter, which has no request and no API:
+These reports do not apply to a converter, which has no request and no API:
 
-- elastic/integrations#8342, PR#8446: a request without Content-Type application/json is refused
+- elastic/integrations#8342, PR#8446: a request without Content-Type application/json is rejected
 - cloudflare/terraform-provider-cloudflare#564, #1019, #1024, #1028, #2118, #2181, #5266: settings of a job are not
   checked before they are sent
-- cloudflare/cloudflare-go#500: ownership that is refused inside an answer of success
+- cloudflare/cloudflare-go#500: ownership that is rejected within an answer of success
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def in_blocks(data: bytes, size: int) -> tuple[bytes, list[Reject], int]:
     return b"".join(result.output for result in results), rejects, sum(result.blank for result in results)
 
 
-# Every report that a batch shows, again where the batch arrives in pieces.
+# Every report that a batch shows, with the batch in blocks.
 @pytest.mark.parametrize("size", [1, 7, 64])
 @pytest.mark.parametrize("case", [case for case in REPORTED if not case.options], ids=lambda case: case.id)
 def test_reported_batch_in_blocks_equals_one_call(case: Any, size: int) -> None:
@@ -131,7 +131,7 @@ def test_ndjson_labelled_json_gives_every_record(input_format: str, implementati
     assert (numbers(result.output), result.rejects) == ([0, 1, 2, 3, 4], ())
 
 
-# Wave-RF/WaveHouse PR#217: of a truncated array the first half was stored before it was refused, and came again
+# Wave-RF/WaveHouse PR#217: the first half of a truncated array was stored before the array was rejected and sent again
 @pytest.mark.parametrize("input_format", ["auto", "json"])
 def test_truncated_array_gives_each_record_once(input_format: str, implementation: Any) -> None:
     """The rest of the array is a reject."""
@@ -140,7 +140,7 @@ def test_truncated_array_gives_each_record_once(input_format: str, implementatio
     assert numbers(result.output) == [0, 1, 2]
     (reject,) = result.rejects
     assert data[reject.byte_offset :] == reject.raw == b'{"QueryName":"n'
-    # Who wants all or nothing asks for it, before anything is stored.
+    # With on_reject="raise", the caller gets the error instead of the first events.
     if implementation.name == "native":
         with pytest.raises(RecordError):
             Normalizer(on_reject="raise", input_format=input_format).to_ndjson(data)

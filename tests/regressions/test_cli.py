@@ -1,4 +1,4 @@
-"""Public reports about other collectors that take a file and a command line. Each test names its report."""
+"""Public reports about other collectors that need a file and the command. Each test names its report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cfdns_fast.cli.app import main
 
 
 class Run:
-    """One run of `cfdns-fast convert` on one input, and what it left."""
+    """One run of `cfdns-fast convert` on one input, and its results."""
 
     def __init__(self, directory: Path, capsys: Any, name: str, content: bytes) -> None:
         (directory / name).write_bytes(content)
@@ -91,7 +91,7 @@ def test_truncated_gzip_is_reported_after_its_lines(convert: Any, members: int) 
     complete = len(plain.splitlines()) - (not plain.endswith((b"}", b"\n")))
     assert 1000 < complete < 2000
     assert numbers(run.output) == [0] * (members - 1) + list(range(complete))
-    # The beginning of a line where the input ends is not lost either.
+    # The unfinished last line is not lost either.
     assert "".join(reject["raw"] for reject in run.rejects).encode() == plain[len(records(complete)) :]
 
 

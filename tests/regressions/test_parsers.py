@@ -1,4 +1,4 @@
-"""Public reports about parsers of JSON: long batches, deep ones, memory around them. Each test names its report."""
+"""Public reports about parsers of JSON: long and deep batches, memory around them. Each test names its report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.writers import every_writer
 from cfdns_fast import Normalizer
 
 REPORTED = [case for case in CASES if case.topic == "known_reports"]
-#: What the parsers behind the reports about streams take at a time.
+#: Batch size of the parsers in the reports about streams.
 BATCH_BYTES = 1_000_000
 
 
@@ -42,7 +42,7 @@ def test_every_error_in_a_long_batch_is_reported(write: Any) -> None:
     assert result.events == 3000 - len(wrong)
 
 
-# simdjson/simdjson PR#913, #570: what stands behind the end of the input is read and counts
+# simdjson/simdjson PR#913, #570: bytes after the end of the input are read as input
 @every_writer
 def test_bytes_around_a_slice_are_ignored(write: Any) -> None:
     whole = b'{"ColoCode":"AMS"}' + GOOD.rstrip() + b'"}]}{"a":1}'
