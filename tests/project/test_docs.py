@@ -1,7 +1,7 @@
-"""What the documentation shows is so: every code block runs and prints what the page says, every link leads somewhere.
+"""The documentation is correct: every code block runs and prints what its page says, and every link resolves.
 
-`documentation.py` says how a block is tried. `.ci/run` runs those marked as commands, which install or take minutes.
-Longer runs stand within sentences, and are tried as far as their programs take them.
+`documentation.py` says how a block is run. `.ci/run` runs the blocks marked as commands, which install or take minutes.
+Of the commands within sentences, only the arguments are checked.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def test_marked_commands_are_run_by_ci() -> None:
     assert sorted(named) == sorted(re.findall(r"\bdocumented (\w+)", text_of(run)))
 
 
-#: Within sentences: what begins with a variable of ours, a script of the repository, or python; and the page it is on.
-#: Those that run pytest are slow: each collects tests in a process of its own.
+#: Commands within sentences, which begin with a variable of the project, a script of the repository, or python.
+#: Commands that run pytest are slow, because each collects tests in a process.
 SENTENCES = [
     pytest.param(
         found[0].split(),
@@ -94,8 +94,8 @@ def test_command_in_a_sentence_is_valid(words: list[str]) -> None:
 
 
 def require_tests(arguments: list[str], settings: dict[str, str]) -> str:
-    """Require that pytest collects that; return the text of what is run."""
-    # No more: these take minutes. The modules read their settings then.
+    """Require that pytest collects these tests; return the text of their modules."""
+    # The tests are only collected, because they take minutes. Their modules read the settings at import.
     collected = subprocess.run(
         [sys.executable, "-P", "-m", "pytest", "-q", "--collect-only", *arguments],
         cwd=ROOT,
@@ -111,7 +111,7 @@ def require_tests(arguments: list[str], settings: dict[str, str]) -> str:
 
 
 def require_python(arguments: list[str]) -> str:
-    """Require that there is such a module or file, and that it takes its options; return what reads variables."""
+    """Require that the module or file exists and accepts its options; return the text that reads the variables."""
     if arguments[0] != "-m":
         assert (ROOT / arguments[0]).exists()
         return text_of(ROOT / arguments[0])
@@ -126,7 +126,7 @@ def require_python(arguments: list[str]) -> str:
 
 
 def require_usage(program: str, arguments: list[str], text: str) -> None:
-    """Require that a script's usage, at its beginning, has these arguments, where capitals stand for something."""
+    """Require that the usage at the top of a script has these arguments; words in capitals are placeholders."""
     usages = [
         each.strip() for each in re.findall(rf"^# +{re.escape(program)}((?: \S+)*)(?:  .*)?$", text, re.MULTILINE)
     ]
@@ -148,7 +148,7 @@ def test_code_is_in_fences_of_known_languages(path: Path) -> None:
         assert block.language in ("python", "sh", "toml", "yaml", "diff", "json", "text"), block.place
 
 
-LIES = {
+WRONG_PAGES = {
     "what is printed": "```python\nprint(1)  # 2\n```\n",
     "what is printed beside": "```python\nprint(1)\nprint(2)  # 2\n```\n",
     "what must not raise": "```python\nassert False\n```\n",
@@ -164,11 +164,11 @@ LIES = {
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a POSIX shell")
-@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
-def test_wrong_page_fails(lie: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", WRONG_PAGES.values(), ids=WRONG_PAGES)
+def test_wrong_page_fails(text: str, tmp_path: Path) -> None:
     page = Page(tmp_path)
     with pytest.raises((AssertionError, ValueError)):
-        for block in blocks_of(lie, "page"):
+        for block in blocks_of(text, "page"):
             page.run(block)
 
 
@@ -176,7 +176,7 @@ def test_wrong_page_fails(lie: str, tmp_path: Path) -> None:
 
 
 def anchors(path: Path) -> set[str]:
-    """Return what can stand behind # in a link to a page, as GitHub makes it of headings."""
+    """Return the anchors of a page, as GitHub makes them from headings."""
     headings = re.findall(r"^#+ (.*)$", prose_of(path), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -195,7 +195,7 @@ def test_relative_links_resolve(path: Path) -> None:
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_named_paths_exist(path: Path) -> None:
     for name in re.findall(r"`((?:docs|tests|benchmarks|cfdns_fast)/[\w./*-]+)`", text_of(path)):
-        # DATASET and NAME stand for something.
+        # DATASET and NAME are placeholders.
         pattern = re.sub(r"[A-Z]{4,}", "*", name.rstrip("/"))
         assert list(ROOT.glob(pattern)), f"{name_of(path)}: {name}"
 

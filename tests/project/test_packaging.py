@@ -1,4 +1,4 @@
-"""What is shipped: metadata that agrees with itself, nothing left out, workflows that cannot change under us."""
+"""The package: consistent metadata, complete lists of files, and workflows with pinned actions."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_tools_target_the_oldest_python() -> None:
 
 def test_wheels_are_built_and_tested_per_classifier() -> None:
     wheels = configuration()["tool"]["cibuildwheel"]
-    # And one without the GIL, for the first version where that is no experiment.
+    # One wheel is without the GIL, for the first release in which that is not experimental.
     assert set(wheels["build"]) == {f"cp{version.replace('.', '')}-*" for version in versions()} | {"cp314t-*"}
     assert wheels["test-command"] == 'pytest -m "slow or not slow" {project}/tests'
     assert wheels["test-environment"] == {"CFDNS_HYPOTHESIS": "ci"}
@@ -139,7 +139,7 @@ def test_setup_abi3_needs_a_supporting_python(
 
 
 def native_sources() -> list[Path]:
-    """Return what the extension is built from."""
+    """Return the sources of the extension."""
     folders = (PACKAGE / "_core", PACKAGE / "_native")
     suffixes = (".pyx", ".pxi", ".pxd", ".hpp", ".cpp", ".map")
     return [path for folder in folders for path in folder.rglob("*") if path.suffix in suffixes]
@@ -180,7 +180,7 @@ def test_notice_names_the_included_work() -> None:
         assert named in notice
 
 
-# What people search for
+# Documented codes and versions
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -1,4 +1,4 @@
-"""The recipes of the documentation, as somebody would run them: what they promise about failures, order and memory."""
+"""The recipes of the documentation keep their promises about failures, order and memory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def records(count: int, first: int = 0) -> bytes:
 
 @pytest.fixture
 def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
-    """Return what recipes talk to."""
+    """Return the stand-ins for the services of the recipes."""
     with recipe_fakes.services(monkeypatch) as found:
         yield found
 
@@ -163,7 +163,7 @@ def test_lambda_queue_handler_returns_failed_messages(services: Services) -> Non
 
 
 def run_kafka(recipe: dict[str, Any], times: int = 1) -> None:
-    """Run the recipe for so many turns."""
+    """Run the loop of the recipe this number of times."""
     turns = iter([True] * times + [False])
     recipe["run"](lambda: next(turns))
 
@@ -193,7 +193,7 @@ def test_kafka_sends_rejects_with_their_origin(services: Services) -> None:
 
 def test_kafka_commits_after_delivery(services: Services) -> None:
     services.kafka.put("cloudflare-dns", records(1))
-    run_kafka(load("kafka.md"), times=2)  # nothing to read at the second turn
+    run_kafka(load("kafka.md"), times=2)  # the second time has nothing to read
     assert services.kafka.log == ["flush", "commit", "close"]
 
 
@@ -228,7 +228,7 @@ def test_kafka_raises_broker_errors(services: Services) -> None:
 
 @pytest.fixture
 def waits_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Let no time pass in time.sleep, and return the times asked for."""
+    """Make time.sleep return immediately, and return the list of its arguments."""
     waits: list[float] = []
     monkeypatch.setattr("time.sleep", waits.append)
     return waits

@@ -29,7 +29,7 @@ def run_python(*arguments: str, folder: Path | None = None, **variables: str) ->
     )
 
 
-# A tree in which nothing is built
+# A source tree without the compiled core
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def unbuilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_unbuilt(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in `folder`, without an editable installation's hook, which would find the compiled core elsewhere."""
+    """Run Python in `folder` without the hook of an editable installation, which would find the compiled core."""
     return run_python("-S", *arguments, folder=folder, PYTHONPATH=str(Path(click.__file__).parents[1]))
 
 
