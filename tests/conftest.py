@@ -1,4 +1,4 @@
-"""What the test modules share: the two implementations behind one interface, and hypothesis' profiles."""
+"""Fixtures of all tests: both implementations with one interface, and the profiles of hypothesis."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 try:
     from hypothesis import HealthCheck, settings
-except ImportError:  # the modules that need it skip themselves
+except ImportError:  # the modules that need hypothesis skip themselves
     pass
 else:
     _common: dict[str, Any] = {
@@ -24,7 +24,7 @@ else:
         "print_blob": True,
         "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
     }
-    # CI: the same examples in every run. .ci/run has a run with the profile ci.
+    # CI tries the same examples in every run. .ci/run has a run with the profile ci.
     _derandomize = bool(os.environ.get("CI"))
     settings.register_profile("default", max_examples=20, derandomize=_derandomize, **_common)
     settings.register_profile("ci", max_examples=50, derandomize=_derandomize, **_common)
@@ -34,7 +34,7 @@ else:
 
 
 def pytest_collection_finish() -> None:
-    """Exempt what is there by now from garbage collection: many tests collect, and would look through all tests."""
+    """Exempt the collected tests from garbage collection, because many tests call gc.collect()."""
     gc.collect()
     gc.freeze()
 
@@ -108,13 +108,13 @@ def reference() -> Reference:
 
 @pytest.fixture(scope="session", params=list(_IMPLEMENTATIONS))
 def implementation(request: pytest.FixtureRequest) -> Any:
-    """Return each of the two in turn."""
+    """Return the compiled core, then the plain Python."""
     return _IMPLEMENTATIONS[request.param]
 
 
 @pytest.fixture
 def never_stuck() -> Iterator[None]:
-    """Opening a FIFO waits for the other side for ever, even if that has already failed."""
+    """Raise TimeoutError after 30 seconds, because opening a FIFO waits for a process that may have failed."""
     if os.name != "posix":
         yield
         return
@@ -131,7 +131,7 @@ def never_stuck() -> Iterator[None]:
 
 @pytest.fixture
 def cli(tmp_path: Path, never_stuck: None) -> Iterator[Cli]:
-    """Return the command, in a directory of its own, where no temporary file may be left."""
+    """Return the command in its own directory, and check that it leaves no temporary file there."""
     from support.command import Cli
 
     directory = tmp_path / "work"

@@ -1,4 +1,4 @@
-"""Values from others' tests, through the whole conversion, in both implementations (tests/corpus/README.md)."""
+"""Both implementations agree with values from the tests of other projects (tests/corpus/README.md)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ CORPUS = Path(__file__).parent / "corpus"
 PARTS = ("registered_domain", "subdomain", "top_level_domain")
 
 
-# Two rows are URLs whose host the platform split: they hold a blank and a path, which are no part of a host. In a DNS
-# name both belong to the last label, so as names these two are split otherwise.
+# Two rows are URLs whose host the platform split. As DNS names they have other parts, because the blank and the path
+# belong to the last label.
 URLS_AS_NAMES = {
     "reflec.xxx.com ": (None, "reflec.xxx", None),
     "sekoiaio.cloudflareaccess.com/cdn-cgi/access/sso/saml/" + 64 * "0": (None, "sekoiaio.cloudflareaccess", None),
@@ -53,7 +53,7 @@ def host_of(url: str) -> str:
 
 
 @pytest.mark.parametrize(("file", "count"), [("domain_splits.jsonl", 204), ("edge_names.jsonl", 48)])
-def test_name_split_when_others_expect_one_then_agrees(implementation: Any, file: str, count: int) -> None:
+def test_name_split_equals_the_corpus(implementation: Any, file: str, count: int) -> None:
     expected = rows(file)
     assert len(expected) == count
     names = [host_of(name) for name, *_ in expected]
@@ -61,26 +61,27 @@ def test_name_split_when_others_expect_one_then_agrees(implementation: Any, file
         assert question == without_none({"name": name.strip("."), **dict(zip(PARTS, parts, strict=True))})
 
 
-def test_name_split_when_given_a_url_then_it_is_a_name_all_the_same(implementation: Any) -> None:
+def test_name_split_treats_a_url_as_a_name(implementation: Any) -> None:
     assert set(URLS_AS_NAMES) < {name for name, *_ in rows("domain_splits.jsonl")}
     found = questions(implementation, list(URLS_AS_NAMES))
     for (name, parts), question in zip(URLS_AS_NAMES.items(), found, strict=True):
         assert question == without_none({"name": name, **dict(zip(PARTS, parts, strict=True))})
 
 
-def test_name_split_when_others_do_not_split_then_is_tldextracts(implementation: Any) -> None:
+def test_name_split_equals_tldextract(implementation: Any) -> None:
+    """The platform does not split these names."""
     names = rows("unsplit_names.jsonl")
     extractor = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
     for name, question in zip(names, questions(implementation, names), strict=True):
         name = name.strip(".")
-        # As a host, not as text that may be a URL: some of these hold a slash.
+        # tldextract must read the name as a host: some names hold a slash, as URLs do.
         parts = extractor.extract_urllib(SplitResult("", name, "", "", ""))
         expected = (name, parts.top_domain_under_public_suffix, parts.subdomain, parts.suffix)
         assert question == {key: value for key, value in zip(("name", *PARTS), expected, strict=True) if value}
 
 
 @pytest.mark.parametrize("quote", ["", '"'])
-def test_timestamp_when_number_then_agrees_within_a_microsecond(implementation: Any, quote: str) -> None:
+def test_numeric_timestamp_agrees_within_a_microsecond(implementation: Any, quote: str) -> None:
     expected = rows("epoch_timestamps.jsonl")
     assert len(expected) == 316
     found = timestamps(implementation, [f"{quote}{number}{quote}" for number, _, _ in expected])
@@ -90,7 +91,7 @@ def test_timestamp_when_number_then_agrees_within_a_microsecond(implementation: 
         assert abs(difference) <= timedelta(microseconds=1), (number, unit)
 
 
-def test_timestamp_when_rfc3339_then_is_equal(implementation: Any) -> None:
+def test_rfc3339_timestamp_is_equal(implementation: Any) -> None:
     expected = rows("rfc3339_timestamps.jsonl")
     assert len(expected) == 561
     found = timestamps(implementation, [f'"{text}"' for text, _ in expected])
@@ -98,9 +99,7 @@ def test_timestamp_when_rfc3339_then_is_equal(implementation: Any) -> None:
 
 
 @pytest.mark.parametrize("row", rows("dns_logs_events.jsonl"), ids=lambda row: row["test"])
-def test_parse_when_record_of_the_intakes_own_tests_then_event_is_equal(
-    implementation: Any, row: dict[str, Any]
-) -> None:
+def test_intake_test_record_gives_an_equal_event(implementation: Any, row: dict[str, Any]) -> None:
     expected = row["expected"]
     expected["event"]["kind"] = "event"
     assert implementation.parse(row["message"].encode("utf-8")) == expected

@@ -16,7 +16,7 @@ NAME_PARTS = ("top_level_domain", "registered_domain", "subdomain")
 
 
 def as_text(events: Iterable[dict[str, Any]]) -> list[str]:
-    """Return events in a form in which true is not 1 and the order of keys does not count."""
+    """Return events as JSON with sorted keys, which distinguishes true from 1."""
     return [json.dumps(event, sort_keys=True) for event in events]
 
 
@@ -25,7 +25,7 @@ def dumps(event: dict[str, Any]) -> bytes:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_conversion_of_a_golden_case_gives_exactly_what_it_says(case: Case, implementation: Any) -> None:
+def test_golden_case_gives_the_expected_result(case: Case, implementation: Any) -> None:
     result = implementation.to_dicts(case.data, **case.options)
     rejects = [(r.line, r.byte_offset, r.byte_length, r.code) for r in result.rejects]
     assert rejects == [(r.line, r.offset, r.length, r.code) for r in case.rejects], case.rule
@@ -55,16 +55,14 @@ def _expected(case: Case, output: list[dict[str, Any]]) -> Iterator[dict[str, An
 
 
 @pytest.mark.parametrize("sample", INTAKE_SAMPLES, ids=lambda sample: str(sample["dns"]["question"].get("type")))
-def test_parse_of_an_intake_page_sample_gives_the_event_of_the_page(
-    sample: dict[str, Any], implementation: Any
-) -> None:
+def test_intake_page_sample_gives_the_page_event(sample: dict[str, Any], implementation: Any) -> None:
     event = implementation.parse(sample["message"].encode())
     assert event == sample
-    assert dumps(event) == dumps(sample), "the keys stand in another order than on the page"
+    assert dumps(event) == dumps(sample), "the keys have another order than on the page"
 
 
 @pytest.mark.parametrize("split", SPLITS, ids=lambda split: split.id)
-def test_split_domain_of_a_golden_name_gives_the_parts_of_the_event(split: Split) -> None:
+def test_golden_name_splits_into_the_event_parts(split: Split) -> None:
     from cfdns_fast import split_domain
 
     parts = split_domain(split.name, private_suffixes=split.private_suffixes)
@@ -73,9 +71,9 @@ def test_split_domain_of_a_golden_name_gives_the_parts_of_the_event(split: Split
     )
 
 
-def test_golden_cases_when_taken_together_show_every_reject_code() -> None:
+def test_golden_cases_cover_every_reject_code() -> None:
     assert {reject.code for case in CASES for reject in case.rejects} == set(REJECT_CODES)
 
 
-def test_golden_cases_when_taken_together_show_every_problem_code() -> None:
+def test_golden_cases_cover_every_problem_code() -> None:
     assert {key.partition(":")[0] for case in CASES for key in case.problems} == set(PROBLEM_CODES)

@@ -12,21 +12,21 @@ import cfdns_fast
 from cfdns_fast import split_domain
 from cfdns_fast.errors import CfdnsError, EngineError, MappingError, RecordError
 
-# What there is
+# Public names
 
 
 @pytest.mark.parametrize("name", ["parse", "Normalizer", "Result", "Reject", "Rejects", "split_domain"])
-def test_package_when_asked_for_a_public_name_then_has_it(name: str) -> None:
+def test_package_has_the_public_name(name: str) -> None:
     assert name in cfdns_fast.__all__
     assert callable(getattr(cfdns_fast, name))
 
 
 @pytest.mark.parametrize("error", [CfdnsError, MappingError, RecordError, EngineError])
-def test_package_when_asked_for_an_exception_then_has_that_of_errors(error: type) -> None:
+def test_package_reexports_exceptions(error: type) -> None:
     assert getattr(cfdns_fast, error.__name__) is error
 
 
-def test_exceptions_when_caught_by_a_base_then_follow_the_documented_tree() -> None:
+def test_exceptions_follow_the_documented_tree() -> None:
     assert issubclass(CfdnsError, Exception)
     assert issubclass(MappingError, CfdnsError) and issubclass(MappingError, ValueError)
     assert issubclass(RecordError, CfdnsError) and issubclass(RecordError, ValueError)
@@ -47,7 +47,7 @@ print(Normalizer is cfdns_fast.normalizer.Normalizer)
     assert (done.stdout, done.stderr) == ("[]\nTrue True\nTrue\nFalse False\nTrue\n", "")
 
 
-def test_import_when_nothing_is_converted_then_loads_no_heavy_module() -> None:
+def test_import_loads_no_heavy_module() -> None:
     heavy = [
         "tldextract",
         "idna",
@@ -64,9 +64,7 @@ def test_import_when_nothing_is_converted_then_loads_no_heavy_module() -> None:
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
-def test_conversion_when_the_network_and_the_home_folder_are_closed_then_works_and_writes_no_cache(
-    tmp_path: Path,
-) -> None:
+def test_conversion_needs_no_network_and_no_cache(tmp_path: Path) -> None:
     code = """
 import socket, sys
 def refuse(*args, **kwargs): raise SystemExit("network used")
@@ -84,7 +82,7 @@ print({"tldextract", "requests", "idna", "simdjson"} & set(sys.modules))
 # split_domain
 
 
-def test_split_domain_when_a_part_is_absent_then_it_is_none() -> None:
+def test_split_domain_absent_parts_are_none() -> None:
     parts = split_domain("www.example.co.uk")
     assert (parts.registered_domain, parts.top_level_domain, parts.subdomain) == ("example.co.uk", "co.uk", "www")
     parts = split_domain("localhost")
@@ -94,11 +92,11 @@ def test_split_domain_when_a_part_is_absent_then_it_is_none() -> None:
 
 
 @pytest.mark.parametrize("name", [b"example.com", None, 5, ["a", "com"]], ids=repr)
-def test_split_domain_when_the_name_is_no_text_then_raises_type_error(name: Any) -> None:
+def test_split_domain_non_text_raises_type_error(name: Any) -> None:
     with pytest.raises(TypeError):
         split_domain(name)
 
 
-def test_split_domain_when_the_option_is_positional_then_raises_type_error() -> None:
+def test_split_domain_options_are_keyword_only() -> None:
     with pytest.raises(TypeError):
         split_domain("example.com", True)

@@ -1,4 +1,4 @@
-"""The exceptions: when they are raised, what they carry, and what they never say."""
+"""Exceptions: when they are raised, their attributes, and that their text holds no content of records."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from cfdns_fast.errors import CfdnsError, EngineError, MappingError, RecordError
 
 
 @every_writer
-def test_on_reject_raise_when_there_is_no_reject_then_gives_the_same(write: Any) -> None:
+def test_on_reject_raise_returns_accepted_records(write: Any) -> None:
     data = GOOD + b"\n" + b'{"QueryType":-1}{}'
     assert write(Normalizer(on_reject="raise"), data) == write(Normalizer(), data)
 
 
 @every_writer
-def test_on_reject_raise_when_a_golden_case_has_rejects_then_raises_the_first(write: Any) -> None:
+def test_on_reject_raise_raises_the_first_reject(write: Any) -> None:
     for case in CASES:
         if not case.rejects:
             continue
@@ -36,7 +36,7 @@ def test_on_reject_raise_when_a_golden_case_has_rejects_then_raises_the_first(wr
         assert Reject(error.line, error.byte_offset, error.byte_length, error.code, error.raw) == first
 
 
-def test_on_reject_raise_when_iterating_then_raises_at_the_turn_of_the_record() -> None:
+def test_iter_dicts_yields_events_before_the_reject() -> None:
     iterator = Normalizer(on_reject="raise").iter_dicts(GOOD + b"\n" + GOOD + b"oops\n" + GOOD)
     assert [next(iterator)["message"] for _ in range(2)] == [GOOD.decode().rstrip()] * 2
     with pytest.raises(RecordError) as caught:
@@ -63,9 +63,7 @@ def _exceptions() -> list[CfdnsError]:
 @pytest.mark.parametrize(
     "duplicate", [copy.copy, copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))], ids=["copy", "deepcopy", "pickle"]
 )
-def test_exception_when_copied_or_pickled_then_keeps_type_text_and_attributes(
-    error: CfdnsError, duplicate: Any
-) -> None:
+def test_exception_copies_keep_type_and_attributes(error: CfdnsError, duplicate: Any) -> None:
     twin = duplicate(error)
     assert type(twin) is type(error)
     assert str(twin) == str(error)
@@ -73,7 +71,7 @@ def test_exception_when_copied_or_pickled_then_keeps_type_text_and_attributes(
     assert vars(twin) == vars(error)
 
 
-def test_record_error_when_raised_then_pickles_with_its_attributes() -> None:
+def test_raised_record_error_pickles() -> None:
     with pytest.raises(RecordError) as caught:
         parse(b"[1]")
     twin = pickle.loads(pickle.dumps(caught.value))
@@ -102,9 +100,7 @@ SECRET_INPUTS = {
     ids=["parse", *WRITERS],
 )
 @pytest.mark.parametrize("spoil_utf8", [False, True], ids=["valid UTF-8", "invalid UTF-8"])
-def test_exception_when_a_record_is_refused_then_no_text_of_it_holds_record_content(
-    call: Any, text: str, spoil_utf8: bool
-) -> None:
+def test_exception_text_holds_no_record_content(call: Any, text: str, spoil_utf8: bool) -> None:
     data = text.encode() + (b"\xff" if spoil_utf8 else b"")
     with pytest.raises(RecordError) as caught:
         call(data)

@@ -1,4 +1,4 @@
-"""What the writers and parse take as input, and what they refuse."""
+"""Input that the writers and parse accept, and input that raises an error."""
 
 from __future__ import annotations
 
@@ -33,12 +33,13 @@ BUFFERS: dict[str, Callable[[Path], Any]] = {
 
 @pytest.mark.parametrize("make", BUFFERS.values(), ids=BUFFERS)
 @every_writer
-def test_conversion_when_given_any_bytes_like_object_then_gives_the_same(write: Any, make: Any, tmp_path: Path) -> None:
+def test_conversion_accepts_any_bytes_like_object(write: Any, make: Any, tmp_path: Path) -> None:
     assert write(Normalizer(), make(tmp_path)) == write(Normalizer(), EVEN)
 
 
 @every_writer
-def test_conversion_when_the_input_ends_with_a_page_of_memory_then_reads_no_further(write: Any, tmp_path: Path) -> None:
+def test_conversion_reads_only_within_the_input(write: Any, tmp_path: Path) -> None:
+    """The input ends where a memory page ends, so a read after it can crash."""
     for tail in (b'{"a":1}', b'{"a":"\\', b"\xe2\x82", b'"', b"-", b" "):
         data = GOOD.ljust(4 * 4096 - len(tail)) + tail
         assert write(Normalizer(), memory_mapped(data, tmp_path)) == write(Normalizer(), data)
@@ -47,25 +48,25 @@ def test_conversion_when_the_input_ends_with_a_page_of_memory_then_reads_no_furt
 @pytest.mark.parametrize(
     "make", [bytearray, memoryview, lambda b: array.array("B", b)], ids=["bytearray", "memoryview", "array"]
 )
-def test_parse_when_given_any_bytes_like_object_then_gives_the_same(make: Any) -> None:
+def test_parse_accepts_any_bytes_like_object(make: Any) -> None:
     assert parse(make(GOOD)) == parse(GOOD)
 
 
 @every_writer
-def test_conversion_when_given_no_bytes_then_gives_an_empty_result(write: Any) -> None:
+def test_conversion_of_no_bytes_is_empty(write: Any) -> None:
     for empty in (b"", bytearray(), memoryview(b"")):
         result = write(Normalizer(), empty)
         assert (len(result.output), result.events, result.blank, result.rejects, result.problems) == (0, 0, 0, (), {})
 
 
 @every_writer
-def test_conversion_when_given_str_then_says_to_encode(write: Any) -> None:
+def test_conversion_of_str_says_to_encode(write: Any) -> None:
     with pytest.raises(TypeError, match="encode") as caught:
         write(Normalizer(), GOOD.decode())
     assert EVENT_NAME not in str(caught.value)
 
 
-def test_parse_when_given_str_then_says_to_encode() -> None:
+def test_parse_of_str_says_to_encode() -> None:
     with pytest.raises(TypeError, match="encode") as caught:
         parse(GOOD.decode())
     assert EVENT_NAME not in str(caught.value)
@@ -76,33 +77,33 @@ NOT_BUFFERS = [None, 5, 1.5, True, [123, 125], (b"{}",), {"a": 1}, object(), ite
 
 @pytest.mark.parametrize("data", NOT_BUFFERS, ids=lambda data: type(data).__name__)
 @every_writer
-def test_conversion_when_given_what_is_not_bytes_like_then_raises_type_error(write: Any, data: Any) -> None:
+def test_conversion_of_other_types_raises_type_error(write: Any, data: Any) -> None:
     with pytest.raises(TypeError):
         write(Normalizer(), data)
 
 
 @pytest.mark.parametrize("data", NOT_BUFFERS, ids=lambda data: type(data).__name__)
-def test_parse_when_given_what_is_not_bytes_like_then_raises_type_error(data: Any) -> None:
+def test_parse_of_other_types_raises_type_error(data: Any) -> None:
     with pytest.raises(TypeError):
         parse(data)
 
 
 @every_writer
-def test_conversion_when_the_memory_is_not_contiguous_then_refuses(write: Any) -> None:
+def test_conversion_of_non_contiguous_memory_raises(write: Any) -> None:
     with pytest.raises((TypeError, ValueError, BufferError)):
         write(Normalizer(), memoryview(GOOD)[::2])
 
 
 @every_writer
-def test_conversion_when_it_is_done_then_holds_no_buffer(write: Any) -> None:
+def test_conversion_releases_the_input_buffer(write: Any) -> None:
     data = bytearray(MIXED)
     view = memoryview(data)
     write(Normalizer(), view)
     view.release()
-    data.clear()  # a BufferError if anything still held it
+    data.clear()  # raises BufferError while the buffer is held
 
 
-def test_conversion_when_it_raises_then_holds_no_buffer() -> None:
+def test_failed_conversion_releases_the_input_buffer() -> None:
     data = bytearray(MIXED)
     with pytest.raises(RecordError):
         Normalizer(on_reject="raise").to_dicts(data)

@@ -1,4 +1,4 @@
-"""A Normalizer stays as it was made, whoever uses it and how often."""
+"""A Normalizer is immutable, also for several threads, and can be copied, pickled and subclassed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cfdns_fast import Normalizer
 @pytest.mark.parametrize(
     "name", ["schema", "on_reject", "keep_message", "timestamp_unit", "max_record_bytes", "brand_new", "to_dicts"]
 )
-def test_normalizer_when_an_attribute_is_set_or_deleted_then_refuses(name: str) -> None:
+def test_normalizer_attributes_are_read_only(name: str) -> None:
     normalizer = Normalizer()
     with pytest.raises((AttributeError, TypeError)):
         setattr(normalizer, name, None)
@@ -30,14 +30,14 @@ def test_normalizer_when_an_attribute_is_set_or_deleted_then_refuses(name: str) 
     assert normalizer.to_dicts(GOOD) == Normalizer().to_dicts(GOOD)
 
 
-def test_normalizer_when_made_again_in_place_then_refuses() -> None:
+def test_normalizer_second_init_raises() -> None:
     normalizer = Normalizer()
     with pytest.raises(AttributeError, match="immutable"):
         normalizer.__init__("ecs")  # type: ignore[misc]
     assert normalizer.to_dicts(b"{}") == Normalizer().to_dicts(b"{}")
 
 
-def test_normalizer_when_used_again_and_again_then_remembers_nothing() -> None:
+def test_normalizer_keeps_no_state_between_calls() -> None:
     normalizer = Normalizer()
     first = normalizer.to_dicts(MIXED)
     normalizer.to_ndjson(ALL_GOLDEN)
@@ -46,7 +46,8 @@ def test_normalizer_when_used_again_and_again_then_remembers_nothing() -> None:
     assert normalizer.to_dicts(MIXED) == first
 
 
-def test_normalizer_when_many_threads_use_one_then_each_gets_what_it_gets_alone() -> None:
+def test_normalizer_can_be_shared_by_threads() -> None:
+    """Each of eight threads gets the results that it gets without the other threads."""
     normalizer = Normalizer()
     batches = [b"\n".join(INPUTS[number::8]) for number in range(8)]
     serial = [[write(normalizer, batch) for write in WRITERS.values()] for batch in batches]
@@ -67,7 +68,7 @@ def test_normalizer_when_many_threads_use_one_then_each_gets_what_it_gets_alone(
 
 # Weak references, copies, subclasses
 
-#: Ways to make another normalizer of one.
+#: Ways to duplicate a normalizer.
 DUPLICATES: dict[str, Callable[[Any], Any]] = {
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
@@ -112,7 +113,7 @@ class WithNew(Normalizer):
 
 
 class WithState(Normalizer):
-    """A subclass with its own state, as the pickle protocol lets it have one."""
+    """A subclass that defines its own state for pickle."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -178,14 +179,14 @@ def test_subclass_duplicate_uses_its_own_state_methods(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DUPLICATES)
-def test_subclass_attribute_may_refer_to_the_normalizer(name: str) -> None:
+def test_subclass_attribute_may_be_the_normalizer(name: str) -> None:
     normalizer = WithArguments("tenant", seen=[])
     normalizer.seen.append(normalizer)
     twin = DUPLICATES[name](normalizer)
     assert twin.seen[0] is (normalizer if name == "copy" else twin)
 
 
-def test_subclass_is_immutable_too() -> None:
+def test_subclass_is_immutable() -> None:
     normalizer = WithArguments("tenant", seen=[])
     with pytest.raises(AttributeError, match="immutable"):
         normalizer.tenant = "other"

@@ -1,4 +1,4 @@
-"""The options of a Normalizer: what each takes, refuses and does."""
+"""The options of a Normalizer: allowed values, errors and effects."""
 
 from __future__ import annotations
 
@@ -45,31 +45,29 @@ from cfdns_fast import Normalizer
     ],
     ids=str,
 )
-def test_normalizer_when_an_option_has_a_bad_value_then_raises_value_error_that_names_it(
-    options: dict[str, Any],
-) -> None:
+def test_normalizer_error_names_the_invalid_option(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         Normalizer(**options)
 
 
 @pytest.mark.parametrize("options", [{"threads": 2}, {"strict": True}, {"output": "ndjson"}], ids=str)
-def test_normalizer_when_an_option_does_not_exist_then_raises_type_error(options: dict[str, Any]) -> None:
+def test_normalizer_unknown_option_raises_type_error(options: dict[str, Any]) -> None:
     with pytest.raises(TypeError):
         Normalizer(**options)
 
 
-def test_writers_when_given_an_option_then_raise_type_error() -> None:
+def test_writers_reject_normalizer_options() -> None:
     for name in WRITERS:
         with pytest.raises(TypeError):
             getattr(Normalizer(), name)(GOOD, keep_message=False)
 
 
-def test_normalizer_when_options_are_positional_then_raises_type_error() -> None:
+def test_normalizer_options_are_keyword_only() -> None:
     with pytest.raises(TypeError):
         Normalizer("sekoia", "raise")
 
 
-def test_normalizer_when_options_have_their_documented_values_then_takes_them() -> None:
+def test_normalizer_accepts_documented_values() -> None:
     for options in (
         *({"on_reject": value} for value in ("collect", "raise")),
         *({"timestamp_unit": value} for value in ("auto", "s", "ms", "us", "ns")),
@@ -82,7 +80,7 @@ def test_normalizer_when_options_have_their_documented_values_then_takes_them() 
         Normalizer(schema="sekoia", **options)
 
 
-def test_normalizer_when_options_are_left_out_then_uses_the_documented_defaults() -> None:
+def test_normalizer_has_documented_defaults() -> None:
     given = Normalizer(
         "sekoia",
         on_reject="collect",
@@ -95,7 +93,7 @@ def test_normalizer_when_options_are_left_out_then_uses_the_documented_defaults(
 
 
 @every_writer
-def test_keep_message_when_false_then_drops_the_message_and_nothing_else(write: Any) -> None:
+def test_keep_message_false_drops_only_the_message(write: Any) -> None:
     with_message = Normalizer().to_dicts(MIXED).output
     without = write(Normalizer(keep_message=False), MIXED)
     output = (
@@ -109,7 +107,7 @@ def test_keep_message_when_false_then_drops_the_message_and_nothing_else(write: 
 
 
 @every_writer
-def test_private_suffixes_when_true_then_rules_of_the_private_section_count(write: Any) -> None:
+def test_private_suffixes_apply_the_private_section(write: Any) -> None:
     record = b'{"QueryName":"a.foo.github.io"}'
     for private, registered in ((True, "foo.github.io"), (False, "github.io")):
         result = write(Normalizer(private_suffixes=private), record)
@@ -118,7 +116,8 @@ def test_private_suffixes_when_true_then_rules_of_the_private_section_count(writ
 
 
 @every_writer
-def test_max_record_bytes_when_a_record_is_one_byte_longer_then_rejects_that_record_only(write: Any) -> None:
+def test_max_record_bytes_rejects_one_byte_more(write: Any) -> None:
+    """Only the record that exceeds the limit is rejected."""
     exact = write(Normalizer(max_record_bytes=len(GOOD) - 1), GOOD + b"{}\n" + GOOD)
     assert (exact.events, exact.rejects) == (3, ())
     less = write(Normalizer(max_record_bytes=len(GOOD) - 2), GOOD + b"{}\n" + GOOD)

@@ -1,4 +1,4 @@
-"""parse: one record, one event or one error."""
+"""parse converts one record to one event, or raises one error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from cfdns_fast import parse
 from cfdns_fast.errors import MappingError, RecordError
 
 
-def test_parse_when_the_record_has_a_line_end_then_the_message_is_exactly_the_bytes_given() -> None:
+def test_parse_message_is_the_whole_input() -> None:
+    """The message includes a byte order mark, blanks and line ends around the record."""
     for before, after in (
         (b"", b"\n"),
         (b"", b"\r\n"),
@@ -27,7 +28,7 @@ def test_parse_when_the_record_has_a_line_end_then_the_message_is_exactly_the_by
         assert {**event, "message": ""} == {**parse(GOOD), "message": ""}
 
 
-def test_parse_when_a_field_has_a_problem_then_leaves_it_out_and_says_nothing() -> None:
+def test_parse_omits_a_field_with_a_problem() -> None:
     event = parse(b'{"QueryType":"A","Timestamp":"x","ColoCode":"AMS"}')
     assert "@timestamp" not in event and "dns" not in event and event["cloudflare"] == {"ColoCode": "AMS"}
 
@@ -35,7 +36,7 @@ def test_parse_when_a_field_has_a_problem_then_leaves_it_out_and_says_nothing() 
 @pytest.mark.parametrize(
     "data", [b"", b" ", b"\n", b"\r\n", b" \t\r\n\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n"], ids=repr
 )
-def test_parse_when_the_input_is_blank_then_raises_record_empty(data: bytes, implementation: Any) -> None:
+def test_parse_of_blank_input_raises_record_empty(data: bytes, implementation: Any) -> None:
     with pytest.raises(RecordError) as caught:
         implementation.parse(data)
     assert caught.value.code == "record.empty"
@@ -46,7 +47,7 @@ def test_parse_when_the_input_is_blank_then_raises_record_empty(data: bytes, imp
 @pytest.mark.parametrize(
     "data", [b"{}{}", b"{}\n{}", b"{}\n\n{}\n", b"{}x", b"{}[1]", b"x\n{}", b"x\ny", b"[1]\n[2]", b"{},"], ids=repr
 )
-def test_parse_when_there_are_several_records_then_raises_record_multiple(data: bytes, implementation: Any) -> None:
+def test_parse_of_more_data_raises_record_multiple(data: bytes, implementation: Any) -> None:
     with pytest.raises(RecordError) as caught:
         implementation.parse(data)
     assert caught.value.code == "record.multiple"
@@ -65,7 +66,7 @@ def test_parse_when_there_are_several_records_then_raises_record_multiple(data: 
     ],
     ids=["syntax", "not_object", "utf8", "surrogate", "depth", "too_large"],
 )
-def test_parse_when_the_record_is_a_reject_then_raises_with_the_attributes_of_that_reject(
+def test_parse_error_has_the_attributes_of_the_reject(
     data: bytes, line: int, offset: int, length: int, code: str, implementation: Any
 ) -> None:
     with pytest.raises(RecordError) as caught:
@@ -75,19 +76,19 @@ def test_parse_when_the_record_is_a_reject_then_raises_with_the_attributes_of_th
     assert error.raw == data[offset : offset + length][:65536]
 
 
-def test_parse_when_called_twice_then_gives_equal_and_separate_events() -> None:
+def test_parse_calls_share_no_dict_and_no_list() -> None:
     first, second = parse(GOOD), parse(GOOD)
     assert first == second
     assert not {id(c) for c in containers(first)} & {id(c) for c in containers(second)}
 
 
-def test_parse_when_given_a_schema_then_uses_it() -> None:
+def test_parse_uses_the_given_schema() -> None:
     assert parse(GOOD, "sekoia") == parse(GOOD, schema="sekoia") == parse(GOOD)
     with pytest.raises(MappingError):
         parse(GOOD, "no such schema")
 
 
-def test_parse_when_many_threads_call_it_first_then_each_gets_the_event() -> None:
+def test_parse_first_call_is_thread_safe() -> None:
     code = """
 import threading, cfdns_fast
 barrier, got = threading.Barrier(8), []

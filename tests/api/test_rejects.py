@@ -1,4 +1,4 @@
-"""`Rejects`: a sequence of rejects in compact memory that behaves as the tuple of them does."""
+"""`Rejects` is a compact sequence of rejects that behaves like a tuple of rejects."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ANY_SLICE = st.builds(slice, *[st.none() | st.integers(-9, 9)] * 2, st.none() | 
 
 
 def rejected(count: int) -> tuple[Reject, ...]:
-    """Return the rejects of as many lines that hold one byte."""
+    """Return the rejects of `count` lines that hold one byte each."""
     return tuple(Reject(number + 1, 2 * number, 1, "json.syntax", b"x") for number in range(count))
 
 
@@ -70,7 +70,7 @@ def test_rejects_are_an_immutable_sequence() -> None:
     assert copy.copy(made) is made and copy.deepcopy(made) is made
 
 
-def test_rejects_equal_nothing_but_rejects_and_tuples() -> None:
+def test_rejects_equal_only_rejects_and_tuples() -> None:
     made = Rejects(rejected(2))
     assert made != list(rejected(2)) and made != rejected(1) and made != rejected(3) and made != "x"
     assert made[1] not in made[:1] and "x" not in made and made.count("x") == 0
@@ -87,12 +87,12 @@ def test_rejects_differ_if_one_field_differs(field: str) -> None:
     ("index", "error"),
     [(2, IndexError), (-3, IndexError), (2**70, IndexError), ("0", TypeError), (0.0, TypeError), (None, TypeError)],
 )
-def test_rejects_refuse_what_is_no_index(index: Any, error: type[Exception]) -> None:
+def test_rejects_invalid_index_raises(index: Any, error: type[Exception]) -> None:
     with pytest.raises(error):
         Rejects(rejected(2))[index]
 
 
-def test_rejects_index_looks_within_the_bounds() -> None:
+def test_rejects_index_searches_within_the_bounds() -> None:
     made = Rejects(rejected(3) * 2)
     assert (made.index(made[1], 2), made.index(made[1], -3), made.index(made[1], 0, 2)) == (4, 4, 1)
     for bounds in ((2, 4), (5,), (0, 1)):
@@ -122,7 +122,7 @@ def test_rejects_are_added_to_rejects_only(other: Any, error: type[Exception]) -
         (1, 0, 1, "json.syntax", "x"),
     ],
 )
-def test_rejects_refuse_what_they_cannot_hold(values: Any) -> None:
+def test_rejects_invalid_values_raise(values: Any) -> None:
     with pytest.raises((ValueError, TypeError, OverflowError)):
         Rejects([Reject(*values)])
 
@@ -143,7 +143,7 @@ def test_rejects_of_a_running_iterator_do_not_change() -> None:
     assert kept[0] == kept[-1][:1]
 
 
-def test_rejects_of_threads_have_positions_in_the_batch() -> None:
+def test_rejects_of_threads_have_batch_positions() -> None:
     data = b"x\n" * 400_000
     rejects = Normalizer().to_ndjson(data, threads=3).rejects
     assert rejects == Normalizer().to_ndjson(data).rejects
@@ -158,7 +158,7 @@ def test_reject_lines_come_in_small_pieces() -> None:
     assert list(reject_lines("in", ())) == []
 
 
-def test_rejects_pickled_by_one_process_are_read_by_another() -> None:
+def test_rejects_unpickle_in_another_process() -> None:
     data = pickle.dumps(Normalizer().to_ndjson(b"x\n{}\n[1]").rejects, 0)
     done = run_python(f"import pickle; print(*[reject.code for reject in pickle.loads({data!r})])")
     assert (done.stdout, done.stderr) == ("json.syntax json.not_object\n", "")

@@ -1,4 +1,4 @@
-"""What the writers give: results, rejects, fresh objects, lazy iteration."""
+"""Results of the writers: attributes, rejects, fresh objects, lazy iteration."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def spoil(value: Any) -> None:
 # Result and Reject
 
 
-def test_result_when_a_batch_is_mixed_then_has_the_documented_attributes_and_types() -> None:
+def test_result_has_the_documented_attributes() -> None:
     result = Normalizer().to_dicts(MIXED)
     assert type(result) is Result
     assert type(result.output) is list and all(type(event) is dict for event in result.output)
@@ -39,7 +39,7 @@ def test_result_when_a_batch_is_mixed_then_has_the_documented_attributes_and_typ
     assert type(Normalizer().to_ndjson(MIXED).output) is bytes
 
 
-def test_reject_when_collected_then_has_position_code_and_bytes() -> None:
+def test_reject_has_position_code_and_bytes() -> None:
     rejects = Normalizer().to_ndjson(MIXED).rejects
     at = [MIXED.index(b"oops"), MIXED.index(b"[1]"), len(MIXED) - 1]
     assert rejects == (
@@ -51,7 +51,8 @@ def test_reject_when_collected_then_has_position_code_and_bytes() -> None:
     assert all(type(r.code) is str and type(r.raw) is bytes for r in rejects)
 
 
-def test_reject_when_longer_than_64_kib_then_keeps_the_first_64_kib_and_the_whole_length() -> None:
+def test_reject_keeps_first_64_kib() -> None:
+    """The byte length is that of the whole reject."""
     for length in (65535, 65536, 65537, 200_000):
         data = b"{}\n" + bytes(b"ab"[i % 2] for i in range(length)) + b"\n"
         (reject,) = Normalizer().to_dicts(data).rejects
@@ -59,7 +60,7 @@ def test_reject_when_longer_than_64_kib_then_keeps_the_first_64_kib_and_the_whol
         assert reject.raw == data[3 : 3 + min(length, 65536)]
 
 
-def test_reject_when_the_input_changes_afterwards_then_keeps_its_copy() -> None:
+def test_reject_raw_is_a_copy() -> None:
     data = bytearray(b"oops oops\n")
     (reject,) = Normalizer().to_dicts(data).rejects
     data[:] = b"x" * len(data)
@@ -67,18 +68,18 @@ def test_reject_when_the_input_changes_afterwards_then_keeps_its_copy() -> None:
 
 
 @pytest.mark.parametrize("attribute", ["output", "events", "blank", "rejects", "problems"])
-def test_result_when_an_attribute_is_set_then_refuses(attribute: str) -> None:
+def test_result_attributes_are_read_only(attribute: str) -> None:
     with pytest.raises(AttributeError):
         setattr(Normalizer().to_dicts(MIXED), attribute, None)
 
 
 @pytest.mark.parametrize("attribute", ["line", "byte_offset", "byte_length", "code", "raw"])
-def test_reject_when_an_attribute_is_set_then_refuses(attribute: str) -> None:
+def test_reject_attributes_are_read_only(attribute: str) -> None:
     with pytest.raises(AttributeError):
         setattr(Normalizer().to_dicts(MIXED).rejects[0], attribute, None)
 
 
-def test_result_and_reject_when_compared_then_are_equal_exactly_if_all_attributes_are() -> None:
+def test_result_and_reject_compare_all_attributes() -> None:
     result, again = Normalizer().to_dicts(MIXED), Normalizer().to_dicts(MIXED)
     assert result == again and result.rejects[0] == again.rejects[0]
     assert result != Normalizer().to_dicts(MIXED + b"\n\n") and result != Normalizer().to_dicts(b"")
@@ -87,7 +88,7 @@ def test_result_and_reject_when_compared_then_are_equal_exactly_if_all_attribute
     assert dataclasses.replace(result.rejects[0], line=9) != result.rejects[0]
 
 
-def test_result_and_reject_when_pickled_then_come_back_equal() -> None:
+def test_result_and_reject_copies_are_equal() -> None:
     result = Normalizer().to_dicts(MIXED)
     assert pickle.loads(pickle.dumps(result)) == result
     assert copy.deepcopy(result) == result
@@ -101,13 +102,13 @@ def test_result_and_reject_when_pickled_then_come_back_equal() -> None:
     [lambda n: n.to_dicts(GOOD * 20).output, lambda n: list(n.iter_dicts(GOOD * 20))],
     ids=["to_dicts", "iter_dicts"],
 )
-def test_events_when_built_then_share_no_dict_and_no_list(make: Any) -> None:
+def test_events_share_no_dict_and_no_list(make: Any) -> None:
     events = make(Normalizer())
     found = [id(container) for event in events for container in containers(event)]
     assert len(found) == len(set(found))
 
 
-def test_event_when_changed_then_changes_no_other_event_and_no_later_call() -> None:
+def test_event_change_affects_no_other_event() -> None:
     normalizer = Normalizer()
     expected = copy.deepcopy(normalizer.to_dicts(GOOD * 3).output)
     events = normalizer.to_dicts(GOOD * 3).output
@@ -122,14 +123,14 @@ def test_event_when_changed_then_changes_no_other_event_and_no_later_call() -> N
     assert Normalizer().to_dicts(GOOD).output == expected[:1]
 
 
-def test_problems_when_changed_then_change_no_later_call() -> None:
+def test_problems_change_affects_no_later_call() -> None:
     normalizer = Normalizer()
     normalizer.to_dicts(MIXED).problems.clear()
     assert normalizer.to_dicts(MIXED).problems == {"field.range:QueryType": 1, "field.missing:Timestamp": 3}
 
 
 @pytest.mark.parametrize("enabled", [True, False])
-def test_to_dicts_when_done_or_failed_then_leaves_the_garbage_collector_as_it_was(enabled: bool) -> None:
+def test_to_dicts_leaves_gc_state_unchanged(enabled: bool) -> None:
     was_enabled = gc.isenabled()
     try:
         (gc.enable if enabled else gc.disable)()
@@ -148,13 +149,14 @@ def test_to_dicts_when_done_or_failed_then_leaves_the_garbage_collector_as_it_wa
 # iter_dicts
 
 
-def test_iter_dicts_when_created_then_is_its_own_iterator_and_has_consumed_nothing() -> None:
+def test_iter_dicts_starts_with_empty_counters() -> None:
+    """The iterator is its own iterator."""
     iterator = Normalizer().iter_dicts(MIXED)
     assert iter(iterator) is iterator
     assert (iterator.events, iterator.blank, tuple(iterator.rejects), dict(iterator.problems)) == (0, 0, (), {})
 
 
-def test_iter_dicts_when_consumed_step_by_step_then_its_counters_are_true_for_what_was_consumed() -> None:
+def test_iter_dicts_counters_cover_consumed_input() -> None:
     data = b'oops\n\n{"QueryType":-1,"Timestamp":0}\n[1]\n\n{"Timestamp":"x"}{"ColoCode":0}\n'
     data += b'{"SourceIP":1,"Timestamp":0}\n \n{'
     iterator = Normalizer().iter_dicts(data)
@@ -181,13 +183,13 @@ def test_iter_dicts_when_consumed_step_by_step_then_its_counters_are_true_for_wh
     assert next(iterator, None) is None and next(iterator, None) is None
 
 
-def test_iter_dicts_when_consumed_then_agrees_with_to_dicts() -> None:
+def test_iter_dicts_equals_to_dicts() -> None:
     normalizer = Normalizer()
     for data in (*INPUTS, ALL_GOLDEN):
         assert consume(normalizer.iter_dicts(data)) == normalizer.to_dicts(data)
 
 
-def test_iter_dicts_when_a_batch_is_large_then_its_counters_follow_every_event() -> None:
+def test_iter_dicts_counts_each_event_of_a_large_batch() -> None:
     data = b"".join(b'{"QueryType":%d}\noops\n' % (number % 2 * 70000) for number in range(3000))
     iterator = Normalizer().iter_dicts(data)
     for number, _ in enumerate(iterator, 1):
@@ -197,14 +199,15 @@ def test_iter_dicts_when_a_batch_is_large_then_its_counters_follow_every_event()
     assert len(iterator.rejects) == 3000
 
 
-def test_iter_dicts_when_the_input_changes_after_creation_then_gives_what_was_there() -> None:
+def test_iter_dicts_copies_its_input() -> None:
     data = bytearray(MIXED)
     iterator = Normalizer().iter_dicts(data)
     data[:] = b"x" * len(data)
     assert consume(iterator) == Normalizer().to_dicts(MIXED)
 
 
-def test_iter_dicts_when_the_input_is_resized_or_freed_after_creation_then_does_not_mind(tmp_path: Path) -> None:
+def test_iter_dicts_outlives_its_input(tmp_path: Path) -> None:
+    """The input may be resized, released or freed after the iterator is created."""
     expected = Normalizer().to_dicts(MIXED)
     data = bytearray(MIXED)
     iterator = Normalizer().iter_dicts(data)
@@ -224,7 +227,7 @@ def test_iter_dicts_when_the_input_is_resized_or_freed_after_creation_then_does_
     assert consume(iterator) == expected
 
 
-def test_iter_dicts_when_it_ends_in_a_garbage_cycle_then_is_collected_without_a_crash() -> None:
+def test_iter_dicts_in_a_garbage_cycle_is_collected() -> None:
     code = """
 import gc, cfdns_fast
 for consumed in (0, 1, 2):

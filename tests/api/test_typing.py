@@ -1,6 +1,6 @@
-"""The types that users see: examples pass the checkers in their strict modes, the stub is as the compiled module is.
+"""Public types: the examples pass strict type checkers, and the stub agrees with the compiled module.
 
-`typing_examples.py` holds what must pass and, marked as ignored, what must not: an ignore without need is an error.
+`typing_examples.py` holds code that must pass and, marked as ignored, code that must fail. A needless ignore fails.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ PACKAGE = Path(cfdns_fast.__file__).parent
 TIMEOUT_S = 300
 
 needs_mypy = pytest.mark.skipif(find_spec("mypy") is None, reason="mypy is not installed")
-# Without node, pyright would download one.
+# Without node, pyright would download it.
 needs_pyright = pytest.mark.skipif(
     find_spec("pyright") is None or shutil.which("node") is None, reason="pyright or node is not installed"
 )
 
 
 def search_path() -> list[str]:
-    """Return where the package is, if checkers do not look there anyway: they do not follow an editable install."""
+    """Return the folder of the package if checkers do not search it: they do not follow an editable install."""
     parent = PACKAGE.parent
     return [] if parent in (Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")) else [str(parent)]
 
 
 def run(folder: Path, *arguments: str) -> None:
-    """Run a module of this Python; AssertionError with what it says if it fails."""
+    """Run a module with this Python. Raises AssertionError with the output if the module fails."""
     environment = {**os.environ, "MYPYPATH": os.pathsep.join(search_path()), "NO_COLOR": "1"}
     command = [sys.executable, "-P", "-m", *arguments]
     ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S)
@@ -44,7 +44,7 @@ def run(folder: Path, *arguments: str) -> None:
 
 
 @needs_mypy
-def test_examples_when_mypy_checks_them_strictly_then_are_as_they_say(tmp_path: Path) -> None:
+def test_typing_examples_pass_strict_mypy(tmp_path: Path) -> None:
     shutil.copy(TESTS / "typing_examples.py", tmp_path)
     options = ["--strict", "--warn-unreachable", "--follow-imports=silent", "--config-file=", "--cache-dir=cache"]
     run(tmp_path, "mypy", *options, "typing_examples.py")
@@ -52,7 +52,7 @@ def test_examples_when_mypy_checks_them_strictly_then_are_as_they_say(tmp_path: 
 
 @pytest.mark.slow
 @needs_pyright
-def test_examples_when_pyright_checks_them_strictly_then_are_as_they_say(tmp_path: Path) -> None:
+def test_typing_examples_pass_strict_pyright(tmp_path: Path) -> None:
     shutil.copy(TESTS / "typing_examples.py", tmp_path)
     configuration = {
         "include": ["."],
@@ -66,8 +66,8 @@ def test_examples_when_pyright_checks_them_strictly_then_are_as_they_say(tmp_pat
 
 @pytest.mark.slow
 @needs_mypy
-def test_stub_when_compared_with_the_compiled_module_then_agrees(tmp_path: Path) -> None:
-    # Only this module has a stub; the others are their own.
+def test_stub_agrees_with_the_compiled_module(tmp_path: Path) -> None:
+    # This is the only module with a stub.
     configuration = "[mypy]\ncache_dir = cache\n[mypy-pyarrow.*,tqdm.*]\nignore_missing_imports = true\n"
     (tmp_path / "mypy.ini").write_text(configuration, encoding="utf-8")
     allowed = TESTS / "stubtest_allowed.txt"
@@ -82,6 +82,6 @@ def test_stub_when_compared_with_the_compiled_module_then_agrees(tmp_path: Path)
     )
 
 
-def test_package_when_installed_then_says_that_it_is_typed() -> None:
+def test_package_is_marked_as_typed() -> None:
     assert (PACKAGE / "py.typed").exists()
     assert (PACKAGE / "_core" / "boundary.pyi").exists()

@@ -1,4 +1,4 @@
-"""What a type checker must know of the public API, and what it must refuse; `test_typing.py` runs the checkers."""
+"""Uses of the public API that a type checker must accept or reject. `test_typing.py` runs the checkers."""
 
 from __future__ import annotations
 

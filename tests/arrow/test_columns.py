@@ -1,4 +1,4 @@
-"""Arrow batches: the events that the other writers give, in columns that the mapping alone decides."""
+"""Arrow batches hold the events of the other writers, in columns that only the mapping decides."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from support.writers import events_of
 from cfdns_fast import Normalizer
 from cfdns_fast.mapping import bundled, load
 
-#: Those with which the golden inputs are tried in a quick run.
+#: The bundled mappings of a quick run.
 QUICK_BUNDLED = [("sekoia", "dns_logs"), ("ecs", "gateway_dns")]
 BUNDLED = [(schema, dataset) for dataset, schemas in bundled().items() for schema in schemas]
 
@@ -30,7 +30,7 @@ BUNDLED = [(schema, dataset) for dataset, schemas in bundled().items() for schem
 
 
 def drop(event: dict[str, Any], path: list[str]) -> None:
-    """Take a field out of an event, and the objects that are empty then."""
+    """Remove a field from an event, and the objects that become empty."""
     if len(path) > 1:
         drop(event[path[0]], path[1:])
         if event[path[0]]:
@@ -50,7 +50,7 @@ def is_beyond_64_bits(text: str) -> bool:
 
 
 def as_held(value: Any) -> Any:
-    """Lists of constants that have no type in common are held as JSON texts."""
+    """Return a value as Arrow holds it: a list of constants of several types is a list of JSON texts."""
     if isinstance(value, dict):
         return {key: as_held(item) for key, item in value.items()}
     if isinstance(value, list) and len({type(item) for item in value}) > 1:
@@ -82,7 +82,8 @@ def assert_same(normalizer: Normalizer, data: bytes, mapping: Any) -> None:
                 drop(event, path)
                 if value_at(mine, path) == [None]:
                     drop(mine, path)
-    assert repr(got) == repr(wanted)  # the order of keys, and true from 1
+    # repr() shows the order of keys, and distinguishes True from 1.
+    assert repr(got) == repr(wanted)
 
 
 @pytest.mark.parametrize("keep_message", [True, pytest.param(False, marks=pytest.mark.slow)])
@@ -90,9 +91,7 @@ def assert_same(normalizer: Normalizer, data: bytes, mapping: Any) -> None:
     ("schema", "dataset"),
     [pytest.param(*each, marks=[] if each in QUICK_BUNDLED else pytest.mark.slow) for each in BUNDLED],
 )
-def test_to_arrow_when_given_the_golden_inputs_then_has_the_events_of_to_dicts(
-    schema: str, dataset: str, keep_message: bool
-) -> None:
+def test_to_arrow_of_golden_inputs_equals_to_dicts(schema: str, dataset: str, keep_message: bool) -> None:
     normalizer = Normalizer(schema, dataset=dataset, keep_message=keep_message)
     mapping = load(schema, dataset)
     for data in (*INPUTS, ALL_GOLDEN, MIXED + b"\n" + LISTS, LISTS * 500):
@@ -108,15 +107,13 @@ except ImportError:
 else:
 
     @given(data=strategies.any_batch, options=strategies.options, bundle=st.sampled_from(BUNDLED))
-    def test_to_arrow_when_given_any_batch_then_has_the_events_of_to_dicts(
+    def test_to_arrow_of_any_batch_equals_to_dicts(
         native: Any, data: bytes, options: dict[str, Any], bundle: tuple[str, str]
     ) -> None:
         assert_same(native.normalizer(bundle[0], dataset=bundle[1], **options), data, load(*bundle))
 
     @given(text=strategies.mappings(), data=strategies.mapped_batches, keep_message=st.booleans())
-    def test_to_arrow_when_given_any_mapping_then_has_the_events_of_to_dicts(
-        text: str, data: bytes, keep_message: bool
-    ) -> None:
+    def test_to_arrow_of_any_mapping_equals_to_dicts(text: str, data: bytes, keep_message: bool) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = write_mapping(Path(folder), text)
             normalizer = Normalizer(path, keep_message=keep_message)
@@ -138,16 +135,14 @@ else:
         ({"record_delimiter": "|"}, b'{"ColoCode":"AMS"}|{"ColoCode":"CDG"}|x'),
     ],
 )
-def test_to_arrow_when_input_has_another_shape_then_has_the_events_of_to_dicts(
-    options: dict[str, Any], data: bytes
-) -> None:
+def test_to_arrow_of_other_formats_equals_to_dicts(options: dict[str, Any], data: bytes) -> None:
     normalizer = Normalizer(**options)
     assert_same(normalizer, data, load("sekoia"))
     assert normalizer.to_arrow(data).output.schema == Normalizer().to_arrow(b"").output.schema
     assert normalizer.to_arrow(data, threads=4) == normalizer.to_arrow(data)
 
 
-def test_to_arrow_when_there_is_nothing_or_only_rejects_then_has_all_columns_and_no_rows() -> None:
+def test_to_arrow_without_events_has_all_columns() -> None:
     for data in (b"", b"\n \n", b"oops\n[1]\n" * 100):
         result = Normalizer().to_arrow(data)
         result.output.validate(full=True)
@@ -160,7 +155,7 @@ def test_to_arrow_when_there_is_nothing_or_only_rejects_then_has_all_columns_and
 DICTIONARY = pa.dictionary(pa.int16(), pa.string())
 
 
-def test_columns_when_of_the_default_schema_then_have_these_types() -> None:
+def test_default_schema_has_these_column_types() -> None:
     schema = Normalizer().to_arrow(GOOD).output.schema
     types = {each.name: each.type for each in schema}
     assert list(types) == [column.name for column in Normalizer()._plan.plan.columns.shown]
@@ -193,7 +188,7 @@ def test_columns_when_of_the_default_schema_then_have_these_types() -> None:
     assert without.names == schema.names[1:]
 
 
-def test_columns_when_the_set_of_texts_is_open_then_are_plain_text(tmp_path: Path) -> None:
+def test_column_of_an_open_set_of_texts_is_plain_text(tmp_path: Path) -> None:
     enum = {"kind": "enum", "table": "rr_type", "naming": "iana"}
     text = (
         field(**enum, **{"from": "A"}, to="closed")
@@ -233,7 +228,7 @@ def test_columns_when_the_set_of_texts_is_open_then_are_plain_text(tmp_path: Pat
     }
 
 
-def test_columns_when_batches_are_put_together_then_fit() -> None:
+def test_batches_of_a_mapping_form_a_table() -> None:
     for schema, dataset in BUNDLED:
         normalizer = Normalizer(schema, dataset=dataset)
         batches = [normalizer.to_arrow(data).output for data in (MIXED, b"", LISTS, GOOD * 1000)]
@@ -262,7 +257,8 @@ def test_columns_when_batches_are_put_together_then_fit() -> None:
         ('"x"', None),
     ],
 )
-def test_timestamps_when_64_bits_hold_them_then_have_all_nanoseconds_else_are_null(timestamp: str, ns: Any) -> None:
+def test_timestamps_have_nanoseconds_or_are_null(timestamp: str, ns: Any) -> None:
+    """A timestamp that 64 bits cannot hold is null."""
     data = b'{"Timestamp":%s}' % timestamp.encode()
     normalizer = Normalizer()
     result = normalizer.to_arrow(data)
@@ -270,7 +266,7 @@ def test_timestamps_when_64_bits_hold_them_then_have_all_nanoseconds_else_are_nu
     assert result.problems == normalizer.to_dicts(data).problems
 
 
-def test_nulls_when_they_begin_late_then_earlier_rows_keep_their_values() -> None:
+def test_late_nulls_keep_earlier_values() -> None:
     full = b'{"ColoCode":"AMS","EDNSSubnetLength":24,"ResponseCached":true,"QueryType":1,"Timestamp":1}\n'
     batch = Normalizer().to_arrow(full * 1001 + b"{}\n" * 3 + full).output
     batch.validate(full=True)
@@ -281,8 +277,8 @@ def test_nulls_when_they_begin_late_then_earlier_rows_keep_their_values() -> Non
         assert column.null_count == 3
 
 
-def test_lists_of_one_when_there_is_no_value_then_hold_nothing_not_even_a_null(tmp_path: Path) -> None:
-    # Arrow allows what a null list holds to be anything, but pyarrow 16 writes no Parquet of it.
+def test_null_list_has_no_items(tmp_path: Path) -> None:
+    # Arrow allows items in a null list, but pyarrow 16 cannot write them to Parquet.
     kinds = ["text", "integer", "boolean", "timestamp"]
     text = "".join(field(**{"from": "A"}, kind=kind, to=kind, array=True) for kind in kinds)
     normalizer = Normalizer(write_mapping(tmp_path, text + field(**{"from": "A"}, kind="text", to="plain")))
@@ -297,10 +293,10 @@ def test_lists_of_one_when_there_is_no_value_then_hold_nothing_not_even_a_null(t
     assert batch.column("plain").to_pylist() == ["1", None, "0", None, None, "1"] * 50
 
 
-# Others
+# Other libraries
 
 
-def test_to_arrow_when_there_is_no_pyarrow_then_says_what_to_install() -> None:
+def test_to_arrow_without_pyarrow_names_the_extra() -> None:
     code = """
 import sys
 import cfdns_fast
@@ -326,7 +322,7 @@ def table(request: pytest.FixtureRequest) -> Any:
     return pa.Table.from_batches([normalizer.to_arrow(data).output for data in (MIXED, LISTS, LISTS * 100)])
 
 
-def test_polars_when_given_a_table_then_reads_the_same(table: Any) -> None:
+def test_polars_reads_the_same_values(table: Any) -> None:
     polars = pytest.importorskip("polars")
     frame = polars.from_arrow(table)
     assert frame.drop("@timestamp").to_dicts() == table.drop_columns("@timestamp").to_pylist()
@@ -337,7 +333,7 @@ def test_polars_when_given_a_table_then_reads_the_same(table: Any) -> None:
     assert exploded.to_list() == ["www.example.com", None, None, None, "www.example.com"]
 
 
-def test_duckdb_when_given_a_table_then_reads_the_same(table: Any) -> None:
+def test_duckdb_reads_the_same_values(table: Any) -> None:
     duckdb = pytest.importorskip("duckdb")
     plain = table.drop_columns("@timestamp")
     with duckdb.connect() as connection:
@@ -349,12 +345,12 @@ def test_duckdb_when_given_a_table_then_reads_the_same(table: Any) -> None:
         assert connection.sql(query).fetchall() == [("www.example.com",)]
 
 
-def test_parquet_and_ipc_when_a_table_is_written_then_reads_the_same(table: Any) -> None:
+def test_parquet_and_ipc_preserve_the_table(table: Any) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     sink = pa.BufferOutputStream()
     parquet.write_table(table, sink)
     read = parquet.read_table(pa.BufferReader(sink.getvalue()))
-    # Not the types: older readers give plain text for the dictionaries in lists.
+    # The types are not compared: older readers return plain text for dictionaries in lists.
     assert read.drop_columns("@timestamp").to_pylist() == table.drop_columns("@timestamp").to_pylist()
     assert read.column("@timestamp").equals(table.column("@timestamp"))
     sink = pa.BufferOutputStream()

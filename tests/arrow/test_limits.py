@@ -1,4 +1,4 @@
-"""Arrow batches by several threads, and what they may take of memory and limits."""
+"""Arrow batches made by several threads, and their limits of size and memory."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from cfdns_fast.plan import columns as columns_module
 
 @pytest.mark.parametrize(("schema", "dataset"), [("sekoia", "dns_logs"), ("ecs", "gateway_dns")])
 @pytest.mark.parametrize("data", DATA.values(), ids=DATA)
-def test_threads_when_there_are_many_then_the_batch_is_that_of_one(data: bytes, schema: str, dataset: str) -> None:
+def test_many_threads_equal_one(data: bytes, schema: str, dataset: str) -> None:
     data += b"\n" + LISTS * 3000
     expected = Normalizer(schema, dataset=dataset).to_arrow(data)
     normalizer = Normalizer(schema, dataset=dataset)
     for threads in (2, 3, 16, 3):
-        # The first call knows nothing about the room that is needed, the last one does.
+        # The first call must grow its buffers, and the last call knows their sizes.
         result = normalizer.to_arrow(data, threads=threads)
         result.output.validate(full=True)
         assert result == expected
 
 
-def test_to_arrow_when_several_callers_use_one_normalizer_then_each_gets_its_own_batch() -> None:
+def test_simultaneous_callers_get_their_own_batches() -> None:
     normalizer = Normalizer()
     inputs = [shuffled_lines(400_000, seed) for seed in range(3)]
     expected = [Normalizer().to_arrow(data) for data in inputs]
@@ -52,15 +52,13 @@ def test_to_arrow_when_several_callers_use_one_normalizer_then_each_gets_its_own
 
 @pytest.fixture
 def small_columns(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Let columns hold as little as this, in bytes of text, rows or items."""
+    """Lower the limit of each column, in bytes of text, rows or items."""
     monkeypatch.setattr(columns_module, "MAX_OFFSET", 400_000)
     yield 400_000
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_to_arrow_when_a_column_would_be_too_large_then_asks_for_smaller_blocks(
-    small_columns: int, threads: int
-) -> None:
+def test_too_large_column_asks_for_smaller_blocks(small_columns: int, threads: int) -> None:
     normalizer = Normalizer()
     line = GOOD.rstrip() + b" \n"
     fits = small_columns // (len(GOOD) - 1)
@@ -70,7 +68,7 @@ def test_to_arrow_when_a_column_would_be_too_large_then_asks_for_smaller_blocks(
     assert normalizer.to_arrow(line).events == 1
 
 
-def test_to_arrow_when_there_are_too_many_rows_or_items_then_asks_for_smaller_blocks(small_columns: int) -> None:
+def test_too_many_rows_or_items_ask_for_smaller_blocks(small_columns: int) -> None:
     with pytest.raises(ValueError, match="smaller blocks"):
         Normalizer(keep_message=False).to_arrow(b"{}" * (small_columns + 1))
     items = b'{"MatchedCategoryIDs":[%s]}' % b",".join([b"1"] * (small_columns + 1))
@@ -78,11 +76,11 @@ def test_to_arrow_when_there_are_too_many_rows_or_items_then_asks_for_smaller_bl
         Normalizer(keep_message=False, dataset="gateway_dns").to_arrow(items)
 
 
-def test_limit_when_nobody_changed_it_then_is_that_of_signed_32_bit_offsets() -> None:
+def test_limit_is_that_of_signed_32_bit_offsets() -> None:
     assert Normalizer()._plan.plan.columns.max_offset == 2**31 - 1
 
 
-def test_batch_when_only_a_column_of_it_lives_then_that_is_sound() -> None:
+def test_column_outlives_its_batch() -> None:
     normalizer = Normalizer()
     batch = normalizer.to_arrow(GOOD * 1000).output
     hosts, kind = batch.column("related.hosts"), batch.column("event.kind")
@@ -92,7 +90,7 @@ def test_batch_when_only_a_column_of_it_lives_then_that_is_sound() -> None:
     assert kind.to_pylist() == ["event"] * 1000
 
 
-def test_take_when_it_fails_then_the_error_is_passed_on_and_the_memory_released() -> None:
+def test_failed_import_raises_and_releases_the_array() -> None:
     plan = Normalizer()._plan
 
     def fail(_address: int) -> None:
@@ -101,13 +99,13 @@ def test_take_when_it_fails_then_the_error_is_passed_on_and_the_memory_released(
     for _ in range(3):
         with pytest.raises(KeyError):
             plan.to_arrow(GOOD * 5000, fail)
-    # A schema of other columns: pyarrow refuses, and whoever has the array then releases it, once.
+    # pyarrow rejects a schema of other columns, and the array is then released once.
     with pytest.raises(pa.ArrowInvalid):
         plan.to_arrow(GOOD, lambda address: pa.RecordBatch._import_from_c(address, pa.schema({"a": pa.string()})))
 
 
 @pytest.mark.skipif(sys.platform != "linux" or SANITIZED, reason="limits its own memory")
-def test_to_arrow_when_a_batch_of_nothing_came_before_then_needs_no_more_memory_than_its_own() -> None:
+def test_empty_batch_inflates_no_later_memory() -> None:
     code = """
 import resource
 from cfdns_fast import Normalizer

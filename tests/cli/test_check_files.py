@@ -1,4 +1,4 @@
-"""Files that Logpush writes when a destination is checked: skipped and counted, unless they hold a record."""
+"""Files that Logpush writes to check a destination are skipped and counted, unless they hold a record."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.feeding import cut
 
 from cfdns_fast import Normalizer
 from cfdns_fast.cli.app import main
@@ -29,7 +30,7 @@ OTHER_NAMES = ["atest.txt.gz", "test.txt", "test.txt.gz.old", "ownership-challen
 
 
 def outcome(name: str, *blocks: bytes, **options: Any) -> bytes | None:
-    """Return what is converted of an input, None if the input is skipped."""
+    """Return the bytes of an input that are converted, None if the input is skipped."""
     given: dict[str, Any] = {"input_format": "auto", **options}
     try:
         return b"".join(log_blocks(name, iter(blocks), Normalizer(**given)))
@@ -44,10 +45,10 @@ def convert(*arguments: str) -> object:
 
 
 @pytest.mark.parametrize("body", BODIES, ids=str)
-def test_known_body_is_skipped_whatever_its_name(body: bytes) -> None:
+def test_known_body_is_skipped_under_any_name(body: bytes) -> None:
     for name in ("-", "any.ndjson", "test.txt.gz"):
         assert outcome(name, body) is None
-        assert outcome(name, *(body[at : at + 1] for at in range(len(body)))) is None
+        assert outcome(name, *cut(body, 1)) is None
         assert outcome(name, body, b"", b"", input_format="ndjson") is None
 
 
@@ -99,7 +100,7 @@ def test_body_that_is_a_row_is_converted() -> None:
     assert outcome("test.txt.gz", b"a.com\n", **options) == b"a.com\n"
 
 
-def test_blocks_pass_as_soon_as_they_are_no_body() -> None:
+def test_blocks_pass_once_they_differ_from_a_body() -> None:
     def blocks() -> Iterator[bytes]:
         yield b'{"co'
         yield b'lo":1}\n'
@@ -119,7 +120,7 @@ def test_records_of_named_file_do_not_wait(pause: bytes) -> None:
     assert next(log_blocks("test.txt.gz", blocks(), Normalizer())) == RECORD.rstrip()
 
 
-def test_fault_comes_after_what_was_kept() -> None:
+def test_fault_comes_after_the_kept_blocks() -> None:
     def blocks() -> Iterator[bytes]:
         yield b'{"content":'
         raise InputFault("truncated gzip", 9)
@@ -156,7 +157,7 @@ def test_convert_of_missing_check_file_exits_1(tmp_path: Path, capsys: Any) -> N
     assert "No such file" in capsys.readouterr().err
 
 
-def test_convert_of_check_file_with_records(tmp_path: Path, capsys: Any) -> None:
+def test_convert_converts_check_file_with_records(tmp_path: Path, capsys: Any) -> None:
     path = tmp_path / "test.txt.gz"
     path.write_bytes(gzip.compress(RECORD * 3))
     assert convert(str(path), "-o", str(tmp_path / "out")) == 0

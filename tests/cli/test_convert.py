@@ -16,21 +16,21 @@ import pytest
 from support.command import RECORD, TIMEOUT_S, Cli, Finished, needs_posix, numbered, query_names, records
 
 
-def test_convert_when_no_input_is_named_then_stdin_to_stdout(cli: Cli) -> None:
+def test_convert_without_inputs_reads_stdin(cli: Cli) -> None:
     run = cli("convert", input=RECORD)
     assert run.code == 0
     assert json.loads(run.output)["dns"]["question"]["name"] == "www.example.com"
     assert run.output.endswith(b"}\n")
 
 
-def test_convert_when_dash_stands_among_files_then_stdin_in_its_turn(cli: Cli) -> None:
+def test_convert_reads_stdin_where_the_dash_is(cli: Cli) -> None:
     cli.write("a", records(1))
     cli.write("b", records(1, 2))
     run = cli("convert", "a", "-", "b", input=records(1, 1))
     assert query_names(run.output) == numbered(3)
 
 
-def test_convert_when_input_is_gzip_then_told_by_content_in_files_and_stdin(cli: Cli) -> None:
+def test_convert_detects_gzip_by_content(cli: Cli) -> None:
     cli.write("compressed.ndjson", gzip.compress(records(2)))
     cli.write("plain.gz", records(2, 2))
     run = cli("convert", "compressed.ndjson", "plain.gz", "-", input=gzip.compress(records(2, 4)))
@@ -38,7 +38,7 @@ def test_convert_when_input_is_gzip_then_told_by_content_in_files_and_stdin(cli:
     assert query_names(run.output) == numbered(6)
 
 
-def test_convert_when_gzip_has_several_members_cut_inside_lines_then_every_record(cli: Cli) -> None:
+def test_convert_reads_gzip_members_cut_within_lines(cli: Cli) -> None:
     content = records(3000)
     parts = content[:1000], content[1000:1001], content[1001:]
     cli.write("in.gz", b"".join(map(gzip.compress, parts)))
@@ -47,14 +47,15 @@ def test_convert_when_gzip_has_several_members_cut_inside_lines_then_every_recor
     assert query_names(run.output) == numbered(3000)
 
 
-def test_convert_when_input_is_larger_than_a_block_then_every_record_in_order(cli: Cli) -> None:
+def test_convert_keeps_the_order_of_many_blocks(cli: Cli) -> None:
     cli.write("in", records(30_000))
     run = cli("convert", "--no-message", "in")
     assert query_names(run.output) == numbered(30_000)
     assert "lines 30000, events 30000, blank 0, problems 0, rejects 0" in run.errors
 
 
-def test_convert_when_inputs_lack_their_last_newline_then_each_is_framed_alone(cli: Cli) -> None:
+def test_convert_frames_each_input_separately(cli: Cli) -> None:
+    """The inputs have no final newline."""
     cli.write("a", records(1).rstrip())
     cli.write("b", records(1, 1).rstrip())
     run = cli("convert", "a", "b")
@@ -62,7 +63,7 @@ def test_convert_when_inputs_lack_their_last_newline_then_each_is_framed_alone(c
     assert "lines 2, events 2" in run.errors
 
 
-def test_convert_when_input_is_empty_then_no_output_and_done(cli: Cli) -> None:
+def test_convert_of_empty_input_writes_nothing(cli: Cli) -> None:
     cli.write("in", b"")
     run = cli("convert", "in")
     assert (run.code, run.output) == (0, b"")
@@ -70,7 +71,8 @@ def test_convert_when_input_is_empty_then_no_output_and_done(cli: Cli) -> None:
 
 
 @needs_posix
-def test_convert_when_stdin_gives_a_line_at_a_time_then_its_event_comes_at_once(cli: Cli) -> None:
+def test_convert_writes_each_event_immediately(cli: Cli) -> None:
+    """Standard input delivers one line at a time."""
     process = cli.start("convert", stdin=subprocess.PIPE)
     assert process.stdin is not None and process.stdout is not None
     for number in range(2):
@@ -81,7 +83,8 @@ def test_convert_when_stdin_gives_a_line_at_a_time_then_its_event_comes_at_once(
     assert Finished(process).code == 0
 
 
-def test_convert_when_an_input_is_missing_then_the_others_are_converted_and_exit_1(cli: Cli) -> None:
+def test_convert_of_missing_input_exits_1(cli: Cli) -> None:
+    """The other inputs are converted."""
     cli.write("in", records(2))
     run = cli("convert", "nowhere", "in", "-o", "out")
     assert run.code == 1
@@ -91,7 +94,7 @@ def test_convert_when_an_input_is_missing_then_the_others_are_converted_and_exit
     assert query_names((cli.directory / "out").read_bytes()) == numbered(2)
 
 
-def test_convert_when_no_input_can_be_opened_then_an_existing_output_stays(cli: Cli) -> None:
+def test_convert_without_readable_input_keeps_output(cli: Cli) -> None:
     cli.write("out", b"kept")
     run = cli("convert", "typo", "-o", "out", "--rejects", "rejects")
     assert (run.code, run.lines[0]) == (1, "cfdns-fast: typo: No such file or directory")
@@ -99,20 +102,21 @@ def test_convert_when_no_input_can_be_opened_then_an_existing_output_stays(cli: 
 
 
 @pytest.mark.parametrize("arguments", [["", "-o", "out"], ["-o", ""], ["--rejects", ""]])
-def test_convert_when_a_name_is_empty_then_wrong_usage(cli: Cli, arguments: list[str]) -> None:
+def test_convert_rejects_empty_names(cli: Cli, arguments: list[str]) -> None:
     run = cli("convert", *arguments)
     assert (run.code, len(run.lines), cli.names()) == (2, 1, [])
     assert "has an empty name" in run.lines[0]
 
 
 @needs_posix
-def test_convert_when_an_input_is_a_directory_then_one_line_and_exit_1(cli: Cli) -> None:
+def test_convert_of_a_directory_exits_1(cli: Cli) -> None:
     (cli.directory / "folder").mkdir()
     run = cli("convert", "folder", "--quiet")
     assert (run.code, run.lines) == (1, ["cfdns-fast: folder: Is a directory"])
 
 
-def test_convert_when_gzip_is_truncated_then_records_before_the_fault_and_the_rest_a_reject(cli: Cli) -> None:
+def test_convert_of_truncated_gzip_rejects_the_rest(cli: Cli) -> None:
+    """The records before the fault and the next input are converted."""
     compressed = gzip.compress(records(5000))[:-200]
     cli.write("cut.gz", compressed)
     cli.write("in", records(1))
@@ -128,7 +132,8 @@ def test_convert_when_gzip_is_truncated_then_records_before_the_fault_and_the_re
     assert records(1, len(before)).decode().startswith(reject["raw"])
 
 
-def test_convert_when_gzip_ends_in_garbage_then_every_record_and_exit_1(cli: Cli) -> None:
+def test_convert_of_gzip_with_garbage_exits_1(cli: Cli) -> None:
+    """Every record before the garbage is converted."""
     compressed = gzip.compress(records(3))
     cli.write("in.gz", compressed + b"garbage")
     run = cli("convert", "in.gz", "--quiet")
@@ -139,12 +144,12 @@ def test_convert_when_gzip_ends_in_garbage_then_every_record_and_exit_1(cli: Cli
 
 
 @needs_posix
-def test_convert_when_stdin_is_closed_then_one_line_and_exit_1(cli: Cli) -> None:
+def test_convert_of_closed_stdin_exits_1(cli: Cli) -> None:
     run = Finished(cli.shell('"$0" -m cfdns_fast convert --quiet <&-'))
     assert (run.code, run.lines) == (1, ["cfdns-fast: stdin: is closed"])
 
 
-def test_convert_when_rejects_are_wanted_then_each_is_complete_and_in_order(cli: Cli) -> None:
+def test_rejects_file_holds_every_byte_in_order(cli: Cli) -> None:
     long_text = b'{"a":"' + b"\xc3\xa9" * 100_000
     long_binary = b"\xff\x00" * 50_000
     first = records(1) + long_text + b"\n\n" + records(1, 1)
@@ -174,7 +179,7 @@ def test_convert_when_rejects_are_wanted_then_each_is_complete_and_in_order(cli:
     assert re.search(r"rejects 3 \(json.not_object 1; json.syntax 1; json.utf8 1\),", run.errors)
 
 
-def test_convert_when_stdin_has_a_reject_then_its_input_is_a_dash(cli: Cli) -> None:
+def test_reject_of_stdin_names_the_input_dash(cli: Cli) -> None:
     run = cli("convert", "--input-format", "ndjson", "-o", "out", "--rejects", "-", input=b"\tx\n")
     assert json.loads(run.output) == {
         "input": "-",
@@ -186,19 +191,19 @@ def test_convert_when_stdin_has_a_reject_then_its_input_is_a_dash(cli: Cli) -> N
     }
 
 
-def test_convert_when_there_are_no_rejects_then_their_file_is_empty(cli: Cli) -> None:
+def test_rejects_file_without_rejects_is_empty(cli: Cli) -> None:
     cli.write("rejects", b"of yesterday")
     assert cli("convert", "--rejects", "rejects", input=RECORD).code == 0
     assert (cli.directory / "rejects").read_bytes() == b""
 
 
-def test_convert_when_done_then_one_line_sums_up_and_says_where_rejects_are(cli: Cli) -> None:
+def test_summary_line_counts_and_locates_rejects(cli: Cli) -> None:
     bad = b'{"QueryName":1,"SourceIP":"x"}\n'
     cli.write("a", RECORD + b"\n \t\r\n" + bad)
     cli.write("b", bad + b"[]\nx\n[]\n")
     run = cli("convert", "a", "b")
     assert run.code == 0
-    # One line, and no progress: standard error is no terminal here.
+    # Standard error is no terminal here, so there is one line and no progress.
     (line,) = run.lines
     assert "\r" not in run.errors
     first = f"json.not_object 2, first at b:2 byte offset {len(bad)}"
@@ -209,18 +214,19 @@ def test_convert_when_done_then_one_line_sums_up_and_says_where_rejects_are(cli:
     assert re.fullmatch(r"[0-9]+ events/s", line.removeprefix(f"cfdns-fast: {expected}"))
 
 
-def test_convert_when_strict_and_rejects_then_output_and_exit_1(cli: Cli) -> None:
+def test_strict_with_rejects_exits_1(cli: Cli) -> None:
+    """The events are written."""
     run = cli("convert", "--strict", "--quiet", "-o", "out", input=RECORD + b"x\n")
     assert query_names((cli.directory / "out").read_bytes()) == ["www.example.com"]
     assert (run.code, run.lines) == (1, ["cfdns-fast: 1 rejects (--strict allows none)"])
 
 
-def test_convert_when_strict_and_only_problems_then_done(cli: Cli) -> None:
+def test_strict_with_only_problems_exits_0(cli: Cli) -> None:
     assert cli("convert", "--strict", input=b'{"ColoCode":"AMS"}\n').code == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names that are any bytes")
-def test_convert_when_name_is_not_text_then_escaped_in_messages_and_rejects(cli: Cli) -> None:
+def test_undecodable_name_is_escaped_in_messages(cli: Cli) -> None:
     name = b"bad\xff\x1b[31m\n\xe2\x80\xae.gz"
     (cli.directory / os.fsdecode(name)).write_bytes(gzip.compress(b"x\n")[:-1])
     ndjson = ("--input-format", "ndjson")
@@ -233,7 +239,7 @@ def test_convert_when_name_is_not_text_then_escaped_in_messages_and_rejects(cli:
     assert (run.code, len(run.lines)) == (1, 2)
 
 
-def test_convert_when_normalizer_options_are_given_then_they_reach_it(cli: Cli) -> None:
+def test_convert_passes_options_to_the_normalizer(cli: Cli) -> None:
     record = b'{"QueryName":"a.b.github.io","Timestamp":5000}\n'
     options = "--no-message", "--private-suffixes", "--timestamp-unit", "ms", "--max-record-bytes", str(len(record) - 1)
     run = cli("convert", *options, input=record.replace(b"a", b"aa") + record)
@@ -244,12 +250,13 @@ def test_convert_when_normalizer_options_are_given_then_they_reach_it(cli: Cli) 
     assert event["dns"]["question"]["registered_domain"] == "b.github.io"
 
 
-def test_convert_when_schema_is_a_path_then_that_mapping(cli: Cli) -> None:
+def test_convert_uses_the_mapping_file(cli: Cli) -> None:
     cli.write("my.toml", b'[[field]]\nto = "name"\nfrom = "QueryName"\nkind = "text"\n')
     assert cli("convert", "--schema", "my.toml", input=RECORD).output == b'{"name":"www.example.com"}\n'
 
 
-def test_convert_when_mapping_is_wrong_then_one_line_names_entry_and_allowed_values_and_exit_2(cli: Cli) -> None:
+def test_invalid_mapping_is_one_line_and_exit_2(cli: Cli) -> None:
+    """The line names the entry and the allowed values."""
     cli.write("my.toml", b'[[field]]\nto = "name"\nfrom = "QueryName"\nkind = "word"\n')
     run = cli("convert", "--schema", "my.toml", "-o", "out")
     assert (run.code, len(run.lines)) == (2, 1)
@@ -270,32 +277,32 @@ def test_convert_when_mapping_is_wrong_then_one_line_names_entry_and_allowed_val
         ["transmute"],
     ],
 )
-def test_main_when_usage_is_wrong_then_one_line_and_exit_2(cli: Cli, arguments: list[str]) -> None:
+def test_wrong_usage_is_one_line_and_exit_2(cli: Cli, arguments: list[str]) -> None:
     run = cli(*arguments)
     assert (run.code, run.output, len(run.lines)) == (2, b"", 1)
     assert run.lines[0].startswith("cfdns-fast: ") and run.lines[0].endswith(" --help)")
 
 
-def test_main_when_help_is_asked_for_then_all_options_and_exit_codes(cli: Cli) -> None:
+def test_help_lists_options_and_exit_codes(cli: Cli) -> None:
     run = cli("convert", "--help")
     assert (run.code, run.errors) == (0, "")
     for text in ("--output", "--schema", "--rejects", "--strict", "--max-record-bytes", "Exit codes:"):
         assert text in run.output.decode()
 
 
-def test_main_when_no_command_is_given_then_help_and_exit_2(cli: Cli) -> None:
+def test_command_without_arguments_prints_help(cli: Cli) -> None:
     run = cli()
     assert (run.code, run.output) == (2, b"")
     assert run.errors.startswith("Usage: cfdns-fast ")
 
 
-def test_main_when_version_is_asked_for_then_it_is_told(cli: Cli) -> None:
+def test_version_is_printed(cli: Cli) -> None:
     run = cli("--version")
     assert (run.code, run.errors) == (0, "")
     assert run.output.startswith(b"cfdns-fast ")
 
 
-def test_main_when_debug_is_set_then_the_traceback_is_shown(cli: Cli) -> None:
+def test_debug_variable_shows_the_traceback(cli: Cli) -> None:
     process = cli.start("convert", "--schema", "nowhere", env={"CFDNS_DEBUG": "1"})
     _, errors = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 2
@@ -308,9 +315,8 @@ def test_main_when_debug_is_set_then_the_traceback_is_shown(cli: Cli) -> None:
     [([], True), (["--no-progress"], False), (["--quiet"], False)],
     ids=["default", "off", "quiet"],
 )
-def test_convert_when_stderr_is_a_terminal_then_progress_and_summary_unless_off(
-    cli: Cli, options: list[str], shown: bool
-) -> None:
+def test_progress_is_shown_on_a_terminal(cli: Cli, options: list[str], shown: bool) -> None:
+    """The options --no-progress and --quiet turn it off."""
     cli.write("in", records(3))
     text = on_terminal(lambda terminal: cli.start("convert", "in", *options, stderr=terminal))
     assert (b"B/s" in text) is shown
@@ -319,7 +325,7 @@ def test_convert_when_stderr_is_a_terminal_then_progress_and_summary_unless_off(
 
 
 @needs_posix
-def test_convert_when_events_go_to_the_terminal_too_then_no_progress(cli: Cli) -> None:
+def test_progress_is_off_if_events_go_to_the_terminal(cli: Cli) -> None:
     cli.write("in", records(3))
     text = on_terminal(lambda terminal: cli.start("convert", "in", stdout=terminal, stderr=terminal))
     assert b"B/s" not in text
@@ -327,7 +333,7 @@ def test_convert_when_events_go_to_the_terminal_too_then_no_progress(cli: Cli) -
 
 
 def on_terminal(start: Callable[[int], subprocess.Popen[bytes]]) -> bytes:
-    """Return all that a command writes to a terminal made for it."""
+    """Return everything that a command writes to a new terminal."""
     controller, terminal = os.openpty()
     process = start(terminal)
     os.close(terminal)

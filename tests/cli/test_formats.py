@@ -1,4 +1,4 @@
-"""The command line on inputs of any shape."""
+"""The command on inputs of every format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from support.processes import SANITIZED, run_python
 
 RECORDS = [b'{"ColoCode":"AMS","QueryType":1}', b'{"ColoCode":"CDG","QueryType":28}']
-SHAPES = {
+FORMATS = {
     "ndjson": b"\n".join(RECORDS),
     "json": b'{"events":[\n  {"info":' + RECORDS[0] + b'},\n  {"info":' + RECORDS[1] + b"}\n]}\n",
     "array": b"[" + b",".join(RECORDS) + b"]",
@@ -24,7 +24,7 @@ SHAPES = {
 
 @pytest.fixture
 def convert(tmp_path: Path) -> Any:
-    """Return what runs the command in a folder: arguments, and files by name, to (code, output, lines of errors)."""
+    """Return a function that runs the command on files and returns (code, output, lines of errors)."""
 
     def run(*arguments: str, input: bytes = b"", **files: bytes) -> tuple[int, bytes, list[str]]:
         for name, content in files.items():
@@ -44,48 +44,49 @@ def colos(output: bytes) -> list[str]:
     return [json.loads(line)["cloudflare"]["ColoCode"] for line in output.splitlines()]
 
 
-@pytest.mark.parametrize("content", SHAPES.values(), ids=SHAPES)
-def test_convert_when_shape_is_not_named_then_is_told_by_content(convert: Any, content: bytes) -> None:
+@pytest.mark.parametrize("content", FORMATS.values(), ids=FORMATS)
+def test_convert_detects_the_format(convert: Any, content: bytes) -> None:
     code, output, lines = convert("plain", "packed", "--no-message", plain=content, packed=gzip.compress(content))
     assert (code, colos(output)) == (0, ["AMS", "CDG"] * 2)
     assert f"lines {2 * len(content.splitlines())}, events 4, blank 0, problems 4" in lines[0]
     assert ", rejects 0," in lines[0]
 
 
-def test_convert_when_inputs_have_different_shapes_then_each_is_read_for_itself(convert: Any) -> None:
-    code, output, _ = convert(*SHAPES, **SHAPES)
-    assert (code, colos(output)) == (0, ["AMS", "CDG"] * len(SHAPES))
+def test_convert_detects_the_format_of_each_input(convert: Any) -> None:
+    code, output, _ = convert(*FORMATS, **FORMATS)
+    assert (code, colos(output)) == (0, ["AMS", "CDG"] * len(FORMATS))
 
 
-def test_convert_when_one_input_has_no_shape_then_one_line_exit_1_and_the_others_are_converted(convert: Any) -> None:
-    code, output, lines = convert("bad", "csv", bad=b"secret,stuff\n1,2\n", csv=SHAPES["csv"])
+def test_convert_of_unknown_format_exits_1(convert: Any) -> None:
+    """One line names the input, and the other inputs are converted."""
+    code, output, lines = convert("bad", "csv", bad=b"secret,stuff\n1,2\n", csv=FORMATS["csv"])
     assert (code, colos(output)) == (1, ["AMS", "CDG"])
     assert lines[0].startswith("cfdns-fast: bad: format.unknown: ")
     assert "--input-format" in lines[0] and "--columns" in lines[0] and "secret" not in "".join(lines)
     assert lines[1].startswith("cfdns-fast: lines 3, events 2, ") and len(lines) == 2
 
 
-def test_convert_when_no_input_has_a_shape_then_outputs_are_as_before(convert: Any, tmp_path: Path) -> None:
+def test_unknown_format_alone_leaves_outputs_unchanged(convert: Any, tmp_path: Path) -> None:
     code, _, lines = convert("bad", "-o", "out", "--rejects", "rejects", "-q", bad=b"oops\n", out=b"before")
     assert (code, len(lines)) == (1, 1)
     assert (tmp_path / "out").read_bytes() == b"before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad", "out"]
 
 
-def test_convert_when_an_input_without_shape_is_truncated_too_then_that_is_said(convert: Any) -> None:
+def test_truncated_input_of_unknown_format_is_reported(convert: Any) -> None:
     code, _, lines = convert("bad", "-q", bad=gzip.compress(b"oops\n" * 9)[:-9])
     assert code == 1
     assert len(lines) == 1 and "truncated gzip" in lines[0]
 
 
-def test_convert_when_input_is_empty_or_blank_then_nothing_is_wrong(convert: Any) -> None:
+def test_convert_of_empty_or_blank_input_exits_0(convert: Any) -> None:
     code, output, lines = convert("empty", "blank", empty=b"", blank=b"\n \r\n")
     assert (code, output) == (0, b"")
     assert lines[0].startswith("cfdns-fast: lines 2, events 0, blank 2, problems 0, rejects 0, ")
 
 
-def test_convert_when_columns_are_named_then_rows_need_no_header(convert: Any) -> None:
-    content = SHAPES["csv"].partition(b"\n")[2]
+def test_columns_option_replaces_the_header(convert: Any) -> None:
+    content = FORMATS["csv"].partition(b"\n")[2]
     for arguments in ((), ("--input-format", "csv")):
         code, output, _ = convert("in", "--columns", "ColoCode,QueryType", *arguments, **{"in": content})
         assert (code, colos(output)) == (0, ["AMS", "CDG"])
@@ -93,16 +94,16 @@ def test_convert_when_columns_are_named_then_rows_need_no_header(convert: Any) -
     assert code == 1 and lines[0].startswith("cfdns-fast: in: format.no_header: ")
 
 
-def test_convert_when_a_delimiter_is_named_then_records_end_at_it(convert: Any) -> None:
+def test_record_delimiter_ends_records(convert: Any) -> None:
     content = b"|".join(RECORDS) + b"|oops|" + RECORDS[0]
     code, output, lines = convert("in", "--record-delimiter", "|", **{"in": content})
     assert (code, colos(output)) == (0, ["AMS", "CDG", "AMS"])
     assert "rejects 1 (json.syntax 1, first at in:1 byte offset 67)" in lines[0]
 
 
-def test_convert_when_shapes_have_rejects_then_the_side_file_holds_every_byte(convert: Any, tmp_path: Path) -> None:
+def test_rejects_file_holds_every_byte(convert: Any, tmp_path: Path) -> None:
     rest = b'oops "' + b"\xff" * 200_000
-    files = {"a": SHAPES["array"][:-1] + b",1," + rest, "b": SHAPES["csv"] + b"x\n" + b"y" * 200_000 + b"\n"}
+    files = {"a": FORMATS["array"][:-1] + b",1," + rest, "b": FORMATS["csv"] + b"x\n" + b"y" * 200_000 + b"\n"}
     code, output, _ = convert("a", "b", "--rejects", "rejects", "--strict", **files)
     assert (code, colos(output)) == (1, ["AMS", "CDG"] * 2)
     rejects = [json.loads(line) for line in (tmp_path / "rejects").read_bytes().splitlines()]
@@ -125,9 +126,7 @@ def test_convert_when_shapes_have_rejects_then_the_side_file_holds_every_byte(co
         (["--input-format", "tsv", "--record-delimiter", "|"], "record_delimiter"),
     ],
 )
-def test_convert_when_options_do_not_fit_then_wrong_usage_in_one_line(
-    convert: Any, arguments: list[str], word: str
-) -> None:
+def test_conflicting_options_are_one_line_and_exit_2(convert: Any, arguments: list[str], word: str) -> None:
     code, output, lines = convert(*arguments)
     assert (code, output, len(lines)) == (2, b"", 1)
     assert word in lines[0]
@@ -151,16 +150,16 @@ def test_convert_bounds_unused_columns(convert: Any) -> None:
     assert lines[0].endswith(f", columns not used: {shown} and 13 more")
 
 
-SLOW_SHAPES = ("json", "a line", "delimited", "broken", "broken line")
+SLOW_INPUTS = ("json", "a line", "delimited", "broken", "broken line")
 
 
-# AddressSanitizer keeps what was freed for a while (381 MiB here, 101 when told not to): sizes say nothing there.
+# AddressSanitizer keeps freed memory for a while, so the size of the process is meaningless.
 @pytest.mark.skipif(sys.platform != "linux" or SANITIZED, reason="reads the process's size from /proc")
 @pytest.mark.parametrize(
-    "shape",
-    ["lines", "csv", *(pytest.param(each, marks=pytest.mark.slow) for each in SLOW_SHAPES)],
+    "kind",
+    ["lines", "csv", *(pytest.param(each, marks=pytest.mark.slow) for each in SLOW_INPUTS)],
 )
-def test_convert_when_input_is_large_then_memory_stays_flat(shape: str) -> None:
+def test_memory_stays_flat_for_large_input(kind: str) -> None:
     parts = {
         "json": ('{"events":[', '{"info":{"ColoCode":"AMS"}},\\n', "{}]}"),
         "lines": ('{"info":{}}\\n{"info":{"ColoCode"\\n', '{"info":{"ColoCode":"AMS"}}\\n', ""),
@@ -170,8 +169,8 @@ def test_convert_when_input_is_large_then_memory_stays_flat(shape: str) -> None:
         "broken": ("[{},\\n{}oops", "x" * 40, ""),
         "broken line": ("[{}]\\n[{},{}oops", "x" * 40, "\\n{}\\n"),
     }
-    before, piece, after = parts[shape]
-    times = 30 if shape == "csv" else 300
+    before, piece, after = parts[kind]
+    times = 30 if kind == "csv" else 300
     producer = f"""
 import sys
 write = sys.stdout.write

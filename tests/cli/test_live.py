@@ -1,4 +1,4 @@
-"""The command on input that arrives slowly: what is complete comes out as soon as no more input waits."""
+"""The command on slow input: complete records are written as soon as no more input waits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROWS = [b"QueryName,Timestamp\nn0.example.com,1\n", b'"n1.exam', b'ple.com",2\n"
 
 
 def live(cli: Cli, steps: list[tuple[bytes, int]], *arguments: str) -> Finished:
-    """Write each part into the open input of the command, and read the events that it completes before the next."""
+    """Write each part to the open input of the command, and then read the events that the part completes."""
     process = cli.start("convert", "--no-message", *arguments, stdin=subprocess.PIPE, bufsize=0)
     assert process.stdin is not None and process.stdout is not None
     seen: list[str] = []
@@ -34,38 +34,38 @@ def live(cli: Cli, steps: list[tuple[bytes, int]], *arguments: str) -> Finished:
 
 @pytest.mark.parametrize("threads", ["1", "2", "8"])
 @pytest.mark.parametrize("input_format", ["auto", "ndjson"])
-def test_lines_come_out_at_once(cli: Cli, threads: str, input_format: str) -> None:
+def test_lines_are_written_immediately(cli: Cli, threads: str, input_format: str) -> None:
     steps = [(records(1, number), 1) for number in range(3)] + [(records(2000, 3), 2000)]
     run = live(cli, steps, "--threads", threads, "--input-format", input_format)
     assert run.code == 0 and "events 2003," in run.errors
 
 
-def test_object_comes_out_before_its_line_ends(cli: Cli) -> None:
-    """The rest of an object is shorter than what was held back."""
+def test_object_is_written_before_its_line_ends(cli: Cli) -> None:
+    """The rest of the object is shorter than the bytes that were held back."""
     record = records(1).rstrip(b"\n")
     steps = [(record[:-2], 0), (record[-2:], 1), (b"{", 0)]
     assert "events 1, blank 0, problems 0, rejects 1 " in live(cli, steps, "--input-format", "ndjson").errors
 
 
 @pytest.mark.parametrize("threads", ["1", "2"])
-def test_elements_of_a_document_come_out_at_once(cli: Cli, threads: str) -> None:
+def test_document_elements_are_written_immediately(cli: Cli, threads: str) -> None:
     run = live(cli, list(zip(DOCUMENT, [2, 1, 1], strict=True)), "--threads", threads)
     assert "events 4," in run.errors
 
 
 @pytest.mark.parametrize("threads", ["1", "2"])
-def test_rows_come_out_at_once(cli: Cli, threads: str) -> None:
+def test_rows_are_written_immediately(cli: Cli, threads: str) -> None:
     run = live(cli, list(zip(ROWS, [1, 0, 1, 1], strict=True)), "--threads", threads)
     assert "events 3," in run.errors
 
 
-def test_records_with_a_delimiter_come_out_at_once(cli: Cli) -> None:
+def test_delimited_records_are_written_immediately(cli: Cli) -> None:
     line = b'{"QueryName":"n%d.example.com"}|'
     steps = [(line % 0, 0), (b"\n" + line % 1, 2), (line % 2, 1)]
     assert "events 3," in live(cli, steps, "--record-delimiter", "|", "--threads", "2").errors
 
 
-def test_compressed_input_comes_out_at_each_flush(cli: Cli) -> None:
+def test_compressed_input_is_written_at_each_flush(cli: Cli) -> None:
     compressor = zlib.compressobj(wbits=31)
     parts = [records(3), records(2, 3)]
     steps = [(compressor.compress(part) + compressor.flush(zlib.Z_SYNC_FLUSH), part.count(b"\n")) for part in parts]
@@ -73,7 +73,7 @@ def test_compressed_input_comes_out_at_each_flush(cli: Cli) -> None:
     assert live(cli, steps, "--threads", "2").code == 0
 
 
-def test_compressed_output_to_a_fifo_comes_out_at_once(cli: Cli) -> None:
+def test_compressed_output_to_a_fifo_is_immediate(cli: Cli) -> None:
     os.mkfifo(cli.directory / "events.gz")
     process = cli.start("convert", "-o", "events.gz", stdin=subprocess.PIPE, bufsize=0)
     assert process.stdin is not None
@@ -92,7 +92,7 @@ def test_compressed_output_to_a_fifo_comes_out_at_once(cli: Cli) -> None:
     assert decompressor.eof and Finished(process).code == 0
 
 
-def test_rejects_come_out_at_once(cli: Cli) -> None:
+def test_rejects_are_written_immediately(cli: Cli) -> None:
     process = cli.start(
         "convert", "--threads", "2", "--rejects", "/dev/stderr", "-o", os.devnull, stdin=subprocess.PIPE, bufsize=0
     )

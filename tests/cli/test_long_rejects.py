@@ -36,7 +36,7 @@ INPUTS = {
 
 
 def rejects_of(path: Path) -> list[tuple[int, int, int, str, bytes]]:
-    """Return the rejects in a file of the command."""
+    """Return the rejects in a file that the command wrote."""
     lines = [json.loads(line) for line in path.read_bytes().splitlines()]
     return [
         (
@@ -86,7 +86,7 @@ ENDLESS = {
 }
 
 
-def test_long_first_row_harms_no_later_input(tmp_path: Path) -> None:
+def test_long_first_row_affects_no_later_input(tmp_path: Path) -> None:
     """A first row that is too long for memory is no header; the spill must not keep its bytes."""
     long = b"y" * 2_000_000
     (tmp_path / "a").write_bytes(b"x" * 2_000_000 + b"\n" + HEADER)
@@ -98,7 +98,7 @@ def test_long_first_row_harms_no_later_input(tmp_path: Path) -> None:
     assert json.loads(line)["raw"].encode() == long
 
 
-def test_spill_needs_no_right_to_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_spill_needs_no_access_to_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rejects file that can be written, in a folder that cannot, is rewritten in place."""
     made = tempfile.TemporaryFile
 
@@ -130,7 +130,7 @@ def test_stream_keeps_little_of_endless_input(name: str, delimiter: str | None) 
 
 
 def kept_bytes(stream: AutoStream) -> int:
-    """Return the size of what a stream keeps for its next block."""
+    """Return the number of bytes that a stream keeps for its next block."""
     opened: Any = stream._stream
     if opened is None:
         return len(stream._head)
@@ -152,7 +152,7 @@ finally:
         file.write(high_water)
 """
 
-#: Of the address space; 16 threads reserve stacks and heaps, most of which is never used.
+#: Threads -> limit of the address space. Threads reserve stacks and heaps that they mostly do not use.
 LIMIT_BYTES = {1: 256_000_000, 16: 1_600_000_000}
 
 
@@ -161,7 +161,7 @@ LIMIT_BYTES = {1: 256_000_000, 16: 1_600_000_000}
 @pytest.mark.skipif(SANITIZED, reason="AddressSanitizer needs terabytes of address space")
 @pytest.mark.parametrize("threads", LIMIT_BYTES)
 @pytest.mark.parametrize("name", ENDLESS)
-def test_convert_of_endless_input_in_100_mb(name: str, threads: int, tmp_path: Path) -> None:
+def test_convert_of_endless_input_stays_below_100_mb(name: str, threads: int, tmp_path: Path) -> None:
     first, unit, input_format = ENDLESS[name]
     cli = Cli(tmp_path)
     options = ["-o", "out.gz", "--rejects", "rejects", "--fail-on", "none"]

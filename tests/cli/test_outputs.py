@@ -1,4 +1,4 @@
-"""The command: where its output goes, and where it must not."""
+"""Outputs of the command, and outputs that are wrong usage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from support.command import RECORD, Cli, Finished, needs_posix, numbered, query_names, records
 
 
-def test_convert_when_output_is_named_gz_then_compressed(cli: Cli) -> None:
+def test_output_named_gz_is_compressed(cli: Cli) -> None:
     cli.write("in", records(100) + b"x\n")
     assert cli("convert", "in", "-o", "out.gz", "--rejects", "rejects.gz").code == 0
     assert query_names(gzip.decompress((cli.directory / "out.gz").read_bytes())) == numbered(100)
@@ -20,7 +20,8 @@ def test_convert_when_output_is_named_gz_then_compressed(cli: Cli) -> None:
 
 
 @needs_posix
-def test_convert_when_output_is_a_symlink_then_its_target_is_replaced_with_its_permissions(cli: Cli) -> None:
+def test_symlink_output_replaces_its_target(cli: Cli) -> None:
+    """The target keeps its permissions."""
     target = cli.write("target", b"old")
     target.chmod(0o640)
     (cli.directory / "link").symlink_to("target")
@@ -31,7 +32,7 @@ def test_convert_when_output_is_a_symlink_then_its_target_is_replaced_with_its_p
 
 
 @needs_posix
-def test_convert_when_output_is_a_fifo_then_written_directly(cli: Cli) -> None:
+def test_fifo_output_is_written_directly(cli: Cli) -> None:
     fifo = cli.directory / "fifo"
     os.mkfifo(fifo)
     process = cli.start("convert", "-o", "fifo", stdin=subprocess.PIPE)
@@ -44,7 +45,7 @@ def test_convert_when_output_is_a_fifo_then_written_directly(cli: Cli) -> None:
 
 @needs_posix
 @pytest.mark.parametrize("arguments", [[], ["-o", "/dev/stdout"]])
-def test_convert_when_stdout_is_appended_to_a_file_then_its_content_stays(cli: Cli, arguments: list[str]) -> None:
+def test_stdout_is_appended_to_a_file(cli: Cli, arguments: list[str]) -> None:
     path = cli.write("log", b"before\n")
     with open(path, "ab") as log:
         run = cli("convert", *arguments, input=RECORD, stdout=log)
@@ -55,13 +56,13 @@ def test_convert_when_stdout_is_appended_to_a_file_then_its_content_stays(cli: C
 
 
 @needs_posix
-def test_convert_when_output_is_dev_null_then_it_stays_a_device(cli: Cli) -> None:
+def test_dev_null_stays_a_device(cli: Cli) -> None:
     assert cli("convert", "-o", "/dev/null", "--rejects", "/dev/null", input=RECORD).code == 0
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
 
 
 @needs_posix
-def test_convert_when_an_output_is_an_input_then_wrong_usage_and_nothing_touched(cli: Cli) -> None:
+def test_output_that_is_an_input_is_wrong_usage(cli: Cli) -> None:
     path = cli.write("in", RECORD)
     os.link(path, cli.directory / "hard")
     (cli.directory / "soft").symlink_to("in")
@@ -76,7 +77,7 @@ def test_convert_when_an_output_is_an_input_then_wrong_usage_and_nothing_touched
 
 
 @needs_posix
-def test_convert_when_stdout_is_an_input_then_wrong_usage(cli: Cli) -> None:
+def test_stdout_that_is_an_input_is_wrong_usage(cli: Cli) -> None:
     path = cli.write("in", RECORD)
     with open(path, "ab") as file:
         run = cli("convert", "in", stdout=file)
@@ -84,7 +85,7 @@ def test_convert_when_stdout_is_an_input_then_wrong_usage(cli: Cli) -> None:
     assert path.read_bytes() == RECORD
 
 
-def test_convert_when_rejects_and_output_are_one_then_wrong_usage(cli: Cli) -> None:
+def test_same_file_for_two_outputs_is_wrong_usage(cli: Cli) -> None:
     assert cli("convert", "-o", "out", "--rejects", "./out").code == 2
     for arguments in (["--rejects", "-"], ["--rejects", "-", "-o", "-"]):
         run = cli("convert", *arguments)
@@ -93,7 +94,7 @@ def test_convert_when_rejects_and_output_are_one_then_wrong_usage(cli: Cli) -> N
     assert cli.names() == []
 
 
-def test_convert_when_output_directory_is_missing_then_wrong_usage(cli: Cli) -> None:
+def test_missing_output_directory_is_wrong_usage(cli: Cli) -> None:
     run = cli("convert", "-o", os.path.join("nowhere", "out"))
     directory = os.path.realpath(cli.directory / "nowhere")
     assert run.code == 2
@@ -101,7 +102,7 @@ def test_convert_when_output_directory_is_missing_then_wrong_usage(cli: Cli) -> 
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
-def test_convert_when_disk_is_full_then_one_line_exit_1_and_no_file(cli: Cli) -> None:
+def test_full_disk_is_one_line_and_exit_1(cli: Cli) -> None:
     run = cli("convert", "-o", "/dev/full", "--rejects", "rejects", input=RECORD)
     assert (run.code, run.lines) == (1, ["cfdns-fast: /dev/full: No space left on device"])
     assert cli.names() == []
@@ -113,7 +114,7 @@ def test_convert_when_disk_is_full_then_one_line_exit_1_and_no_file(cli: Cli) ->
 
 
 @needs_posix
-def test_convert_when_stdout_is_closed_then_one_line_and_exit_1(cli: Cli) -> None:
+def test_closed_stdout_is_one_line_and_exit_1(cli: Cli) -> None:
     cli.write("in", RECORD)
     run = Finished(cli.shell('"$0" -m cfdns_fast convert in >&-'))
     assert (run.code, run.lines) == (1, ["cfdns-fast: stdout: is closed"])
@@ -121,7 +122,7 @@ def test_convert_when_stdout_is_closed_then_one_line_and_exit_1(cli: Cli) -> Non
 
 
 @needs_posix
-def test_convert_when_reader_stops_then_quiet_end(cli: Cli) -> None:
+def test_closed_reader_of_events_ends_silently(cli: Cli) -> None:
     cli.write("in", records(30_000))
     process = cli.start("convert", "in")
     assert process.stdout is not None
@@ -133,7 +134,7 @@ def test_convert_when_reader_stops_then_quiet_end(cli: Cli) -> None:
 
 
 @needs_posix
-def test_convert_when_reader_of_rejects_stops_then_one_line_and_no_output(cli: Cli) -> None:
+def test_closed_reader_of_rejects_exits_1(cli: Cli) -> None:
     cli.write("in", b"x\n" * 30_000)
     os.mkfifo(cli.directory / "fifo")
     process = cli.start("convert", "--input-format", "ndjson", "in", "-o", "out", "--rejects", "fifo")
@@ -146,7 +147,7 @@ def test_convert_when_reader_of_rejects_stops_then_one_line_and_no_output(cli: C
 
 @needs_posix
 @pytest.mark.parametrize("option", ["-o", "--rejects"])
-def test_convert_when_an_output_is_the_mapping_then_wrong_usage_and_nothing_touched(cli: Cli, option: str) -> None:
+def test_output_that_is_the_mapping_is_wrong_usage(cli: Cli, option: str) -> None:
     path = cli.write("my.toml", b'[[field]]\nfrom = "QueryName"\nto = "name"\nkind = "name"\n')
     (cli.directory / "link").symlink_to("my.toml")
     before = path.read_bytes()
@@ -170,10 +171,10 @@ def test_convert_when_an_output_is_the_mapping_then_wrong_usage_and_nothing_touc
         "folder/1",
     ],
 )
-def test_convert_when_output_names_a_descriptor_then_it_is_written_at_its_position(cli: Cli, name: str) -> None:
+def test_descriptor_output_is_written_at_its_position(cli: Cli, name: str) -> None:
     path = cli.write("log", b"before\n")
     (cli.directory / "folder").symlink_to("/proc/self/fd")
-    # The task of the process that writes, which the shell becomes.
+    # The shell becomes the process that writes, so $$ names its task.
     cli.write("in", RECORD)
     process = cli.shell(f'exec "$0" -m cfdns_fast convert -q -o {name.format("$$")} >> log < in')
     assert Finished(process).code == 0
@@ -182,7 +183,7 @@ def test_convert_when_output_names_a_descriptor_then_it_is_written_at_its_positi
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/thread-self/fd"), reason="names of descriptors as Linux has them")
-def test_convert_when_output_is_a_descriptor_of_another_process_then_wrong_usage(cli: Cli) -> None:
+def test_foreign_descriptor_output_is_wrong_usage(cli: Cli) -> None:
     path = cli.write("log", b"before\n")
     with open(path, "ab") as log:
         name = f"/proc/{os.getpid()}/fd/{log.fileno()}"
@@ -192,7 +193,7 @@ def test_convert_when_output_is_a_descriptor_of_another_process_then_wrong_usage
 
 
 @needs_posix
-def test_convert_when_reader_of_rejects_stops_and_is_named_as_the_output_then_exit_1(cli: Cli) -> None:
+def test_closed_reader_of_rejects_named_stdout_exits_1(cli: Cli) -> None:
     cli.write("in", b"x\n" * 30_000)
     os.mkfifo(cli.directory / "stdout")
     process = cli.start("convert", "--input-format", "ndjson", "in", "--rejects", "stdout")

@@ -1,4 +1,4 @@
-"""The command: files that cannot be replaced, inputs that cannot be read, and runs that are killed."""
+"""The command with files that cannot be replaced, unreadable inputs, and killed runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from support.command import RECORD, Cli, Finished, query_names, records, tempora
 from cfdns_fast.io.temporaries import _open_unnamed
 
 NOBODY = 65534
-#: The command as another user. A first run imports all modules: this Python may be where the user cannot read.
+#: The command as another user, after a run that imports all modules: this user may be unable to read them.
 AS_NOBODY = f"""
 import os, sys, tempfile
 from cfdns_fast.cli.app import main
@@ -47,7 +47,7 @@ def mounts_are_allowed() -> bool:
 def with_mounts(cli: Cli, setup: str, *arguments: str) -> Finished:
     """Run the command after shell commands that mount, in a mount namespace that ends with it."""
     if not mounts_are_allowed():
-        pytest.skip("takes the right to mount")
+        pytest.skip("needs the right to mount")
     script = f"set -e; {setup}; exec {shlex.join([sys.executable, '-m', 'cfdns_fast', *arguments])}"
     return Finished(cli.shell(f"exec unshare -m sh -c {shlex.quote(script)}"))
 
@@ -67,8 +67,8 @@ def unprivileged(never_stuck: None, monkeypatch: pytest.MonkeyPatch) -> Iterator
     shutil.rmtree(directory)
 
 
-def test_convert_to_mounted_files(cli: Cli) -> None:
-    """As a container has them: a rename onto them fails with EBUSY."""
+def test_convert_rewrites_mounted_files(cli: Cli) -> None:
+    """A rename onto a mounted file, as in a container, fails with EBUSY."""
     cli.write("in", records(2) + b"x\n")
     for name in ("real-events", "real-rejects", "events", "rejects"):
         cli.write(name, b"old and a good deal longer than what replaces it" * 100)
@@ -80,8 +80,8 @@ def test_convert_to_mounted_files(cli: Cli) -> None:
     assert cli.names() == ["events", "in", "real-events", "real-rejects", "rejects"]
 
 
-def test_convert_to_a_read_only_mounted_file(cli: Cli) -> None:
-    """It is refused before the conversion: the input is not even opened."""
+def test_convert_rejects_a_read_only_mounted_file(cli: Cli) -> None:
+    """The command fails before it opens the input."""
     for name in ("real", "rejects"):
         cli.write(name, b"old")
     setup = "mount --bind real rejects; mount -o remount,bind,ro rejects"
@@ -90,8 +90,8 @@ def test_convert_to_a_read_only_mounted_file(cli: Cli) -> None:
     assert (cli.names(), (cli.directory / "real").read_bytes()) == (["real", "rejects"], b"old")
 
 
-def test_convert_to_a_file_in_a_read_only_folder(cli: Cli) -> None:
-    """A container's root is often read-only, and the output mounted into it."""
+def test_convert_rewrites_a_file_in_a_read_only_folder(cli: Cli) -> None:
+    """The root of a container is often read-only, with the output mounted into it."""
     cli.write("in", RECORD)
     cli.write("real", b"old")
     (cli.directory / "folder").mkdir()
@@ -102,8 +102,8 @@ def test_convert_to_a_file_in_a_read_only_folder(cli: Cli) -> None:
     assert query_names((cli.directory / "real").read_bytes()) == ["www.example.com"]
 
 
-def test_convert_when_a_mounted_file_has_no_room(cli: Cli) -> None:
-    """The data is complete where the message says, and the rejects are published."""
+def test_convert_keeps_the_data_if_a_mount_is_full(cli: Cli) -> None:
+    """The message names the file with the complete data, and the rejects are published."""
     cli.write("in", records(2000) + b"x\n")
     cli.write("events", b"")
     setup = "mkdir small; mount -t tmpfs -o size=64k none small; touch small/f; mount --bind small/f events"
@@ -118,9 +118,9 @@ def test_convert_when_a_mounted_file_has_no_room(cli: Cli) -> None:
     assert json.loads((cli.directory / "rejects").read_bytes())["raw"] == "x"
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="takes two users")
-def test_convert_to_files_of_another_user(unprivileged: Cli) -> None:
-    """In a sticky folder a rename onto them fails with EPERM."""
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs two users")
+def test_convert_rewrites_files_of_another_user(unprivileged: Cli) -> None:
+    """In a sticky folder, a rename onto a file of another user fails with EPERM."""
     for name in ("events", "rejects"):
         unprivileged.write(name, b"old").chmod(0o666)
     unprivileged.directory.chmod(0o1777)
@@ -130,13 +130,13 @@ def test_convert_to_files_of_another_user(unprivileged: Cli) -> None:
     assert json.loads((unprivileged.directory / "rejects").read_bytes())["raw"] == "x"
 
 
-def test_convert_inputs_that_cannot_be_read(unprivileged: Cli) -> None:
-    """Missing, protected, a folder: each is one line, and the others are converted."""
+def test_convert_reports_each_unreadable_input(unprivileged: Cli) -> None:
+    """Each unreadable input is one line, and the other inputs are converted."""
     unprivileged.write("good", RECORD)
     unprivileged.write("secret", RECORD).chmod(0)
     (unprivileged.directory / "folder").mkdir()
     (unprivileged.directory / "loop").symlink_to("loop")
-    # A link that can be seen, but not be read.
+    # A link that is visible but unreadable.
     (unprivileged.directory / "foreign").symlink_to("/proc/1/cwd/in")
     run = unprivileged("convert", "-q", "secret", "nowhere", "good/x", "folder", "loop", "foreign", "good")
     assert (run.code, query_names(run.output)) == (1, ["www.example.com"])
@@ -152,8 +152,8 @@ def test_convert_inputs_that_cannot_be_read(unprivileged: Cli) -> None:
     ]
 
 
-def test_convert_to_outputs_that_cannot_be_read(unprivileged: Cli) -> None:
-    """The output is a file, and the rejects are a FIFO, that this user can write only."""
+def test_convert_writes_unreadable_outputs(unprivileged: Cli) -> None:
+    """The user may write to the output and to the FIFO of rejects, but may not read them."""
     path = unprivileged.write("events", b"old")
     fifo = unprivileged.directory / "fifo"
     os.mkfifo(fifo)
@@ -181,8 +181,8 @@ def killed(cli: Cli) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="no O_TMPFILE")
-def test_convert_after_a_killed_run(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It leaves a temporary file only where there is no O_TMPFILE, and the next run removes that file."""
+def test_convert_removes_files_of_a_killed_run(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed run leaves temporary files only without O_TMPFILE, and the next run removes them."""
     if _open_unnamed(os.fspath(cli.directory), 0o600) is None:
         pytest.skip("no O_TMPFILE on this file system")
     os.mkfifo(cli.directory / "fifo")

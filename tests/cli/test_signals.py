@@ -1,4 +1,4 @@
-"""The command: signals."""
+"""How the command handles signals and exhausted memory."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if hasattr(signal, "SIGHUP"):
 
 @pytest.fixture(autouse=True)
 def interrupts() -> Iterator[None]:
-    """SIGINT as a terminal's commands have it; those that a script starts in the background ignore it."""
+    """Use the default handler of SIGINT, which commands in the background of a script ignore."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -52,7 +52,7 @@ def interrupts() -> Iterator[None]:
 
 def fed(cli: Cli, data: bytes, *arguments: str, events: int = 1) -> tuple[subprocess.Popen[bytes], bytes]:
     """Start the command, write data into its open pipe, and return it with the lines of its first events."""
-    # Unbuffered: `communicate` does not see what the pipe's buffer holds.
+    # The pipe is unbuffered, because `communicate` ignores data in its buffer.
     process = cli.start("convert", *arguments, stdin=subprocess.PIPE, bufsize=0)
     assert process.stdin is not None and process.stdout is not None
     process.stdin.write(data)
@@ -78,16 +78,16 @@ def test_signal_keeps_old_output_file(cli: Cli, number: int, code: int, line: st
 @pytest.mark.parametrize("threads", ["1", "2"])
 @pytest.mark.parametrize(("number", "code", "line"), SIGNALS)
 def test_signal_on_pipe_loses_no_record(cli: Cli, number: int, code: int, line: str, threads: str) -> None:
-    """With output to a pipe, all that was read is converted, and only an unfinished record is left out."""
+    """With output to a pipe, everything that was read is converted, except an unfinished record."""
     data = records(3000) + b"oops\n" + records(3000, 3000) + b'{"Que'
     arguments = "--threads", threads, "--rejects", "rejects", "--summary-json", "summary"
     process, first = fed(cli, data, *arguments)
     assert process.stdin is not None
-    # A second writer: without it the input could end before the command handles the signal.
+    # A second writer keeps the input open until the command handles the signal.
     with open(os.dup(process.stdin.fileno()), "wb"):
         process.send_signal(number)
         run = Finished(process)
-    # The pipe may hold data that was not read.
+    # The command may not have read all data in the pipe.
     names = query_names(first + run.output)
     assert names == numbered(len(names))
     summary = json.loads((cli.directory / "summary").read_bytes())
@@ -111,15 +111,15 @@ def test_signal_on_pipe_loses_no_record(cli: Cli, number: int, code: int, line: 
     ],
     ids=["json", "csv", "tsv", "ndjson"],
 )
-def test_signal_converts_what_is_complete(cli: Cli, data: bytes, events: int) -> None:
+def test_signal_converts_the_complete_records(cli: Cli, data: bytes, events: int) -> None:
     process, first = fed(cli, data, "--threads", "2", events=events)
     process.send_signal(signal.SIGTERM)
     run = Finished(process)
     assert (run.code, query_names(first + run.output)) == (143, numbered(events))
 
 
-def test_signal_decides_format_of_a_beginning(cli: Cli) -> None:
-    """One object without a newline has no format yet; a signal makes it the whole input."""
+def test_signal_decides_the_format(cli: Cli) -> None:
+    """The format of one object without a newline is open until a signal ends the input."""
     os.mkfifo(cli.directory / "fifo")
     process = cli.start("convert", "fifo")
     with open(cli.directory / "fifo", "wb", buffering=0) as writer:
@@ -157,14 +157,14 @@ def test_signal_ends_wait_for_a_reader(cli: Cli) -> None:
     for name in ("events", "summary"):
         os.mkfifo(cli.directory / name)
     process = cli.start("convert", "-o", "events", "--summary-json", "summary", stdin=subprocess.PIPE)
-    # The command opens it just before the events.
+    # The command opens the summary just before the events.
     with open(cli.directory / "summary", "rb") as summary:
         process.send_signal(signal.SIGINT)
         run = Finished(process)
         assert (run.code, run.lines, summary.read()) == (130, ["cfdns-fast: interrupted"], b"")
 
 
-def test_second_signal_ends_at_once(cli: Cli) -> None:
+def test_second_signal_ends_immediately(cli: Cli) -> None:
     """A reader that has stopped reading cannot keep the command alive."""
     process = cli.start("convert", "--rejects", "rejects", stdin=subprocess.PIPE)
     assert process.stdin is not None and process.stdout is not None
@@ -219,7 +219,7 @@ main()
     assert (done.returncode, done.stdout, done.stderr) == (code, "", f"{line}\n")
 
 
-def test_command_imports_little_before_it_handles_signals() -> None:
+def test_command_handles_signals_before_most_imports() -> None:
     done = run_python(
         "import sys; before = set(sys.modules); import cfdns_fast.__main__, cfdns_fast.cli.signals;"
         "print(*sorted(set(sys.modules) - before))"
@@ -264,7 +264,7 @@ def chained(outer: Exception, inner: Exception) -> Exception:
         (ValueError("can't start new thread"), False),
     ],
 )
-def test_out_of_memory_has_several_exceptions(error: Exception, expected: bool) -> None:
+def test_is_out_of_memory_detects_several_exceptions(error: Exception, expected: bool) -> None:
     assert is_out_of_memory(error) is expected
 
 
@@ -284,7 +284,7 @@ main()
 
 @pytest.mark.slow
 def test_interrupt_at_any_time_shows_no_traceback(cli: Cli) -> None:
-    """Python's own start, before the first line of the package, may show one."""
+    """The start of Python, before the first line of the package, may show a traceback."""
     chance = random.Random(1)
     for _ in range(40):
         process = cli.start("convert", stdin=subprocess.PIPE)
@@ -301,7 +301,7 @@ def test_interrupt_at_any_time_shows_no_traceback(cli: Cli) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux" or SANITIZED, reason="a limit of address space")
 @pytest.mark.parametrize("kibibytes", range(30_000, 130_000, 10_000))
-def test_little_memory_is_one_line_or_enough(cli: Cli, kibibytes: int) -> None:
+def test_little_memory_succeeds_or_is_one_line(cli: Cli, kibibytes: int) -> None:
     cli.write("in", RECORD)
     run = Finished(cli.shell(f'ulimit -v {kibibytes}; exec "$0" -W ignore -m cfdns_fast convert in'))
     assert len(run.lines) == 1

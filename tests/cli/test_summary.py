@@ -1,4 +1,4 @@
-"""The command: the summary as JSON."""
+"""The JSON summary of the command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def summary_of(cli: Cli, name: str = "summary") -> dict[str, Any]:
     return summary
 
 
-def test_summary_holds_what_the_line_says(cli: Cli) -> None:
+def test_summary_holds_the_figures_of_the_line(cli: Cli) -> None:
     cli.write("a", records(2) + b"\noops\n")
     cli.write("b", b'{"QueryName":5}\n' + b"[]\noops\n")
     run = cli("convert", "a", "b", "-o", "out", "--summary-json", "summary")
@@ -64,7 +64,7 @@ def test_summary_names_inputs_with_faults(cli: Cli) -> None:
     ]
 
 
-def test_summary_to_standard_output(cli: Cli) -> None:
+def test_summary_may_go_to_standard_output(cli: Cli) -> None:
     run = cli("convert", "-o", "out", "--summary-json", "-", "--quiet", input=RECORD)
     assert (run.code, run.lines, json.loads(run.output)["events"]) == (0, [], 1)
 
@@ -77,13 +77,13 @@ def test_summary_needs_standard_output_alone(cli: Cli, options: list[str]) -> No
 
 
 @pytest.mark.parametrize("options", [["-o", "summary"], ["--rejects", "summary"]])
-def test_summary_is_no_other_output(cli: Cli, options: list[str]) -> None:
+def test_summary_cannot_be_another_output(cli: Cli, options: list[str]) -> None:
     run = cli("convert", *options, "--summary-json", "summary", input=RECORD)
     assert (run.code, cli.names()) == (2, [])
 
 
 @needs_posix
-def test_summary_of_a_closed_output(cli: Cli) -> None:
+def test_summary_of_a_closed_output_says_closed(cli: Cli) -> None:
     cli.write("in", records(20_000))
     process = cli.shell('"$0" -m cfdns_fast convert in --summary-json summary | head -n 1 >/dev/null')
     process.communicate(timeout=TIMEOUT_S)
@@ -92,7 +92,7 @@ def test_summary_of_a_closed_output(cli: Cli) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is full")
-def test_summary_of_a_failed_output(cli: Cli) -> None:
+def test_summary_of_a_failed_output_says_failed(cli: Cli) -> None:
     run = cli("convert", "-o", "/dev/full", "--summary-json", "summary", input=RECORD)
     summary = summary_of(cli)
     assert (run.code, summary["end"], summary["exit_code"]) == (1, "failed", 1)

@@ -1,4 +1,4 @@
-"""The command: records without a key that the mapping reads, and what makes the exit code 1."""
+"""The command on records without a key that the mapping reads, and the option --fail-on."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ def test_keys_are_few_short_and_printable() -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"{", b'{"a":' + b"[" * 60_000, b'{"a":' + b"9" * 9000 + b"}", b'{"a":"\xff"}', b"{}"]
 )
-def test_beginning_that_is_not_read_gives_a_line_too(data: bytes) -> None:
+def test_unreadable_first_record_is_reported(data: bytes) -> None:
     text = explained(data)
     assert text is not None and text.startswith("in: the only record has no key that the mapping reads")
 
 
-def test_one_known_record_is_enough() -> None:
+def test_one_known_record_prevents_the_line() -> None:
     assert explained(b'{"a":1}', records=3, unknown=2) is None
     assert explained(b"", records=0, unknown=0) is None
 
@@ -84,7 +84,7 @@ def test_input_without_known_records_fails(cli: Cli, options: list[str], code: i
     assert run.lines[0] == f'cfdns-fast: {expected} ("event" holds the records: jq -c .event unwraps them)'
 
 
-def test_each_input_is_judged_by_itself(cli: Cli) -> None:
+def test_each_input_is_checked_separately(cli: Cli) -> None:
     cli.write("known", RECORD)
     cli.write("unknown", b'{"a":1}\n')
     run = cli("convert", "known", "unknown", "--summary-json", "summary")
@@ -121,7 +121,7 @@ def test_some_unknown_records_fail_if_asked(cli: Cli, options: list[str], code: 
         (["--fail-on", "none"], 0, None),
     ],
 )
-def test_fail_on_names_what_is_not_allowed(cli: Cli, options: list[str], code: int, line: Any) -> None:
+def test_fail_on_line_names_what_is_not_allowed(cli: Cli, options: list[str], code: int, line: Any) -> None:
     data = b'{"QueryName":"a.example.com"}\noops\n'
     run = cli("convert", "--quiet", *options, input=data)
     assert (run.code, run.output.count(b"\n")) == (code, 1)
@@ -131,6 +131,6 @@ def test_fail_on_names_what_is_not_allowed(cli: Cli, options: list[str], code: i
 @pytest.mark.parametrize(
     "options", [["--fail-on", "all"], ["--fail-on", "none,rejects"], ["--strict", "--fail-on", "none"]]
 )
-def test_fail_on_refuses_other_words(cli: Cli, options: list[str]) -> None:
+def test_fail_on_rejects_other_words(cli: Cli, options: list[str]) -> None:
     run = cli("convert", *options, input=records(1))
     assert (run.code, len(run.lines)) == (2, 1)

@@ -1,4 +1,4 @@
-"""Public-suffix rules and the splitting of names: what Python compiles, and what the core makes of it."""
+"""Public suffix rules and the splitting of names, in Python and in the tables of the core."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cfdns_fast import domains
 from cfdns_fast.domains import DomainParts, rule_trie, split_domain, split_labels
 from cfdns_fast.plan.suffix_table import fold_pairs, native_edges
 
-# What tldextract takes for a part of a URL, another dot, or what this package takes for an escape.
+# Characters that tldextract reads as part of a URL or as a dot, and the escape character of this package.
 NOT_PLAIN = "/?#:@[]\\\u3002\uff0e\uff61"
 
 
@@ -43,7 +43,7 @@ def a_label(label: str) -> str:
 
 
 def varied(label: str) -> st.SearchStrategy[str]:
-    """Spell a label in other ways that mean the same, or nearly the same."""
+    """Draw another spelling of a label that means the same, or almost the same."""
     spellings = {label, label.upper(), label.title(), label.swapcase(), a_label(label), a_label(label).upper()}
     spellings |= {label.replace("k", "\u212a"), label.replace("i", "\u0130"), label.lstrip("!")}
     return st.sampled_from(sorted(spellings))
@@ -63,7 +63,7 @@ LABEL = st.one_of(
 
 @st.composite
 def plain_names(draw: st.DrawFn, private_suffixes: bool) -> str:
-    # Mostly the ICANN rules' few special ones, or any rule, or labels of a rule with one left out.
+    # The suffix is a special rule, any rule, a rule without one of its labels, or empty.
     special = [rule for rule in rules(private_suffixes) if rule[0] in "*!" or not rule.isascii()]
     labels = draw(st.one_of(st.sampled_from(special), st.sampled_from(rules(private_suffixes)), st.just("")))
     suffix = [draw(varied(label)) for label in labels.split(".")] if labels else []
@@ -75,7 +75,7 @@ def plain_names(draw: st.DrawFn, private_suffixes: bool) -> str:
 
 
 @pytest.mark.parametrize("private_suffixes", [False, True])
-def test_split_domain_when_name_is_plain_then_is_tldextracts(private_suffixes: bool) -> None:
+def test_split_domain_of_plain_names_equals_tldextract(private_suffixes: bool) -> None:
     @given(plain_names(private_suffixes))
     @example("")
     @example("1.2.3.4")
@@ -91,7 +91,7 @@ def test_split_domain_when_name_is_plain_then_is_tldextracts(private_suffixes: b
 
 
 @pytest.mark.parametrize("private_suffixes", [False, True])
-def test_split_domain_when_name_is_made_of_any_rule_then_is_tldextracts(private_suffixes: bool) -> None:
+def test_split_domain_of_every_rule_equals_tldextract(private_suffixes: bool) -> None:
     for number, rule in enumerate(rules(private_suffixes)):
         spelt = [rule, rule.upper(), ".".join(map(a_label, rule.split(".")))][number % 3]
         for name in (spelt, "b." + spelt, "a.b." + spelt, spelt.lstrip("!"), spelt.replace("*", "x"), "." + spelt[1:]):
@@ -140,25 +140,25 @@ def test_split_domain_when_name_is_made_of_any_rule_then_is_tldextracts(private_
         ("a.\ud800.com", "\ud800.com", "com", "a"),
     ],
 )
-def test_split_domain_when_name_is_given_then_has_these_parts(
+def test_split_domain_returns_these_parts(
     name: str, registered_domain: str | None, top_level_domain: str | None, subdomain: str | None
 ) -> None:
     assert split_domain(name) == DomainParts(registered_domain, top_level_domain, subdomain)
 
 
-def test_split_domain_when_suffix_is_private_then_counts_only_if_asked_for() -> None:
+def test_split_domain_private_suffixes_are_optional() -> None:
     name = "www.project.github.io"
     assert split_domain(name) == DomainParts("github.io", "io", "www.project")
     assert split_domain(name, private_suffixes=True) == DomainParts("project.github.io", "github.io", "www")
 
 
 @pytest.mark.parametrize("name", [b"a.com", None, 1, True, ["a.com"]])
-def test_split_domain_when_not_text_then_type_error_without_the_value(name: object) -> None:
+def test_split_domain_error_omits_the_value(name: object) -> None:
     with pytest.raises(TypeError, match=rf"^name must be str, not {type(name).__name__}$"):
         split_domain(name)  # type: ignore[arg-type]
 
 
-def test_split_domain_when_label_is_huge_then_takes_no_time() -> None:
+def test_split_domain_of_a_huge_label_is_fast() -> None:
     assert split_domain("xn--" + "a1" * 1_000_000 + ".com").top_level_domain == "com"
 
 
@@ -177,7 +177,7 @@ def test_split_domain_when_label_is_huge_then_takes_no_time() -> None:
         ("a\u3002b\uff0ec\uff61d", ["a\u3002b\uff0ec\uff61d"]),
     ],
 )
-def test_split_labels_when_dots_are_escaped_then_only_the_others_separate(name: str, labels: list[str]) -> None:
+def test_split_labels_ignores_escaped_dots(name: str, labels: list[str]) -> None:
     assert split_labels(name) == labels
     assert ".".join(labels) == name
 
@@ -202,12 +202,12 @@ def test_split_labels_when_dots_are_escaped_then_only_the_others_separate(name: 
         ("3221225985", False),
     ],
 )
-def test_is_ip_literal_when_text_is_given_then_only_bare_addresses_are(text: str, is_literal: bool) -> None:
+def test_is_ip_literal_accepts_only_bare_addresses(text: str, is_literal: bool) -> None:
     assert domains.is_ip_literal(text) is is_literal
 
 
 @pytest.mark.parametrize("private_suffixes", [False, True])
-def test_rule_trie_when_walked_then_holds_exactly_the_rules(private_suffixes: bool) -> None:
+def test_rule_trie_holds_exactly_the_rules(private_suffixes: bool) -> None:
     trie = rule_trie(private_suffixes)
     parent_of = {child: (parent, label) for (parent, label), child in trie.edges.items()}
     assert sorted(parent_of) == list(range(1, trie.node_count))
@@ -222,13 +222,13 @@ def test_rule_trie_when_walked_then_holds_exactly_the_rules(private_suffixes: bo
 
 
 @pytest.mark.parametrize("private_suffixes", [False, True])
-def test_native_tables_when_walked_bytewise_then_find_the_same_suffix(private_suffixes: bool) -> None:
+def test_native_tables_find_the_same_suffix(private_suffixes: bool) -> None:
     edges, flags = native_edges(private_suffixes)
     below = {(parent, label): child for parent, label, child in edges}
     fold = dict(fold_pairs(private_suffixes)) | {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
     def suffix_index(labels: list[str]) -> int:
-        """Walk as the core does: code points folded one by one, then bytes only, nothing decoded."""
+        """Walk as the core does: fold single code points, then compare bytes without decoding."""
         node, suffix = 0, len(labels)
         for index in reversed(range(len(labels))):
             label = labels[index].translate(fold).encode("utf-8")
@@ -251,7 +251,7 @@ def test_native_tables_when_walked_bytewise_then_find_the_same_suffix(private_su
 
 
 @pytest.mark.parametrize("private_suffixes", [False, True])
-def test_native_edges_when_compared_with_the_trie_then_add_every_a_label(private_suffixes: bool) -> None:
+def test_native_edges_add_every_a_label_to_the_trie(private_suffixes: bool) -> None:
     trie = rule_trie(private_suffixes)
     expected = {(parent, label.encode("utf-8"), child) for (parent, label), child in trie.edges.items()}
     expected |= {
@@ -269,13 +269,14 @@ def test_native_edges_when_compared_with_the_trie_then_add_every_a_label(private
     assert max(flags) <= 3
 
 
-def test_native_edges_a_label_is_the_one_idna_decodes() -> None:
-    """The core gets an edge for each A-label without a question to idna: every one must be what idna takes it for."""
+def test_native_edges_a_labels_are_those_of_idna() -> None:
+    """The core gets an edge for each A-label, made without idna, which must decode it to the same label."""
     for label in {label for _, label in rule_trie(True).edges if not label.isascii()}:
         assert idna.decode(a_label(label)) == label
 
 
-def test_native_edges_when_label_is_not_ascii_then_idna_agrees_with_the_a_label() -> None:
+def test_native_edges_of_both_spellings_agree() -> None:
+    """An A-label and its U-label lead to the same node."""
     edges, _ = native_edges(False)
     children = {(parent, label): child for parent, label, child in edges}
     assert children[0, b"xn--p1ai"] == children[0, "рф".encode()]
@@ -283,7 +284,7 @@ def test_native_edges_when_label_is_not_ascii_then_idna_agrees_with_the_a_label(
 
 
 @pytest.mark.parametrize("private_suffixes", [False, True])
-def test_fold_pairs_when_all_of_unicode_is_tried_then_nothing_is_missing(private_suffixes: bool) -> None:
+def test_fold_pairs_cover_all_of_unicode(private_suffixes: bool) -> None:
     wanted = set("abcdefghijklmnopqrstuvwxyz0123456789-").union(*rules(private_suffixes))
     lowered = ((character, character.lower()) for character in map(chr, range(0x80, sys.maxunicode + 1)))
     expected = [(ord(upper), ord(lower)) for upper, lower in lowered if lower != upper and lower in wanted]
@@ -294,18 +295,18 @@ def test_fold_pairs_when_all_of_unicode_is_tried_then_nothing_is_missing(private
 
 
 @pytest.mark.parametrize("private_suffixes", [False, True])
-def test_rules_when_lowered_in_context_then_need_no_more_than_single_code_points(private_suffixes: bool) -> None:
-    # What fold_pairs leaves out must not matter: U+0130 lowers to two code points, sigma by its place in the word.
+def test_rules_need_only_single_code_point_folding(private_suffixes: bool) -> None:
+    # No rule may need what fold_pairs omits: U+0130 lowers to two code points, and sigma by its position in a word.
     longer = {character for character in map(chr, range(sys.maxunicode + 1)) if len(character.lower()) != 1}
     assert longer == {"\u0130"}
     for rule in rules(private_suffixes):
         assert rule == rule.lower()
         assert not set(rule) & {"\u0307", "\u03c3", "\u03c2"}
-        # The core decodes nothing: no rule may be written as an A-label, no exception as a U-label.
+        # The core does not decode labels, so no rule may be an A-label and no exception a U-label.
         assert "xn--" not in rule
         assert not rule.startswith("!") or rule.split(".")[0].isascii()
 
 
-def test_import_when_package_is_imported_then_tldextract_is_not() -> None:
+def test_import_does_not_import_tldextract() -> None:
     code = "import sys, cfdns_fast.domains; sys.exit(bool({'tldextract', 'idna', 'requests'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-P", "-c", code], check=False).returncode == 0

@@ -23,7 +23,7 @@ def rules_of_tldextract(private_suffixes: bool) -> set[str]:
 
 
 def use_folder(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Make `folder` the one in which tldextract's file is looked for."""
+    """Make `folder` the folder that is searched for the file of tldextract."""
     spec = ModuleSpec("tldextract", None, is_package=True)
     spec.submodule_search_locations = [str(folder)]
     monkeypatch.setattr(suffix_list, "find_spec", lambda name: spec)
@@ -31,7 +31,7 @@ def use_folder(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 @pytest.fixture
 def not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a use of tldextract itself fail."""
+    """Make each use of tldextract itself fail."""
     monkeypatch.setattr(suffix_list, "_rules_of_tldextract", None)
 
 
@@ -41,14 +41,14 @@ def test_rules_equal_those_of_tldextract(private_suffixes: bool, not_imported: N
 
 
 @pytest.mark.parametrize("private_suffixes", [False, True])
-def test_rules_without_the_file_are_tldextracts(
+def test_rules_without_the_file_come_from_tldextract(
     private_suffixes: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     use_folder(monkeypatch, tmp_path)
     assert suffix_rules(private_suffixes) == rules_of_tldextract(private_suffixes)
 
 
-def test_rules_without_a_spec_are_tldextracts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rules_without_a_spec_come_from_tldextract(monkeypatch: pytest.MonkeyPatch) -> None:
     """An application may put a module without a spec into sys.modules."""
     replacement = ModuleType("tldextract")
     replacement.TLDExtract = lambda **_: SimpleNamespace(tlds={"a.rule"})  # type: ignore[attr-defined]
@@ -58,7 +58,7 @@ def test_rules_without_a_spec_are_tldextracts(monkeypatch: pytest.MonkeyPatch) -
     assert suffix_rules(False) == {"a.rule"}
 
 
-def test_rules_of_a_file_in_latin_1_are_tldextracts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_rules_of_a_latin_1_file_come_from_tldextract(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".tld_set_snapshot").write_bytes(SNAPSHOT.encode("latin-1", "replace").replace(b"com\n", b"\xe9\n"))
     use_folder(monkeypatch, tmp_path)
     assert suffix_rules(False) == rules_of_tldextract(False)
@@ -68,7 +68,7 @@ ICANN_BEGINS = "// ===BEGIN ICANN DOMAINS===\n"
 ICANN_ENDS = "// ===END ICANN DOMAINS===\n"
 PRIVATE_BEGINS = "// ===BEGIN PRIVATE DOMAINS===\n"
 
-#: What is wrong with a file -> its text.
+#: Difference of a file -> its text.
 OTHER_LAYOUTS = {
     "empty": "",
     "cut": SNAPSHOT[: len(SNAPSHOT) // 2],

@@ -1,4 +1,4 @@
-"""Records, lines and values beyond max_record_bytes that arrive in blocks: skipped to their end, with every byte."""
+"""Streams skip records, lines and values longer than max_record_bytes to their end, and keep every byte."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""Formats that are not read, recognised by the first bytes of an input.
+"""Unsupported formats are detected by the first bytes of an input.
 
-No good input is refused, because what begins with a signature has a first line that is no record:
+No valid input is rejected, because the first line of data with such a signature is no record:
 
 - gzip (1f 8b), zstd (28 b5), xz (fd), Snappy (ff), byte order marks of UTF-16 (ff fe, fe ff): not UTF-8. The same is
   true of zlib after 78 9c; 78 da could be UTF-8 and ``x^`` (78 5e) is text, so zlib must inflate to text.
 - LZ4 (04 "M 18), skippable frames of zstd (P to _, *M 18), zip (PK 03 04), Parquet (PAR1 15), Avro (Obj 01): a control
-  character that neither JSON nor the header of a table holds.
+  character that is neither in JSON nor in the header of a table.
 - bzip2: ten characters, of which two are the hexadecimal digits of pi.
 - UTF-16 and UTF-32 without a mark: the first character that is not space has zero bytes next to it, within the line.
-  Zero bytes before a record are padding, and a line of zero bytes and space is blank: neither is refused.
+  Zero bytes before a record are padding, and a line of zero bytes and space is blank: neither is rejected.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 from golden import INPUTS
+from support.feeding import cut
 from support.records import FOREIGN, GOOD, memory_mapped
 from support.writers import WRITERS, every_writer
 
@@ -58,7 +59,7 @@ OTHERS = [
 ]
 ALL = [*FOREIGN.items(), *ENCODED, *OTHERS]
 
-#: What begins in a similar way and is read.
+#: Inputs with similar first bytes that are read.
 READ = [
     b"",
     b"\x1f",
@@ -127,7 +128,7 @@ def test_foreign_format_raises_from_parse(code: str, data: bytes) -> None:
     assert outcome(lambda: parse(data)) == outcome(lambda: reference.parse(data)) == code
 
 
-def test_foreign_format_in_any_buffer(tmp_path: Path) -> None:
+def test_foreign_format_is_detected_in_any_buffer(tmp_path: Path) -> None:
     data = gzip.compress(GOOD)
     data += bytes(-len(data) % 4)
     makers = (bytearray, memoryview, lambda data: memory_mapped(data, tmp_path), lambda data: array.array("I", data))
@@ -137,7 +138,7 @@ def test_foreign_format_in_any_buffer(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", READ, ids=lambda data: str(data[:20]))
-def test_similar_beginning_is_read(data: bytes) -> None:
+def test_similar_first_bytes_are_read(data: bytes) -> None:
     assert foreign_format(data, complete=True) == ""
     assert Normalizer().to_dicts(data) == reference.to_dicts(data)
 
@@ -146,7 +147,7 @@ def test_golden_inputs_are_read() -> None:
     assert not [data for data in INPUTS if foreign_format(data, complete=True)]
 
 
-def test_first_bytes_let_every_signature_through() -> None:
+def test_first_byte_filter_passes_every_signature() -> None:
     assert all(may_be_foreign(data) for _, data in ALL)
     assert not any(may_be_foreign(data) for data in (GOOD, b"[]", b"\n\n", b"", b"x", b'"a"', b"\xef\xbb\xbf{}"))
 
@@ -168,19 +169,19 @@ def test_decision_needs_two_bytes_of_a_record() -> None:
 
 @pytest.mark.parametrize("input_format", ["ndjson", "auto", "csv"])
 @pytest.mark.parametrize("size", [1, 3, 1000])
-def test_stream_refuses_foreign_format_in_any_blocks(input_format: str, size: int) -> None:
+def test_stream_rejects_foreign_format_in_any_blocks(input_format: str, size: int) -> None:
     for code, data in ALL:
         stream = open_stream(Normalizer(input_format=input_format))
 
         def feed_all(stream: Any = stream, data: bytes = data) -> None:
-            for at in range(0, len(data), size):
-                assert stream.feed(data[at : at + size]).events == 0
+            for block in cut(data, size):
+                assert stream.feed(block).events == 0
             stream.finish()
 
         assert outcome(feed_all) == code
 
 
-def test_stream_looks_at_its_first_bytes_alone() -> None:
+def test_stream_sniffs_only_its_first_bytes() -> None:
     stream = open_stream(Normalizer())
     assert stream.feed(GOOD).events == 1
     assert stream.feed(b"\x1f\x8b\n").rejects[0].code == "json.utf8"
@@ -192,7 +193,7 @@ def test_stream_gives_a_short_record_at_once() -> None:
     assert stream.feed(b"}\n").events == 1
 
 
-def test_texts_say_what_to_do() -> None:
+def test_error_texts_say_what_to_do() -> None:
     codes = {code for code, _ in ALL}
     assert codes == {
         code for code in FORMAT_CODES if not code.startswith(("format.unknown", "format.no_", "format.other_"))

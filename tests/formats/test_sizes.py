@@ -1,4 +1,4 @@
-"""Shapes at sizes where anything that is not linear would not end: long, deep, broken, and in tiny blocks."""
+"""Large inputs of every format take linear time: long, deep, broken, and in tiny blocks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.feeding import feed
 
 from cfdns_fast import Normalizer
 from cfdns_fast.formats.auto import open_stream
@@ -16,10 +17,10 @@ from cfdns_fast.formats.auto import open_stream
 SIZE_BYTES = 120_000
 
 
-# Time is compared with time, at sizes whose ratio is FACTOR: so is that of the times if they are in proportion, and its
-# square if they are quadratic. A machine that is busy with something else can spoil a try.
+# The ratio of two sizes is FACTOR. The ratio of their times is the same for linear time, and its square for quadratic
+# time. A busy machine can spoil a try.
 FACTOR = 8
-MOST_TIMES_LONGER = 3 * FACTOR
+MAX_RATIO = 3 * FACTOR
 TRIES = 5
 
 
@@ -27,7 +28,7 @@ def repeated(piece: bytes, size_bytes: int) -> bytes:
     return piece * (size_bytes // len(piece))
 
 
-#: name -> (what comes first, what is repeated, what comes last)
+#: Name -> (first part, repeated part, last part)
 DATA = {
     "open arrays": (b"", b"[", b""),
     "open objects": (b"", b'{"a":', b""),
@@ -57,7 +58,7 @@ DATA = {
     "numbers and delimiters": (b"{}|", b'{"a":1|', b""),
     "words and no delimiter": (b"{}|", b'{"a":x', b""),
     "lines without a delimiter": (b"{}|\n", b"{x\n", b""),
-    "space behind delimiters": (b"{}|", b"| ", b""),
+    "space after delimiters": (b"{}|", b"| ", b""),
     "documents on lines": (b"[{}]\n", b'{"a":{"ColoCode":"AMS"}}\n', b""),
     "open documents on lines": (b"[{}]\n", b'{"a":[{"b":1},\n', b""),
     "open strings on lines": (b"[{}]\n", b'["\n', b""),
@@ -82,29 +83,26 @@ DATA = {
 
 @pytest.mark.parametrize("name", DATA)
 @pytest.mark.parametrize("max_record_bytes", [pytest.param(1 << 14, marks=pytest.mark.slow), 1 << 30])
-def test_input_when_it_is_much_of_the_same_then_ends(name: str, max_record_bytes: int) -> None:
+def test_repetitive_input_ends(name: str, max_record_bytes: int) -> None:
     first, piece, last = DATA[name]
     data = first + repeated(piece, SIZE_BYTES) + last
     normalizer = Normalizer(input_format="auto", record_delimiter="|", max_record_bytes=max_record_bytes)
     whole = normalizer.to_ndjson(data)
     assert whole.events + len(whole.rejects) > 0 or name == "space"
     stream = open_stream(normalizer)
-    results = [stream.feed(data[at : at + 16384]) for at in range(0, len(data), 16384)] + [stream.finish()]
+    results = feed(stream, data, 16384)
     assert b"".join(result.output for result in results) == whole.output
     assert sum(len(result.rejects) for result in results) == len(whole.rejects)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DATA)
-def test_stream_when_blocks_are_tiny_then_ends(name: str) -> None:
+def test_stream_of_tiny_blocks_ends(name: str) -> None:
     first, piece, last = DATA[name]
     data = first + repeated(piece, 30_000) + last
     normalizer = Normalizer(input_format="auto", record_delimiter="|")
     stream = open_stream(normalizer)
-    results = []
-    for at in range(0, len(data), 3):
-        results.append(stream.feed(data[at : at + 3]))
-    results.append(stream.finish())
+    results = feed(stream, data, 3)
     whole = normalizer.to_ndjson(data)
     assert sum(result.events for result in results) == whole.events
     assert tuple(reject for result in results for reject in result.rejects) == whole.rejects
@@ -118,9 +116,7 @@ def seconds(convert: Callable[[bytes], Any], data: bytes) -> float:
 
 def streamed(data: bytes) -> None:
     stream = open_stream(Normalizer(input_format="auto", record_delimiter="|"))
-    for at in range(0, len(data), 4096):
-        stream.feed(data[at : at + 4096])
-    stream.finish()
+    feed(stream, data, 4096)
 
 
 def whole(data: bytes) -> None:
@@ -130,32 +126,32 @@ def whole(data: bytes) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("convert", [whole, streamed])
 @pytest.mark.parametrize("name", DATA)
-def test_input_when_it_is_longer_then_time_is_in_proportion(name: str, convert: Callable[[bytes], Any]) -> None:
+def test_conversion_takes_linear_time(name: str, convert: Callable[[bytes], Any]) -> None:
     first, piece, last = DATA[name]
     short, long = (first + repeated(piece, size) + last for size in (SIZE_BYTES // 2, FACTOR * SIZE_BYTES // 2))
     gc.disable()
     try:
         for _ in range(TRIES):
-            if seconds(convert, long) <= MOST_TIMES_LONGER * seconds(convert, short):
+            if seconds(convert, long) <= MAX_RATIO * seconds(convert, short):
                 return
     finally:
         gc.enable()
-    pytest.fail(f"{FACTOR} times as much takes {MOST_TIMES_LONGER} times as long or more, {TRIES} times over")
+    pytest.fail(f"{FACTOR} times the input takes more than {MAX_RATIO} times the time, in each of {TRIES} tries")
 
 
-def test_auto_when_much_space_comes_first_then_memory_is_in_proportion() -> None:
+def test_leading_space_takes_linear_memory() -> None:
     normalizer = Normalizer(input_format="auto")
     for data in (b" " * 2**20, b"\n" * 2**20, b"\xef\xbb\xbf" * 2**18 + b"{}", b" " * 2**22 + b"{}"):
         tracemalloc.start()
         try:
             normalizer.to_ndjson(data)
-            _, most_bytes = tracemalloc.get_traced_memory()
+            _, peak_bytes = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-        assert most_bytes < 16 * 2**20
+        assert peak_bytes < 16 * 2**20
 
 
-def test_documents_when_they_are_longer_than_what_auto_looks_at_then_all_is_read(implementation: Any) -> None:
+def test_document_longer_than_the_sniffed_part_is_read(implementation: Any) -> None:
     element = b'{"info":{"ColoCode":"AMS","x":"%s"}}' % (b"x" * 1000)
     for separator in (b",", b",\n"):
         data = b'{"events":[' + separator.join([element] * 1_100) + b"]}"
@@ -167,7 +163,8 @@ def test_documents_when_they_are_longer_than_what_auto_looks_at_then_all_is_read
     assert result.rejects[0].raw == rest[:65536]
 
 
-def test_record_when_it_is_longer_than_a_window_and_spans_lines_then_is_an_event(implementation: Any) -> None:
+def test_record_longer_than_a_window_is_an_event(implementation: Any) -> None:
+    """The record spans lines."""
     data = b'{"ColoCode":"AMS",\n"a":[' + b'"xyz",\r\n' * 100_000 + b"0]}\n"
     result = implementation.to_dicts(data, input_format="auto")
     assert result.output[0]["message"].encode() == data[:-1]
@@ -176,7 +173,7 @@ def test_record_when_it_is_longer_than_a_window_and_spans_lines_then_is_an_event
 
 
 @pytest.mark.parametrize("input_format", ["auto", "ndjson", "json"])
-def test_stream_when_it_begins_with_nuls_then_keeps_none(input_format: str) -> None:
+def test_stream_keeps_no_leading_nuls(input_format: str) -> None:
     stream = open_stream(Normalizer(input_format=input_format))
     block = bytes(1 << 16)
     tracemalloc.start()
@@ -192,7 +189,7 @@ def test_stream_when_it_begins_with_nuls_then_keeps_none(input_format: str) -> N
     assert (reject.line, reject.byte_offset) == (1, 64 * len(block) + (2 if input_format == "json" else 1))
 
 
-def test_rows_when_nuls_come_first_then_are_one_blank_row() -> None:
+def test_leading_nuls_are_one_blank_row() -> None:
     stream = open_stream(Normalizer(input_format="auto"))
     results = [stream.feed(bytes(1 << 16)) for _ in range(64)]
     results += [stream.feed(b"\0ColoCode,QueryType\nAMS\n"), stream.feed(bytes(77)), stream.finish()]

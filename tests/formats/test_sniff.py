@@ -1,4 +1,4 @@
-"""Input shapes: options, what auto decides, errors, samples of others. The cases themselves are golden/shapes.toml."""
+"""Input formats: options, detection, errors, samples of other projects. golden/formats.toml holds the cases."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.feeding import feed
 from support.mappings import field, write_mapping
 from support.records import memory_mapped
 from support.writers import WRITERS, consume, every_writer
@@ -21,7 +22,7 @@ CORPUS = Path(__file__).parents[1] / "corpus"
 SAMPLES = {
     row["file"]: row["data"].encode()
     for row in map(
-        json.loads, (Path(__file__).parents[1] / "corpus/output_shapes.jsonl").read_text("utf-8").splitlines()
+        json.loads, (Path(__file__).parents[1] / "corpus/output_formats.jsonl").read_text("utf-8").splitlines()
     )
 }
 
@@ -41,13 +42,11 @@ def requests_mapping(tmp_path: Path) -> Path:
     return write_mapping(tmp_path, "\n".join(entries))
 
 
-# Samples of others
+# Samples of other projects
 
 
 @pytest.mark.parametrize("file", ["cloudflare_docs_output_nested.json", "cloudflare_docs_output.csv"])
-def test_sample_when_output_options_frame_it_then_its_three_records_are_events(
-    implementation: Any, requests_mapping: Path, file: str
-) -> None:
+def test_cloudflare_sample_gives_three_events(implementation: Any, requests_mapping: Path, file: str) -> None:
     result = implementation.to_dicts(SAMPLES[file], requests_mapping, input_format="auto")
     assert not result.rejects and not result.problems
     expected = [
@@ -59,7 +58,7 @@ def test_sample_when_output_options_frame_it_then_its_three_records_are_events(
     assert all(event["message"].encode() in SAMPLES[file] for event in result.output)
 
 
-def test_sample_when_it_is_a_destination_check_then_is_lines(implementation: Any) -> None:
+def test_destination_check_body_is_ndjson(implementation: Any) -> None:
     result = implementation.to_dicts(SAMPLES["logpush_validation_bodies.ndjson"], input_format="auto")
     assert [event["message"] for event in result.output] == ['{"content":"tests"}', '{"content":"test"}']
     assert [(reject.line, reject.code, reject.raw) for reject in result.rejects] == [(3, "json.syntax", b"test")]
@@ -68,11 +67,11 @@ def test_sample_when_it_is_a_destination_check_then_is_lines(implementation: Any
 
 
 @pytest.mark.parametrize("file", ["cloudflare_docs_rdata.ndjson", "elastic_gateway_dns.ndjson"])
-def test_sample_when_it_is_lines_then_auto_gives_the_same_as_ndjson(implementation: Any, file: str) -> None:
+def test_ndjson_sample_is_detected(implementation: Any, file: str) -> None:
     assert implementation.to_ndjson(SAMPLES[file], input_format="auto") == implementation.to_ndjson(SAMPLES[file])
 
 
-# What auto decides
+# Detection
 
 DECISIONS = [
     ("ndjson", b""),
@@ -109,12 +108,13 @@ DECISIONS = [
 ]
 
 
-@pytest.mark.parametrize(("shape", "data"), DECISIONS, ids=lambda value: str(value)[:40])
-def test_auto_when_data_begins_so_then_is_read_as_that_shape(implementation: Any, shape: str, data: bytes) -> None:
-    assert implementation.to_ndjson(data, input_format="auto") == implementation.to_ndjson(data, input_format=shape)
+@pytest.mark.parametrize(("input_format", "data"), DECISIONS, ids=lambda value: str(value)[:40])
+def test_auto_detects_the_format(implementation: Any, input_format: str, data: bytes) -> None:
+    expected = implementation.to_ndjson(data, input_format=input_format)
+    assert implementation.to_ndjson(data, input_format="auto") == expected
 
 
-CHANGES_OF_MIND = [
+MISLEADING = [
     b'[\n]x\n{"ColoCode":"AMS"}\n',
     b'[{}\n,]x\n{"ColoCode":"AMS"}\n',
     b'{\n}oops\n{"ColoCode":"AMS"}\n',
@@ -126,8 +126,9 @@ CHANGES_OF_MIND = [
 ]
 
 
-@pytest.mark.parametrize("data", [data for _, data in DECISIONS] + CHANGES_OF_MIND, ids=lambda value: str(value)[:40])
-def test_auto_when_more_arrives_then_what_was_decided_stays(data: bytes) -> None:
+@pytest.mark.parametrize("data", [data for _, data in DECISIONS] + MISLEADING, ids=lambda value: str(value)[:40])
+def test_auto_decision_is_final(data: bytes) -> None:
+    """More data does not change what the first bytes decided."""
     for delimiter in (None, "|", " |", "\ufeff;"):
         shaped = Normalizer(input_format="auto", record_delimiter=delimiter)._shaped
         assert shaped is not None
@@ -142,7 +143,7 @@ UNKNOWN = [b"oops", b"1,2,3\n4,5,6\n", b"Timestamp\n1\n", b"timestamp,queryname\
 
 
 @pytest.mark.parametrize("data", UNKNOWN, ids=str)
-def test_auto_when_it_is_no_shape_then_a_clear_error_names_the_options(implementation: Any, data: bytes) -> None:
+def test_unknown_format_error_names_the_options(implementation: Any, data: bytes) -> None:
     with pytest.raises(InputFormatError) as caught:
         implementation.to_ndjson(data, input_format="auto")
     assert caught.value.code == "format.unknown"
@@ -151,26 +152,24 @@ def test_auto_when_it_is_no_shape_then_a_clear_error_names_the_options(implement
     assert isinstance(caught.value, (CfdnsError, ValueError))
 
 
-@pytest.mark.parametrize("shape", ["csv", "tsv"])
+@pytest.mark.parametrize("input_format", ["csv", "tsv"])
 @pytest.mark.parametrize("data", [b"a.com,1\n", b'"', b"Timestamp,x\n", b'{"a":1}\n'])
-def test_rows_when_nothing_names_the_columns_then_a_clear_error_says_how(
-    implementation: Any, shape: str, data: bytes
-) -> None:
+def test_missing_header_error_names_the_option(implementation: Any, input_format: str, data: bytes) -> None:
     with pytest.raises(InputFormatError) as caught:
-        implementation.to_ndjson(data, input_format=shape)
+        implementation.to_ndjson(data, input_format=input_format)
     assert caught.value.code == "format.no_header"
     assert "--columns" in str(caught.value)
     with pytest.raises(InputFormatError):
-        Normalizer(input_format=shape).iter_dicts(b"\n" + data)
+        Normalizer(input_format=input_format).iter_dicts(b"\n" + data)
 
 
-def test_rows_when_there_are_none_then_nothing_is_wrong(implementation: Any) -> None:
+def test_csv_without_rows_is_empty(implementation: Any) -> None:
     for data in (b"", b"\n \r\n", b"Timestamp,QueryName\n"):
         result = implementation.to_dicts(data, input_format="csv")
         assert (result.output, result.rejects, result.blank) == ([], (), data.count(b"\n") if b"T" not in data else 0)
 
 
-def test_auto_when_columns_are_given_then_rows_need_no_header(implementation: Any) -> None:
+def test_auto_with_columns_needs_no_header(implementation: Any) -> None:
     columns = ("ColoCode", "QueryType")
     for data in (b"AMS,1\nCDG,28\n", b"AMS\t1\nCDG\t28\n", b"ColoCode,QueryType\nAMS,1\nCDG,28\n"):
         assert colos(implementation.to_dicts(data, input_format="auto", columns=columns)) == ["AMS", "CDG"]
@@ -180,20 +179,21 @@ def test_auto_when_columns_are_given_then_rows_need_no_header(implementation: An
 
 
 @pytest.mark.slow
-def test_auto_when_the_first_mebibyte_tells_nothing_then_later_bytes_do_not(implementation: Any) -> None:
+def test_auto_detects_within_the_first_mebibyte(implementation: Any) -> None:
     blank = b"\n" * 2**20
     assert implementation.to_dicts(blank + b"oops\n", input_format="auto").rejects[0].line == 2**20 + 1
     with pytest.raises(InputFormatError):
         implementation.to_dicts(b"x" * 2**20 + b'\n{"a":1}', input_format="auto")
 
 
-def test_header_when_batches_were_put_together_then_is_no_record_anywhere(implementation: Any) -> None:
+def test_repeated_header_is_no_record(implementation: Any) -> None:
     header = b"ColoCode,QueryType\n"
     result = implementation.to_dicts(header + b"AMS,1\n" + header + b"CDG,1\n", input_format="auto")
     assert colos(result) == ["AMS", "CDG"] and not result.rejects
 
 
-def test_row_when_the_mapping_has_no_raw_field_or_reads_the_key_row_then_is_an_event_too(tmp_path: Path) -> None:
+def test_mapping_may_read_a_column_named_row(tmp_path: Path) -> None:
+    """The mapping has no field "message", and the option keep_message also applies to its raw field."""
     entries = [field(**{"from": key, "to": key, "kind": "text"}) for key in ("row", "row_")]
     path = write_mapping(tmp_path, "\n".join([*entries, field(to="text", kind="raw")]))
     data = b"row,row_\n1,2\n"
@@ -207,7 +207,7 @@ def test_row_when_the_mapping_has_no_raw_field_or_reads_the_key_row_then_is_an_e
 
 @every_writer
 @pytest.mark.parametrize("data", [DOCUMENT, ROWS, b'{"ColoCode":"AMS"}\noops\n'], ids=["json", "csv", "ndjson"])
-def test_auto_when_given_any_bytes_like_object_then_gives_the_same(write: Any, data: bytes, tmp_path: Path) -> None:
+def test_auto_accepts_any_bytes_like_object(write: Any, data: bytes, tmp_path: Path) -> None:
     normalizer = Normalizer(input_format="auto")
     expected = write(normalizer, data)
     assert len(expected.rejects) == 1
@@ -218,20 +218,18 @@ def test_auto_when_given_any_bytes_like_object_then_gives_the_same(write: Any, d
 
 
 @every_writer
-@pytest.mark.parametrize("shape", ["auto", "json", "csv", "tsv"])
-def test_shape_when_given_what_is_not_bytes_then_raises_type_error(write: Any, shape: str) -> None:
+@pytest.mark.parametrize("input_format", ["auto", "json", "csv", "tsv"])
+def test_other_types_of_input_raise_type_error(write: Any, input_format: str) -> None:
     for data in ('{"a":1}', 5, None, memoryview(b"abcd")[::2]):
         with pytest.raises(TypeError, match="data must be"):
-            write(Normalizer(input_format=shape), data)
+            write(Normalizer(input_format=input_format), data)
 
 
 @every_writer
 @pytest.mark.parametrize(
     ("data", "code", "offset"), [(DOCUMENT, "json.syntax", 51), (ROWS, "csv.columns", 26)], ids=["json", "csv"]
 )
-def test_on_reject_raise_when_a_record_is_bad_then_raises_with_its_position(
-    write: Any, data: bytes, code: str, offset: int
-) -> None:
+def test_on_reject_raise_has_the_position(write: Any, data: bytes, code: str, offset: int) -> None:
     with pytest.raises(RecordError) as caught:
         write(Normalizer(input_format="auto", on_reject="raise"), data)
     error = caught.value
@@ -240,7 +238,7 @@ def test_on_reject_raise_when_a_record_is_bad_then_raises_with_its_position(
 
 
 @pytest.mark.parametrize("data", [ROWS, b'[{"ColoCode":"AMS"},1,{"ColoCode":"CDG"}]'], ids=["csv", "json"])
-def test_iterator_when_it_raises_then_goes_on_behind_it(data: bytes) -> None:
+def test_iterator_continues_after_a_raised_reject(data: bytes) -> None:
     iterator = Normalizer(input_format="auto", on_reject="raise").iter_dicts(data)
     assert next(iterator)["cloudflare"]["ColoCode"] == "AMS"
     assert (iterator.events, iterator.rejects) == (1, ())
@@ -254,7 +252,7 @@ def test_iterator_when_it_raises_then_goes_on_behind_it(data: bytes) -> None:
     assert consume(Normalizer(input_format="auto").iter_dicts(data)) == Normalizer(input_format="auto").to_dicts(data)
 
 
-def test_threads_when_given_with_any_shape_then_change_nothing() -> None:
+def test_threads_give_the_same_result_in_every_format() -> None:
     for data in (DOCUMENT, ROWS, b'{"ColoCode":"AMS"}\n' * 30_000):
         normalizer = Normalizer(input_format="auto")
         assert normalizer.to_ndjson(data, threads=4) == normalizer.to_ndjson(data)
@@ -319,12 +317,12 @@ BAD_OPTIONS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("options", BAD_OPTIONS, ids=ascii)
-def test_option_when_it_cannot_be_meant_then_raises_value_error_that_names_it(options: dict[str, Any]) -> None:
+def test_invalid_option_error_names_the_option(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=list(options)[-1]):
         Normalizer(**options)
 
 
-def test_normalizer_when_pickled_then_reads_the_same_shapes() -> None:
+def test_pickled_normalizer_keeps_format_options() -> None:
     normalizer = Normalizer(input_format="csv", columns=["ColoCode", "QueryType"])
     twin = pickle.loads(pickle.dumps(normalizer))
     assert repr(twin) == repr(normalizer)
@@ -332,7 +330,7 @@ def test_normalizer_when_pickled_then_reads_the_same_shapes() -> None:
 
 
 @pytest.mark.parametrize("code", FORMAT_CODES)
-def test_input_format_error_when_pickled_then_keeps_code_and_text(code: str) -> None:
+def test_pickled_input_format_error_is_equal(code: str) -> None:
     error = InputFormatError(code)
     twin = pickle.loads(pickle.dumps(error))
     assert (type(twin), twin.code, str(twin)) == (InputFormatError, code, str(error))
@@ -340,18 +338,18 @@ def test_input_format_error_when_pickled_then_keeps_code_and_text(code: str) -> 
 
 
 @pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
-def test_delimiter_when_it_is_only_line_ends_then_changes_nothing(write: Any) -> None:
+def test_delimiter_of_line_ends_changes_nothing(write: Any) -> None:
     data = b'{"ColoCode":"AMS"}\r\n\n{"ColoCode":"CDG"}x\n'
     assert write(Normalizer(record_delimiter="\r\n"), data) == write(Normalizer(), data)
 
 
-def test_csv_when_many_quotes_are_left_open_then_time_is_in_proportion(native: Any) -> None:
-    # 100,000 lines that each open a quote: looking on from every one of them would not end within the run.
+def test_csv_open_quotes_take_linear_time(native: Any) -> None:
+    # For 100,000 lines that open a quote, quadratic time would be longer than the time limit of a run.
     result = native.to_dicts(b"QueryName,Timestamp\n" + b'a","\n' * 100_000, input_format="csv")
     assert (result.events, len(result.rejects)) == (0, 100_000)
 
 
-def test_csv_when_the_header_names_other_columns_than_the_option_then_is_refused(implementation: Any) -> None:
+def test_csv_header_unlike_the_columns_option_raises(implementation: Any) -> None:
     data = b"QueryName,Timestamp\na.com,1\n"
     for input_format in ("csv", "auto"):
         with pytest.raises(InputFormatError, match=r"format\.other_header"):
@@ -359,17 +357,18 @@ def test_csv_when_the_header_names_other_columns_than_the_option_then_is_refused
 
 
 @pytest.mark.parametrize("at", range(1, 9))
-def test_stream_when_a_delimiter_begins_with_a_byte_order_mark_then_it_may_be_cut_anywhere(at: int) -> None:
+def test_stream_cut_within_a_delimiter_finds_it(at: int) -> None:
+    """The delimiter begins with a byte order mark."""
     data = b"{}\xef\xbb\xbf|{}\n"
     for input_format in ("json", "ndjson", "auto"):
         normalizer = Normalizer(input_format=input_format, record_delimiter="\ufeff|")
         stream = open_stream(normalizer)
-        parts = [stream.feed(data[:at]), stream.feed(data[at:]), stream.finish()]
+        parts = feed(stream, data, [at, len(data)])
         assert (sum(part.events for part in parts), [part.rejects for part in parts]) == (2, [()] * 3)
 
 
 @pytest.mark.parametrize("dataset", ["dns_logs", "dns_firewall_logs"])
-def test_columns_without_a_known_field_are_refused(implementation: Any, dataset: str) -> None:
+def test_columns_without_a_known_field_raise(implementation: Any, dataset: str) -> None:
     with pytest.raises(ValueError, match="columns must name at least one known field; known are: C") as caught:
         implementation.to_dicts(b"", dataset=dataset, input_format="csv", columns=["a", "queryname"])
     assert "QueryName, " in str(caught.value)
@@ -395,9 +394,7 @@ def test_header_of_spaced_names_is_a_header(implementation: Any) -> None:
 def test_stream_names_columns_that_are_not_used(input_format: str) -> None:
     stream = open_stream(Normalizer(input_format=input_format))
     assert stream.unused_columns == ()
-    for byte in b" Foo,ColoCode,QueryType, Bar ,Foo,,queryname\na,AMS,1,b,c,,d\n":
-        stream.feed(bytes([byte]))
-    stream.finish()
+    feed(stream, b" Foo,ColoCode,QueryType, Bar ,Foo,,queryname\na,AMS,1,b,c,,d\n", 1)
     assert stream.unused_columns == ("Foo", "Bar", "", "queryname")
 
 

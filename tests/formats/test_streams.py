@@ -1,10 +1,11 @@
-"""Streams: `flush` converts what is complete now, `cut` ends an input that is not complete."""
+"""Streams: `flush` converts the complete records, and `cut` ends an incomplete input."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from support.feeding import cut
 from support.records import numbers, record, records
 
 from cfdns_fast import InputFormatError, Normalizer
@@ -16,14 +17,14 @@ def opened(input_format: str = "auto", *, threads: int = 1) -> AutoStream:
 
 
 @pytest.mark.parametrize("input_format", ["auto", "ndjson"])
-def test_flush_gives_what_threads_hold_back(input_format: str) -> None:
+def test_flush_returns_what_threads_hold_back(input_format: str) -> None:
     stream = opened(input_format, threads=2)
     assert stream.feed(records(3) + b'{"Query').output == b""
     assert numbers(stream.flush().output) == [0, 1, 2]
     assert (stream.flush().events, stream.unfinished_bytes) == (0, 7)
 
 
-def test_cut_leaves_out_what_is_unfinished() -> None:
+def test_cut_omits_the_unfinished_record() -> None:
     stream = opened(threads=2)
     stream.feed(records(2) + b"oops\n" + record(2)[:-3])
     result = stream.cut()
@@ -31,7 +32,7 @@ def test_cut_leaves_out_what_is_unfinished() -> None:
     assert (stream.unfinished_bytes, stream.lines) == (len(record(2)) - 3, 4)
 
 
-def test_cut_makes_the_rest_of_a_broken_document_a_reject() -> None:
+def test_cut_rejects_the_rest_of_a_broken_document() -> None:
     stream = opened("json")
     first = stream.feed(b"[" + record(0) + b",oops {\n")
     second = stream.feed(b"more")
@@ -41,7 +42,7 @@ def test_cut_makes_the_rest_of_a_broken_document_a_reject() -> None:
     assert (reject.code, reject.raw[-4:], stream.unfinished_bytes) == ("json.syntax", b"more", 0)
 
 
-def test_cut_decides_a_format_by_what_there_is() -> None:
+def test_cut_detects_the_format_from_what_it_has() -> None:
     stream = opened()
     assert stream.feed(record(0).rstrip(b"\n")).events == 0
     assert stream.flush().events == 0
@@ -49,13 +50,13 @@ def test_cut_decides_a_format_by_what_there_is() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"oops", b"QueryName,Times"])
-def test_cut_of_an_unknown_beginning_is_no_fault(data: bytes) -> None:
+def test_cut_of_an_unknown_format_is_empty(data: bytes) -> None:
     stream = opened()
     stream.feed(data)
     assert (stream.cut().events, stream.unfinished_bytes) == (0, len(data))
 
 
-def test_flush_of_an_unknown_format_is_a_fault() -> None:
+def test_flush_of_an_unknown_format_raises() -> None:
     stream = opened("csv")
     stream.feed(b'"a')
     with pytest.raises(InputFormatError):
@@ -64,7 +65,7 @@ def test_flush_of_an_unknown_format_is_a_fault() -> None:
 
 
 @pytest.mark.parametrize("separator", [b",", b"\t"])
-def test_flush_gives_a_short_row_after_a_long_one(separator: bytes) -> None:
+def test_flush_returns_a_short_row_after_a_long_one(separator: bytes) -> None:
     """The unfinished row is read again although its size has not doubled."""
     stream = opened()
     stream.feed(b"QueryName" + separator + b'Timestamp\n"' + b"a" * 1000)
@@ -77,11 +78,11 @@ def test_flush_gives_a_short_row_after_a_long_one(separator: bytes) -> None:
         (b"1\n22222\r", {"input_format": "json", "max_record_bytes": 5}),
         (b'\tAMS,"1\n2"\n', {"input_format": "auto", "columns": ["ColoCode", "x"]}),
     ],
-    ids=["a CR after a value of the greatest length", "a row of CSV that TSV reads too"],
+    ids=["a CR after a value of the maximum length", "a row of CSV that TSV reads too"],
 )
-def test_bytewise_stream_gives_what_a_call_gives(data: bytes, options: dict[str, Any]) -> None:
+def test_bytewise_stream_equals_one_call(data: bytes, options: dict[str, Any]) -> None:
     stream = open_stream(Normalizer(**options))
-    results = [part for at in range(len(data)) for part in (stream.feed(data[at : at + 1]), stream.flush())]
+    results = [part for block in cut(data, 1) for part in (stream.feed(block), stream.flush())]
     results.append(stream.finish())
     whole = Normalizer(**options).to_ndjson(data)
     assert b"".join(result.output for result in results) == whole.output

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Coverage-guided: whatever the bytes are, the compiled core does exactly what the plain Python does. See README.md.
+"""Fuzz target: for any bytes, the compiled core does exactly what the plain Python does. See README.md.
 
 An input is a header of three bytes and the data:
 
-0. where the stream is cut, and whether into two blocks or into blocks of that size
-1. from LEAST_SHIFT on: 128 KiB before the data, so that the edge of the core's window lies within the data
-2. the options, of COMBINATIONS
+0. how the stream is cut: into two blocks, or into blocks of one size
+1. the padding: from MIN_SHIFT on, up to 128 KiB before the data, so that the edge of the core's window is in the data
+2. the options: which of COMBINATIONS
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ with atheris.instrument_imports(include=["cfdns_fast"]):
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from golden import CASES, CONSTANTS, INTAKE_SAMPLES, flatten
 
-#: Every option of a conversion, schema, dataset and input shape included, and what it may be besides its default. A
-#: new one is a line here.
+#: Every option of a conversion, with its values other than the default. A new option is one line here.
 OPTIONS: tuple[dict[str, Any], ...] = (
     {"keep_message": False},
     {"private_suffixes": True},
@@ -46,7 +45,7 @@ OPTIONS: tuple[dict[str, Any], ...] = (
     {"record_delimiter": ","},
     {"record_delimiter": "|"},
 )
-#: Not all with all: each is a Normalizer, and making one takes a thousand times as long as converting a line.
+#: The combinations are few, because each one is a Normalizer, which is slow to make.
 COMBINATIONS: tuple[dict[str, Any], ...] = (
     {},
     *OPTIONS,
@@ -55,15 +54,15 @@ COMBINATIONS: tuple[dict[str, Any], ...] = (
 )
 HEADER_BYTES = 3
 WINDOW_BYTES = 128 * 1024
-LEAST_SHIFT = 246
+MIN_SHIFT = 246
 MAX_SEED_BYTES = 4096
-SEEDS_A_SECOND = 3
+SEEDS_PER_SECOND = 3
 PARSE_OPTIONS = inspect.signature(parse).parameters.keys()
 
 
 @dataclass(frozen=True)
 class Input:
-    """What the fuzzer's bytes stand for."""
+    """The input that the bytes of the fuzzer describe."""
 
     padding: bytes
     content: bytes
@@ -75,11 +74,11 @@ class Input:
         return self.padding + self.content
 
     def blocks(self) -> list[bytes]:
-        """Cut the data; what comes before the content stays in one piece."""
+        """Cut the data into blocks; all of the padding is in the first block."""
         data, start = self.data, len(self.padding)
         half = self.cut // 2
         if self.cut % 2 == 0:
-            # Two blocks, cut at the same part of any length.
+            # Two blocks, cut at the same fraction of the content.
             at = start + len(self.content) * half // 127
             return [data[:at], data[at:]]
         size = half + 1
@@ -88,18 +87,18 @@ class Input:
 
 
 def read(raw: bytes) -> Input:
-    """Return the input that the fuzzer's bytes stand for."""
+    """Return the input that the bytes of the fuzzer describe."""
     cut, shift, combination = raw[:HEADER_BYTES].ljust(HEADER_BYTES, b"\0")
     content = raw[HEADER_BYTES:]
     options = COMBINATIONS[combination % len(COMBINATIONS)]
-    # Rarely: such an input takes seconds, and libFuzzer turns any byte into any other.
-    steps = 255 - LEAST_SHIFT
-    padding_bytes = WINDOW_BYTES - len(content) * (shift - LEAST_SHIFT) // steps if shift >= LEAST_SHIFT else 0
+    # Padding is rare, because such an input takes seconds.
+    steps = 255 - MIN_SHIFT
+    padding_bytes = WINDOW_BYTES - len(content) * (shift - MIN_SHIFT) // steps if shift >= MIN_SHIFT else 0
     return Input(padding(padding_bytes, shift), content, options, cut)
 
 
 def padding(size_bytes: int, shift: int) -> bytes:
-    """Return a blank line or, in the line of the content, an object. The plain Python is quick with both."""
+    """Return a blank line or, in the line of the content, an object. The plain Python reads both fast."""
     if size_bytes == 0:
         return b""
     return b" " * (size_bytes - 1) + b"\n" if shift % 2 else b'{"":"' + b"x" * (size_bytes - 7) + b'"}'
@@ -109,16 +108,16 @@ def seed(data: bytes, options: dict[str, Any], number: int) -> bytes:
     """Return the fuzzer's bytes for data and options; `number` varies the rest of the header."""
     wanted = options or COMBINATIONS[number % len(COMBINATIONS) if number % 2 else 0]
     combination = COMBINATIONS.index(wanted) if wanted in COMBINATIONS else 0
-    shift = LEAST_SHIFT + number // 101 % (256 - LEAST_SHIFT) if number % 101 == 100 else 0
+    shift = MIN_SHIFT + number // 101 % (256 - MIN_SHIFT) if number % 101 == 100 else 0
     return bytes((number * 37 % 256, shift, combination)) + data
 
 
 def write_seeds(folder: Path, seconds: int) -> None:
-    """Write golden cases, one file each: libFuzzer runs all of them before it looks at the time it has."""
+    """Write golden cases, one per file, but only as many as libFuzzer can run in the time."""
     folder.mkdir(parents=True, exist_ok=True)
     inputs = [(case.data, case.options) for case in CASES]
     inputs += [(sample["message"].encode(), {}) for sample in INTAKE_SAMPLES]
-    step = max(1, len(inputs) // (SEEDS_A_SECOND * seconds))
+    step = max(1, len(inputs) // (SEEDS_PER_SECOND * seconds))
     for number in range(0, len(inputs), step):
         data, options = inputs[number]
         if len(data) <= MAX_SEED_BYTES:
@@ -134,14 +133,14 @@ def normalizer(**options: Any) -> Normalizer:
 
 
 def check(given: Input) -> None:
-    """Raise AssertionError where the two differ, and whatever either of them should not raise."""
+    """Raise AssertionError if the implementations differ. An unexpected exception of either is not caught."""
     data, options = given.data, given.options
     native = normalizer(**options)
     try:
         expected = reference.to_dicts(data, **options)
     except InputFormatError as error:
         for convert in (native.to_dicts, native.to_ndjson, lambda data: list(native.iter_dicts(data))):
-            assert outcome(convert, data) == (InputFormatError, str(error)), "only one of them refuses the shape"
+            assert outcome(convert, data) == (InputFormatError, str(error)), "only one of them rejects the format"
         return
     expected_lines = reference.to_ndjson(data, **options)
 
@@ -196,7 +195,7 @@ def check_stream(given: Input, written: Result[bytes]) -> None:
 
 
 def check_raising(data: bytes, options: dict[str, Any], expected: Result[list[dict[str, Any]]]) -> None:
-    """With on_reject="raise", the iterator goes on behind every reject, and the other writers stop at the first."""
+    """With on_reject="raise", the iterator continues after every reject, and the other writers stop at the first."""
     strict = normalizer(on_reject="raise", **options)
     events, errors = [], []
     iterator = strict.iter_dicts(data)
@@ -228,11 +227,11 @@ def attributes(reject: Any) -> tuple[Any, ...]:
     return reject.line, reject.byte_offset, reject.byte_length, reject.code, reject.raw
 
 
-# What to do with a finding
+# Golden cases from findings
 
 
 def golden_case(given: Input) -> str:
-    """Return a [[case]] for tests/golden. It expects what the plain Python gives: judge that before keeping it."""
+    """Return a [[case]] for tests/golden, which expects the result of the plain Python."""
     content = {"hex": given.content.hex()}
     lines = [
         "[[case]]",
@@ -251,7 +250,7 @@ def golden_case(given: Input) -> str:
 
 
 def shortened(padding: bytes) -> list[Any]:
-    """Return what padding() made, as golden cases write it."""
+    """Return the result of padding() as golden cases write it."""
     text = padding.decode()
     repeated = "x" if text.startswith("{") else " "
     before, _, after = text.partition(repeated * text.count(repeated))
@@ -285,7 +284,7 @@ def toml(value: Any) -> str:
         return "{ " + ", ".join(f"{toml(key)} = {toml(item)}" for key, item in value.items()) + " }" if value else "{}"
     if isinstance(value, list):
         return f"[{', '.join(map(toml, value))}]"
-    # JSON text is TOML too, but for a raw DEL.
+    # JSON text is valid TOML, except for a raw DEL.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

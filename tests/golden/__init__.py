@@ -1,4 +1,4 @@
-"""Read the golden cases of this folder; README.md says how they are written."""
+"""Reads the golden cases of this folder. README.md describes their format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["CASES", "CONSTANTS", "INPUTS", "INTAKE_SAMPLES", "SPLITS", "Case", "
 
 _FOLDER = Path(__file__).parent
 
-#: What every event of schema "sekoia" holds, flattened.
+#: The constants of every event of schema "sekoia", flattened.
 CONSTANTS = {
     "event.category": ["network"],
     "event.dataset": "dns_logs",
@@ -37,7 +37,7 @@ class ExpectedReject:
 
 @dataclass(frozen=True)
 class Case:
-    """One input and everything that must come of it. `events` are flattened, without the constants and `message`."""
+    """One input and its complete result. `events` are flattened, without the constants and `message`."""
 
     topic: str
     name: str
@@ -74,7 +74,7 @@ class Split:
 
 
 def flatten(event: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return `{"a.b": value}` for `{"a": {"b": value}}`; a key that holds a dot would show as it is."""
+    """Return `{"a.b": value}` for `{"a": {"b": value}}`; a dot within a key is not escaped."""
     flat: dict[str, Any] = {}
     for key, value in event.items():
         if isinstance(value, dict) and value:
@@ -247,12 +247,12 @@ def _read() -> tuple[tuple[Case, ...], tuple[Split, ...]]:
 
 CASES, SPLITS = _read()
 
-#: The samples of the intake page, as they stand there.
+#: The samples of the intake page, unchanged.
 INTAKE_SAMPLES: list[dict[str, Any]] = json.loads((_FOLDER / "intake_page.json").read_text(encoding="utf-8"))
 
 #: Every golden input once, for the tests that mutate them or run them elsewhere.
 INPUTS: tuple[bytes, ...] = tuple(
     dict.fromkeys([case.data for case in CASES] + [sample["message"].encode() for sample in INTAKE_SAMPLES])
 )
-#: In one batch.
+#: All golden inputs in one batch.
 ALL_GOLDEN = b"\n".join(INPUTS)

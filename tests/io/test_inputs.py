@@ -1,4 +1,4 @@
-"""Inputs as files.py reads them, without a command line."""
+"""Inputs as the package reads them: plain files, gzip, faults."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ needs_posix = pytest.mark.skipif(os.name != "posix", reason="POSIX file kinds an
 
 
 def read(path: Path) -> tuple[bytes, InputFault | None]:
-    """Return all that is read of an input, and how it ended."""
+    """Return everything that is read of an input, and its fault, None if there is none."""
     blocks = []
     try:
         for block in read_plain(os.fspath(path)):
@@ -38,42 +38,41 @@ def written(path: Path, content: bytes) -> Path:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\x1f", b"\x1f\x8c{}\n", LINES, bytes(3 * READ_BYTES)])
-def test_read_plain_when_plain_then_as_stored(tmp_path: Path, content: bytes) -> None:
+def test_plain_input_is_read_as_stored(tmp_path: Path, content: bytes) -> None:
     assert read(written(tmp_path / "in", content)) == (content, None)
 
 
-def test_read_plain_when_gzip_then_told_by_content_not_by_name(tmp_path: Path) -> None:
+def test_gzip_is_detected_by_content(tmp_path: Path) -> None:
     assert read(written(tmp_path / "in.ndjson", gzip.compress(LINES))) == (LINES, None)
     assert read(written(tmp_path / "in.gz", LINES)) == (LINES, None)
 
 
-def test_read_plain_when_gzip_has_name_extra_and_comment_then_skipped(tmp_path: Path) -> None:
+def test_gzip_header_fields_are_skipped(tmp_path: Path) -> None:
     body = gzip.compress(b"{}\n")[10:]
     head = b"\x1f\x8b\x08\x1c" + bytes(6) + b"\x02\x00xy" + b"name\x00" + b"comment\x00"
     assert read(written(tmp_path / "in", head + body)) == (b"{}\n", None)
 
 
 @pytest.mark.parametrize("padding", [0, 1, 511, 200_000])
-def test_read_plain_when_several_members_then_all_read(tmp_path: Path, padding: int) -> None:
+def test_gzip_members_are_all_read(tmp_path: Path, padding: int) -> None:
     members = [gzip.compress(part) for part in (b'{"a":1}\n', b"", LINES, b'{"b"', b":2}\n")]
     content = bytes(padding).join(members) + bytes(padding)
     assert read(written(tmp_path / "in", content)) == (b'{"a":1}\n' + LINES + b'{"b":2}\n', None)
 
 
-def test_read_plain_when_members_are_many_and_tiny_then_all_read(tmp_path: Path) -> None:
+def test_tiny_gzip_members_are_all_read(tmp_path: Path) -> None:
     content = b"".join(gzip.compress(b"%d\n" % number) for number in range(5000))
     assert read(written(tmp_path / "in", content)) == (b"".join(b"%d\n" % number for number in range(5000)), None)
 
 
-def test_read_plain_when_compressed_a_thousandfold_then_blocks_stay_small(tmp_path: Path) -> None:
+def test_highly_compressed_gzip_gives_small_blocks(tmp_path: Path) -> None:
     plain = bytes(8 * READ_BYTES + 5)
     assert read(written(tmp_path / "in", gzip.compress(plain))) == (plain, None)
 
 
 @pytest.mark.parametrize("tail", [b"{}", b"\n", b"\x1f\x8c", b"\x1fx", bytes(70_000) + b"x"])
-def test_read_plain_when_bytes_after_last_member_are_not_gzip_then_fault_after_all_members(
-    tmp_path: Path, tail: bytes
-) -> None:
+def test_bytes_after_the_last_member_are_a_fault(tmp_path: Path, tail: bytes) -> None:
+    """The fault follows the data of all members."""
     member = gzip.compress(LINES)
     content, fault = read(written(tmp_path / "in", member + tail))
     assert content == LINES
@@ -83,7 +82,7 @@ def test_read_plain_when_bytes_after_last_member_are_not_gzip_then_fault_after_a
 
 
 @pytest.mark.parametrize("kept", [2, 5, 10, 11, 1000, -9, -8, -1])
-def test_read_plain_when_gzip_is_truncated_then_all_that_decodes_comes_first(tmp_path: Path, kept: int) -> None:
+def test_truncated_gzip_gives_all_that_decodes(tmp_path: Path, kept: int) -> None:
     compressed = gzip.compress(LINES)[:kept]
     content, fault = read(written(tmp_path / "in", compressed))
     assert content == zlib.decompressobj(31).decompress(compressed)
@@ -93,14 +92,14 @@ def test_read_plain_when_gzip_is_truncated_then_all_that_decodes_comes_first(tmp
     assert str(fault) == f"truncated gzip (at byte {len(compressed)} of the compressed input)"
 
 
-def test_read_plain_when_second_member_is_only_begun_then_truncated(tmp_path: Path) -> None:
+def test_incomplete_second_member_is_truncated(tmp_path: Path) -> None:
     member = gzip.compress(LINES)
     content, fault = read(written(tmp_path / "in", member + b"\x1f"))
     assert content == LINES
     assert str(fault) == f"truncated gzip (at byte {len(member) + 1} of the compressed input)"
 
 
-def test_read_plain_when_checksum_is_wrong_then_every_byte_before_it(tmp_path: Path) -> None:
+def test_wrong_checksum_gives_every_byte_before_it(tmp_path: Path) -> None:
     compressed = bytearray(gzip.compress(LINES))
     compressed[-8] ^= 1
     content, fault = read(written(tmp_path / "in", bytes(compressed)))
@@ -111,10 +110,8 @@ def test_read_plain_when_checksum_is_wrong_then_every_byte_before_it(tmp_path: P
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.5, 0.9])
-def test_read_plain_when_damaged_in_the_middle_then_what_decodes_before_the_fault(
-    tmp_path: Path, fraction: float
-) -> None:
-    # Stored blocks: what stands before a damaged block header is known to the byte.
+def test_damaged_gzip_gives_the_data_before_the_fault(tmp_path: Path, fraction: float) -> None:
+    # With stored blocks, the data before a damaged block header is known to the byte.
     half = LINES[: int(len(LINES) * fraction)]
     compressor = zlib.compressobj(0, wbits=31)
     sound = compressor.compress(half) + compressor.flush(zlib.Z_FULL_FLUSH)
@@ -124,7 +121,7 @@ def test_read_plain_when_damaged_in_the_middle_then_what_decodes_before_the_faul
     assert fault.reason == "damaged gzip, invalid block type"
 
 
-def test_read_plain_when_a_flipped_bit_damages_it_then_every_byte_that_can_be_had(tmp_path: Path) -> None:
+def test_flipped_bit_gives_every_decodable_byte(tmp_path: Path) -> None:
     compressed = gzip.compress(LINES[:20_000])
     rng = random.Random(7)
     for _ in range(40):
@@ -142,30 +139,30 @@ def test_read_plain_when_a_flipped_bit_damages_it_then_every_byte_that_can_be_ha
         assert fault is not None
 
 
-def test_read_plain_when_method_is_unknown_then_fault_without_content(tmp_path: Path) -> None:
+def test_unknown_compression_method_is_a_fault(tmp_path: Path) -> None:
     content, fault = read(written(tmp_path / "in", b"\x1f\x8b\x09" + bytes(30)))
     assert content == b""
     assert fault is not None and fault.reason == "damaged gzip, unknown compression method"
 
 
-def test_read_plain_when_missing_then_fault_without_position(tmp_path: Path) -> None:
+def test_missing_input_is_a_fault_without_position(tmp_path: Path) -> None:
     content, fault = read(tmp_path / "nowhere")
     assert (content, str(fault)) == (b"", "No such file or directory")
 
 
 @needs_posix
-def test_read_plain_when_directory_then_fault(tmp_path: Path) -> None:
+def test_directory_is_a_fault(tmp_path: Path) -> None:
     assert str(read(tmp_path)[1]) == "Is a directory"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a file that opens and cannot be read")
-def test_read_plain_when_reading_fails_then_fault_with_position() -> None:
+def test_failed_read_is_a_fault_with_position() -> None:
     fault = read(Path("/proc/self/mem"))[1]
     assert str(fault) == f"{os.strerror(errno.EIO)} (at byte 0)"
 
 
 @needs_posix
-def test_read_plain_when_pipe_gives_single_bytes_then_gzip_is_still_told(tmp_path: Path) -> None:
+def test_gzip_is_detected_in_a_bytewise_pipe(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
 
@@ -180,7 +177,7 @@ def test_read_plain_when_pipe_gives_single_bytes_then_gzip_is_still_told(tmp_pat
     writer.join()
 
 
-def test_read_plain_when_watched_then_stored_bytes_are_counted(tmp_path: Path) -> None:
+def test_read_plain_reports_stored_bytes(tmp_path: Path) -> None:
     compressed = gzip.compress(LINES) * 3
     counts: list[int] = []
     for _ in read_plain(os.fspath(written(tmp_path / "in", compressed)), counts.append):
@@ -188,9 +185,8 @@ def test_read_plain_when_watched_then_stored_bytes_are_counted(tmp_path: Path) -
     assert sum(counts) == len(compressed)
 
 
-def test_blocks_ahead_when_a_damaged_input_is_read_then_same_bytes_in_small_blocks_and_same_fault(
-    tmp_path: Path,
-) -> None:
+def test_blocks_ahead_of_damaged_input_have_its_fault(tmp_path: Path) -> None:
+    """The blocks are small and hold the same bytes as without reading ahead."""
     compressed = bytearray(gzip.compress(8 * LINES))
     compressed[-5] ^= 1
     path = written(tmp_path / "in", bytes(compressed))
@@ -204,7 +200,7 @@ def test_blocks_ahead_when_a_damaged_input_is_read_then_same_bytes_in_small_bloc
     assert str(fault.value) == str(expected)
 
 
-def test_gzip_when_zero_bytes_are_around_members_then_are_skipped(tmp_path: Path) -> None:
+def test_zero_bytes_around_members_are_skipped(tmp_path: Path) -> None:
     member = gzip.compress(b'{"ColoCode":"AMS"}\n')
     path = tmp_path / "padded.gz"
     path.write_bytes(bytes(200_000) + member + bytes(77) + member + bytes(3 << 20))
@@ -212,7 +208,7 @@ def test_gzip_when_zero_bytes_are_around_members_then_are_skipped(tmp_path: Path
 
 
 @pytest.mark.parametrize("padding_bytes", [1, 77, 200_000])
-def test_plain_when_zero_bytes_come_first_then_are_kept(tmp_path: Path, padding_bytes: int) -> None:
+def test_leading_zero_bytes_of_plain_input_are_kept(tmp_path: Path, padding_bytes: int) -> None:
     path = tmp_path / "padded"
     for content in (b"{}\n", b"\x1f", b""):
         path.write_bytes(bytes(padding_bytes) + content)
@@ -242,8 +238,8 @@ def test_gzip_layers_have_a_limit(tmp_path: Path, layers: int) -> None:
     assert str(fault) == f"{reason} (at byte 0 of the fifth gzip layer)"
 
 
-def test_gzip_layers_have_members_and_padding(tmp_path: Path) -> None:
-    # The members of a layer are put together before the next layer is looked for: its magic may be cut.
+def test_gzip_layers_may_have_members_and_padding(tmp_path: Path) -> None:
+    # The magic bytes of the next layer may be cut, so members are joined before that layer is detected.
     inner = gzip.compress(LINES) + bytes(700) + gzip.compress(b"{}\n")
     cuts = (1, 2, 15, len(inner) - 1)
     outer = bytes(9).join(gzip.compress(part) for part in (b"", *pieces(inner, cuts), b""))
@@ -254,7 +250,7 @@ def pieces(data: bytes, cuts: tuple[int, ...]) -> list[bytes]:
     return [data[start:end] for start, end in zip((0, *cuts), (*cuts, len(data)), strict=True)]
 
 
-def test_gzip_layers_with_tiny_inner_members(tmp_path: Path) -> None:
+def test_tiny_members_of_inner_gzip_are_all_read(tmp_path: Path) -> None:
     inner = b"".join(gzip.compress(b"%d\n" % number) for number in range(5000))
     expected = b"".join(b"%d\n" % number for number in range(5000))
     assert read(written(tmp_path / "in", gzip.compress(inner))) == (expected, None)
@@ -272,7 +268,7 @@ def test_inner_gzip_fault_names_its_layer(tmp_path: Path) -> None:
 
 
 def test_outer_gzip_fault_comes_after_the_inner_data(tmp_path: Path) -> None:
-    # Stored, so that the place where the outer layer breaks off is one in the inner layer too.
+    # With stored blocks, the cut of the outer layer is a cut of the inner layer too.
     inner = gzip.compress(LINES)
     compressor = zlib.compressobj(0, wbits=31)
     outer = (compressor.compress(inner) + compressor.flush())[: len(inner) // 2]
@@ -284,7 +280,7 @@ def test_outer_gzip_fault_comes_after_the_inner_data(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", [1, 2])
-def test_outer_gzip_fault_spares_the_first_bytes(tmp_path: Path, kept: int) -> None:
+def test_outer_gzip_fault_keeps_the_first_bytes(tmp_path: Path, kept: int) -> None:
     compressor = zlib.compressobj(0, wbits=31)
     outer = compressor.compress(b"\x1f{}"[:kept]) + compressor.flush(zlib.Z_FULL_FLUSH)
     content, fault = read(written(tmp_path / "in", outer))
@@ -292,7 +288,7 @@ def test_outer_gzip_fault_spares_the_first_bytes(tmp_path: Path, kept: int) -> N
     assert str(fault) == f"truncated gzip (at byte {len(outer)} of the compressed input)"
 
 
-def test_gzip_bomb_of_two_layers_comes_in_small_pieces(tmp_path: Path) -> None:
+def test_gzip_bomb_of_two_layers_gives_small_blocks(tmp_path: Path) -> None:
     plain = bytes(64 * READ_BYTES)
     path = written(tmp_path / "in", layered(plain, 3))
     assert path.stat().st_size < 1000
@@ -304,7 +300,7 @@ def test_gzip_bomb_of_two_layers_comes_in_small_pieces(tmp_path: Path) -> None:
 
 
 @needs_posix
-def test_gzip_layers_come_through_a_bytewise_pipe(tmp_path: Path) -> None:
+def test_gzip_layers_are_read_from_a_bytewise_pipe(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     compressor = zlib.compressobj(wbits=31)
@@ -315,7 +311,7 @@ def test_gzip_layers_come_through_a_bytewise_pipe(tmp_path: Path) -> None:
         with open(fifo, "wb", buffering=0) as pipe:
             for byte in first:
                 pipe.write(bytes([byte]))
-            # The reader must have this before more is written.
+            # The reader must have read the first part before the rest is written.
             was_read.wait(20)
             pipe.write(compressor.compress(gzip.compress(b"[]\n")) + compressor.flush())
 

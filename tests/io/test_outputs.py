@@ -1,4 +1,4 @@
-"""Outputs as outputs.py writes them, without a command line."""
+"""Outputs as the package writes them: complete or absent."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def names(directory: Path) -> list[str]:
     return sorted(os.listdir(directory))
 
 
-def test_output_when_not_published_then_only_the_old_file(tmp_path: Path) -> None:
+def test_unpublished_output_leaves_the_old_file(tmp_path: Path) -> None:
     path = written(tmp_path / "out", b"old")
     output = Output(os.fspath(path))
     output.open()
@@ -52,7 +52,8 @@ def test_output_when_not_published_then_only_the_old_file(tmp_path: Path) -> Non
     assert (names(tmp_path), path.read_bytes()) == (["out"], b"old")
 
 
-def test_output_when_published_then_complete_and_discard_changes_nothing(tmp_path: Path) -> None:
+def test_published_output_is_complete(tmp_path: Path) -> None:
+    """A later discard changes nothing."""
     output = Output(os.fspath(tmp_path / "out"))
     output.open()
     output.write(b"one\n")
@@ -64,13 +65,13 @@ def test_output_when_published_then_complete_and_discard_changes_nothing(tmp_pat
     assert (names(tmp_path), (tmp_path / "out").read_bytes()) == (["out"], b"one\ntwo\n")
 
 
-def test_output_when_never_opened_then_discard_is_harmless(tmp_path: Path) -> None:
+def test_unopened_output_can_be_discarded(tmp_path: Path) -> None:
     Output(os.fspath(tmp_path / "out")).discard()
     assert names(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", ["out.gz", "OUT.GZ"])
-def test_output_when_name_ends_in_gz_then_compressed_and_always_the_same(tmp_path: Path, name: str) -> None:
+def test_gz_output_is_reproducible(tmp_path: Path, name: str) -> None:
     publish(tmp_path / name, LINES, LINES)
     first = (tmp_path / name).read_bytes()
     publish(tmp_path / name, LINES, LINES)
@@ -79,14 +80,14 @@ def test_output_when_name_ends_in_gz_then_compressed_and_always_the_same(tmp_pat
     assert gzip.decompress(first) == LINES * 2
 
 
-def test_output_when_empty_then_an_empty_member(tmp_path: Path) -> None:
+def test_empty_gz_output_is_an_empty_member(tmp_path: Path) -> None:
     publish(tmp_path / "out.gz")
     assert gzip.decompress((tmp_path / "out.gz").read_bytes()) == b""
 
 
 @needs_posix
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o755])
-def test_output_when_target_exists_then_its_permissions_are_kept(tmp_path: Path, mode: int) -> None:
+def test_output_keeps_permissions_of_its_target(tmp_path: Path, mode: int) -> None:
     path = written(tmp_path / "out", b"old")
     path.chmod(mode)
     publish(path, b"new")
@@ -95,7 +96,7 @@ def test_output_when_target_exists_then_its_permissions_are_kept(tmp_path: Path,
 
 
 @needs_posix
-def test_output_when_target_is_new_then_permissions_follow_the_umask(tmp_path: Path) -> None:
+def test_new_output_follows_the_umask(tmp_path: Path) -> None:
     previous = os.umask(0o027)
     try:
         publish(tmp_path / "out", b"new")
@@ -105,7 +106,7 @@ def test_output_when_target_is_new_then_permissions_follow_the_umask(tmp_path: P
 
 
 @needs_posix
-def test_output_when_target_is_private_then_its_temporary_file_is_private_too(tmp_path: Path) -> None:
+def test_temporary_file_of_private_output_is_private(tmp_path: Path) -> None:
     path = written(tmp_path / "out", b"old")
     path.chmod(0o600)
     output = Output(os.fspath(path))
@@ -117,7 +118,7 @@ def test_output_when_target_is_private_then_its_temporary_file_is_private_too(tm
 
 @needs_posix
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
-def test_output_when_target_is_write_protected_then_refused(tmp_path: Path) -> None:
+def test_write_protected_output_raises(tmp_path: Path) -> None:
     path = written(tmp_path / "out", b"old")
     path.chmod(0o444)
     with pytest.raises(OutputFault, match="Permission denied"):
@@ -126,7 +127,7 @@ def test_output_when_target_is_write_protected_then_refused(tmp_path: Path) -> N
 
 @needs_posix
 @pytest.mark.parametrize("exists", [True, False])
-def test_output_when_symlink_then_its_target_is_written_and_the_link_stays(tmp_path: Path, exists: bool) -> None:
+def test_symlink_output_writes_its_target(tmp_path: Path, exists: bool) -> None:
     real = tmp_path / "real"
     real.mkdir()
     if exists:
@@ -140,13 +141,13 @@ def test_output_when_symlink_then_its_target_is_written_and_the_link_stays(tmp_p
 
 
 @needs_posix
-def test_output_when_name_has_the_greatest_length_then_still_written(tmp_path: Path) -> None:
+def test_output_name_may_have_maximum_length(tmp_path: Path) -> None:
     publish(tmp_path / ("n" * 255), b"new")
     assert (tmp_path / ("n" * 255)).read_bytes() == b"new"
 
 
 @needs_posix
-def test_output_when_open_descriptor_is_named_then_written_at_its_position(tmp_path: Path) -> None:
+def test_descriptor_output_is_written_at_its_position(tmp_path: Path) -> None:
     path = written(tmp_path / "log", b"before\n")
     with open(path, "ab") as file:
         (tmp_path / "link").symlink_to(f"/dev/fd/{file.fileno()}")
@@ -157,7 +158,7 @@ def test_output_when_open_descriptor_is_named_then_written_at_its_position(tmp_p
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
-def test_output_when_disk_is_full_then_fault_names_it() -> None:
+def test_full_disk_fault_names_the_output() -> None:
     output = Output("/dev/full")
     output.open()
     with pytest.raises(OutputFault) as caught:
@@ -168,7 +169,7 @@ def test_output_when_disk_is_full_then_fault_names_it() -> None:
 
 
 @needs_posix
-def test_output_when_descriptor_is_not_open_then_fault() -> None:
+def test_closed_descriptor_is_a_fault() -> None:
     with pytest.raises(OutputFault, match="Bad file descriptor"):
         Output("/dev/fd/987").open()
 
@@ -179,7 +180,7 @@ def test_output_when_descriptor_is_not_open_then_fault() -> None:
     [("loop", "Too many levels of symbolic links"), ("n" * 300, "File name too long")],
     ids=["loop", "long"],
 )
-def test_output_with_a_name_that_cannot_be(tmp_path: Path, name: str, reason: str) -> None:
+def test_impossible_output_name_is_a_fault(tmp_path: Path, name: str, reason: str) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(OutputFault, match=reason):
         Output(os.fspath(tmp_path / name)).open()

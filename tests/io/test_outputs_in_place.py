@@ -1,4 +1,4 @@
-"""Outputs that cannot be replaced by renaming: rewritten in place, refused before the conversion, or kept."""
+"""Outputs that no rename can replace: they are rewritten in place, rejected before the conversion, or kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cfdns_fast.io.temporaries import Temporary
 NOBODY = 65534
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sticky folders, file attributes and mounts of Linux")
-needs_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="takes two users")
+needs_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs two users")
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def unprivileged() -> Iterator[None]:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Return a folder that every user can reach and write; pytest's are for one user."""
+    """Return a folder that every user can reach and write; those of pytest are for one user."""
     path = Path(tempfile.mkdtemp())
     path.chmod(0o777)
     yield path
@@ -50,7 +50,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Return the folder for the system's temporary files, one of this test."""
+    """Replace the folder for temporary files by one of this test, and return it."""
     path = Path(tempfile.mkdtemp())
     path.chmod(0o777)
     monkeypatch.setattr(tempfile, "tempdir", os.fspath(path))
@@ -62,7 +62,7 @@ def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def attribute(flag: str, path: Path) -> Iterator[None]:
     """Give a file an attribute by chattr."""
     if os.geteuid() != 0 or shutil.which("chattr") is None:
-        pytest.skip("takes root and chattr")
+        pytest.skip("needs root and chattr")
     if subprocess.run(["chattr", f"+{flag}", path], capture_output=True).returncode != 0:
         pytest.skip("this file system has no attributes")
     try:
@@ -109,7 +109,8 @@ def failing(code: int) -> Callable[..., Any]:
 
 
 @needs_root
-def test_output_of_another_user_in_a_sticky_folder(folder: Path) -> None:
+def test_output_of_another_user_is_rewritten_in_place(folder: Path) -> None:
+    """The folder is sticky, so only the owner may replace the file."""
     path = file_of(folder / "out", b"old and longer", 0o666, owner=0)
     folder.chmod(0o1777)
     inode = path.stat().st_ino
@@ -121,7 +122,7 @@ def test_output_of_another_user_in_a_sticky_folder(folder: Path) -> None:
 
 
 @needs_root
-def test_output_of_another_user_discarded(folder: Path) -> None:
+def test_output_of_another_user_can_be_discarded(folder: Path) -> None:
     path = file_of(folder / "out", b"old", 0o666, owner=0)
     folder.chmod(0o1777)
     with unprivileged():
@@ -131,8 +132,8 @@ def test_output_of_another_user_discarded(folder: Path) -> None:
 
 @needs_root
 @pytest.mark.parametrize(("owner", "mode"), [(NOBODY, 0o644), (0, 0o666)], ids=["own file", "own folder"])
-def test_output_in_a_sticky_folder_replaced(folder: Path, owner: int, mode: int) -> None:
-    """The owner of the file or of the folder, and root, may rename there."""
+def test_output_in_a_sticky_folder_is_replaced(folder: Path, owner: int, mode: int) -> None:
+    """In a sticky folder the owner of the file, the owner of the folder and root may rename."""
     path = file_of(folder / "out", b"old", mode, owner)
     os.chown(folder, NOBODY if owner == 0 else 0, 0)
     folder.chmod(0o1777)
@@ -144,15 +145,15 @@ def test_output_in_a_sticky_folder_replaced(folder: Path, owner: int, mode: int)
 
 
 @needs_root
-def test_output_protected_in_a_sticky_folder(folder: Path) -> None:
+def test_protected_output_in_a_sticky_folder_raises(folder: Path) -> None:
     path = file_of(folder / "out", b"old", 0o644, owner=0)
     folder.chmod(0o1777)
     with unprivileged():
         assert refusal(path) == "Permission denied"
 
 
-def test_output_in_a_protected_folder(folder: Path, temporary_folder: Path) -> None:
-    """The data waits, private, in the system's folder for temporary files."""
+def test_output_in_a_protected_folder_is_rewritten(folder: Path, temporary_folder: Path) -> None:
+    """The data is first in a private file in the folder for temporary files."""
     path = file_of(folder / "out.gz", b"old", 0o666)
     folder.chmod(0o555)
     with unprivileged():
@@ -164,7 +165,7 @@ def test_output_in_a_protected_folder(folder: Path, temporary_folder: Path) -> N
     assert path.read_bytes().startswith(b"\x1f\x8b")
 
 
-def test_output_in_a_protected_folder_kept(
+def test_output_in_a_protected_folder_is_kept_if_full(
     folder: Path, temporary_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = file_of(folder / "out", b"old", 0o666)
@@ -179,7 +180,7 @@ def test_output_in_a_protected_folder_kept(
     assert (caught.value.reason, kept.read_bytes()) == (reason, b"new")
 
 
-def test_output_without_any_folder(folder: Path, temporary_folder: Path) -> None:
+def test_output_without_a_writable_folder_raises(folder: Path, temporary_folder: Path) -> None:
     path = file_of(folder / "out", b"old", 0o666)
     folder.chmod(0o555)
     temporary_folder.chmod(0o555)
@@ -189,19 +190,19 @@ def test_output_without_any_folder(folder: Path, temporary_folder: Path) -> None
     assert path.read_bytes() == b"old"
 
 
-def test_new_output_in_a_protected_folder(folder: Path) -> None:
+def test_new_output_in_a_protected_folder_raises(folder: Path) -> None:
     folder.chmod(0o555)
     with unprivileged():
         assert refusal(folder / "out") == f"the folder {folder} cannot be written (Permission denied)"
 
 
-def test_output_in_a_folder_not_searchable(folder: Path) -> None:
+def test_output_in_an_unsearchable_folder_raises(folder: Path) -> None:
     folder.chmod(0o666)
     with unprivileged():
         assert refusal(folder / "out") == f"the folder {folder} cannot be searched (Permission denied)"
 
 
-def test_output_that_cannot_be_read(folder: Path) -> None:
+def test_unreadable_output_is_written(folder: Path) -> None:
     path = file_of(folder / "out", b"old", 0o222, owner=NOBODY if os.geteuid() == 0 else None)
     with unprivileged():
         sealed(path, b"new").publish()
@@ -210,8 +211,8 @@ def test_output_that_cannot_be_read(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("flag", ["i", "a"])
-def test_output_with_a_protecting_attribute(tmp_path: Path, flag: str) -> None:
-    """Neither an immutable file nor one for appending can be replaced or rewritten."""
+def test_output_with_a_protecting_attribute_raises(tmp_path: Path, flag: str) -> None:
+    """An immutable or append-only file can neither be replaced nor rewritten."""
     path = file_of(tmp_path / "out", b"old", 0o666)
     with attribute(flag, path):
         assert refusal(path) == "Operation not permitted"
@@ -219,15 +220,15 @@ def test_output_with_a_protecting_attribute(tmp_path: Path, flag: str) -> None:
 
 
 @pytest.mark.parametrize("flag", ["i", "a"])
-def test_output_in_a_folder_with_an_attribute(tmp_path: Path, temporary_folder: Path, flag: str) -> None:
+def test_output_in_a_folder_with_attribute_is_written(tmp_path: Path, temporary_folder: Path, flag: str) -> None:
     path = file_of(tmp_path / "out", b"old", 0o666)
     with attribute(flag, tmp_path):
         sealed(path, b"new").publish()
         assert (names(tmp_path), path.read_bytes()) == (["out"], b"new")
 
 
-def test_new_output_in_an_append_only_folder(tmp_path: Path) -> None:
-    """A name can be given there, but not changed."""
+def test_new_output_in_append_only_folder_is_written(tmp_path: Path) -> None:
+    """A file can be created there, but not renamed."""
     folder = tmp_path / "folder"
     folder.mkdir()
     with attribute("a", folder):
@@ -236,8 +237,8 @@ def test_new_output_in_an_append_only_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [errno.EBUSY, errno.EPERM])
-def test_output_that_cannot_be_replaced_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int) -> None:
-    """A mount, say, can come while the data is written."""
+def test_output_is_rewritten_if_replacement_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int) -> None:
+    """A mount, for example, can appear while the data is written."""
     path = file_of(tmp_path / "out", b"old", 0o644)
     output = sealed(path, b"new")
     monkeypatch.setattr(os, "replace", failing(error))
@@ -254,8 +255,8 @@ def pair(tmp_path: Path) -> Iterator[list[Output]]:
         output.discard()
 
 
-def test_publish_all_after_a_failure_of_the_first(tmp_path: Path, pair: list[Output]) -> None:
-    """Nothing is published any more, and all data is kept."""
+def test_publish_all_keeps_all_data_if_the_first_fails(tmp_path: Path, pair: list[Output]) -> None:
+    """No later output is published, and all data is kept."""
     (tmp_path / "rejects").mkdir()
     with pytest.raises(OutputFault) as caught:
         publish_all(pair)
@@ -267,7 +268,7 @@ def test_publish_all_after_a_failure_of_the_first(tmp_path: Path, pair: list[Out
     assert len(names(tmp_path)) == 3
 
 
-def test_publish_all_after_a_failure_of_the_second(tmp_path: Path, pair: list[Output]) -> None:
+def test_publish_all_keeps_the_second_if_it_fails(tmp_path: Path, pair: list[Output]) -> None:
     (tmp_path / "events").mkdir()
     with pytest.raises(OutputFault) as caught:
         publish_all(pair)
@@ -279,7 +280,7 @@ def test_publish_all_after_a_failure_of_the_second(tmp_path: Path, pair: list[Ou
     assert ((tmp_path / "rejects").read_bytes(), kept.read_bytes()) == (b"rejects", b"events")
 
 
-def test_publish_all_after_data_cannot_be_kept(
+def test_publish_all_reports_data_that_cannot_be_kept(
     tmp_path: Path, pair: list[Output], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "events").mkdir()
@@ -288,8 +289,8 @@ def test_publish_all_after_data_cannot_be_kept(
         publish_all(pair)
 
 
-def test_publish_all_with_a_direct_output(tmp_path: Path) -> None:
-    """An output that was written directly has nothing to keep, and is not counted as published."""
+def test_publish_all_does_not_count_direct_outputs(tmp_path: Path) -> None:
+    """An output that was written directly has no data to keep, and is not named as published."""
     (tmp_path / "out").mkdir()
     direct = Output(os.devnull)
     direct.open()

@@ -1,4 +1,4 @@
-"""What names of inputs and outputs mean, and which cannot be meant together."""
+"""Names of inputs and outputs, and the combinations that raise PathError."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def written(path: Path, content: bytes) -> Path:
     return path
 
 
-def test_total_bytes_when_all_are_files_then_their_sum_else_none(tmp_path: Path) -> None:
+def test_total_bytes_is_the_sum_of_files_or_none(tmp_path: Path) -> None:
     one, two = written(tmp_path / "a", b"123"), written(tmp_path / "b", b"4567")
     assert total_bytes([str(one), str(two)]) == 7
     assert total_bytes([str(one), str(tmp_path)]) is None
@@ -32,13 +32,13 @@ def conflict(inputs: list[Path | str], outputs: list[Path | str]) -> str | None:
     return None
 
 
-def test_check_outputs_when_all_differ_then_accepted(tmp_path: Path) -> None:
+def test_check_outputs_accepts_different_files(tmp_path: Path) -> None:
     path = written(tmp_path / "in", b"")
     written(tmp_path / "out", b"")
     assert conflict([path, path], [tmp_path / "out", tmp_path / "rejects"]) is None
 
 
-def test_check_outputs_when_output_is_an_input_then_refused(tmp_path: Path) -> None:
+def test_check_outputs_rejects_an_input(tmp_path: Path) -> None:
     path = written(tmp_path / "in", b"")
     os.link(path, tmp_path / "hard")
     (tmp_path / "soft").symlink_to(path)
@@ -47,7 +47,7 @@ def test_check_outputs_when_output_is_an_input_then_refused(tmp_path: Path) -> N
         assert conflict([path], [tmp_path / "out", output]) == f"{output}: is the same file as the input {path}"
 
 
-def test_check_outputs_when_both_outputs_are_one_then_refused(tmp_path: Path) -> None:
+def test_check_outputs_rejects_the_same_file_twice(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "out")
     output = tmp_path / "out"
     for rejects in (output, tmp_path / "link"):
@@ -56,23 +56,23 @@ def test_check_outputs_when_both_outputs_are_one_then_refused(tmp_path: Path) ->
     assert text is not None and text.startswith("two outputs would both go to standard output")
 
 
-def test_check_outputs_when_missing_input_is_the_output_then_refused(tmp_path: Path) -> None:
+def test_check_outputs_rejects_a_missing_input(tmp_path: Path) -> None:
     name = tmp_path / "in"
     assert conflict([name], [name]) == f"{name}: is the same file as the input {name}"
 
 
 @needs_posix
-def test_check_outputs_when_device_then_it_may_be_everything_at_once() -> None:
+def test_check_outputs_accepts_a_device_in_every_role() -> None:
     assert conflict(["/dev/null"], ["/dev/null", "/dev/null"]) is None
 
 
 @needs_posix
-def test_check_outputs_when_fifo_is_input_and_output_then_refused(tmp_path: Path) -> None:
+def test_check_outputs_rejects_a_fifo_for_both(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     assert conflict([tmp_path / "fifo"], [tmp_path / "fifo"]) is not None
 
 
-def test_check_outputs_when_there_is_no_place_for_the_file_then_refused(tmp_path: Path) -> None:
+def test_check_outputs_rejects_an_impossible_path(tmp_path: Path) -> None:
     missing = tmp_path / "nowhere"
     assert conflict(["-"], [tmp_path]) == f"{tmp_path}: is a directory"
     assert conflict(["-"], [f"{missing}{os.sep}"]) == f"{missing}{os.sep}: names a directory"
@@ -80,22 +80,22 @@ def test_check_outputs_when_there_is_no_place_for_the_file_then_refused(tmp_path
 
 
 @needs_posix
-def test_check_outputs_when_stdout_is_input_and_output() -> None:
-    """An input may have the descriptor's number too: the message names it."""
+def test_check_outputs_rejects_stdout_as_input() -> None:
+    """The input may be the same descriptor under another name."""
     assert conflict(["/dev/fd/1"], ["-"]) == "standard output: is the same file as the input /dev/fd/1"
 
 
 @needs_posix
-def test_check_outputs_of_a_loop_or_a_long_name(tmp_path: Path) -> None:
-    """They are no wrong usage: opening the output reports them."""
+def test_check_outputs_accepts_a_loop_or_a_long_name(tmp_path: Path) -> None:
+    """Such a name is no wrong usage: opening the output reports its fault."""
     (tmp_path / "loop").symlink_to("loop")
     assert conflict(["-"], [tmp_path / "loop"]) is None
     assert conflict(["-"], [tmp_path / ("n" * 300)]) is None
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="names of descriptors as Linux has them")
-def test_check_outputs_of_a_foreign_input(tmp_path: Path) -> None:
-    """A descriptor of another process can be read, but not be written."""
+def test_check_outputs_accepts_a_foreign_input(tmp_path: Path) -> None:
+    """A descriptor of another process may be an input, but not an output."""
     name = f"/proc/{os.getppid()}/fd/0"
     assert conflict([name], [tmp_path / "out"]) is None
     assert conflict([tmp_path / "in"], [name]) == f"{name}: is a descriptor of another process"

@@ -1,4 +1,4 @@
-"""Reading ahead gives what the source gives, fails where it fails, and ends."""
+"""ReadAhead yields the items of its source, fails where the source fails, and ends its thread."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import pytest
 from cfdns_fast.io.read_ahead import ReadAhead, Stop
 
 
-def test_read_ahead_when_used_up_then_gave_everything_in_order() -> None:
+def test_read_ahead_yields_everything_in_order() -> None:
     with ReadAhead(iter(range(1000)), depth=2) as items:
         assert list(items) == list(range(1000))
 
 
-def test_read_ahead_when_the_source_fails_then_fails_behind_the_same_item() -> None:
+def test_read_ahead_fails_after_the_same_item() -> None:
     def source() -> Iterator[int]:
         yield 1
         yield 2
@@ -31,7 +31,7 @@ def test_read_ahead_when_the_source_fails_then_fails_behind_the_same_item() -> N
     assert seen == [1, 2]
 
 
-def test_read_ahead_when_items_are_not_used_then_reads_no_more_than_its_depth() -> None:
+def test_read_ahead_reads_at_most_its_depth() -> None:
     taken = []
 
     def source() -> Iterator[int]:
@@ -44,11 +44,11 @@ def test_read_ahead_when_items_are_not_used_then_reads_no_more_than_its_depth() 
         while len(taken) < 4 and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(0.05)
-        # Three wait, and one is held by the thread.
+        # Three items wait, and the thread holds one.
         assert len(taken) == 4
 
 
-def test_read_ahead_when_left_early_then_its_thread_ends() -> None:
+def test_read_ahead_left_early_ends_its_thread() -> None:
     before = threading.active_count()
     for _ in range(20):
         with ReadAhead(iter(range(10_000)), depth=2) as items:
@@ -56,11 +56,11 @@ def test_read_ahead_when_left_early_then_its_thread_ends() -> None:
     deadline = time.monotonic() + 10
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.01)
-    # Fewer, if a thread of the test before had not ended yet.
+    # A thread of an earlier test may have ended in between.
     assert threading.active_count() <= before
 
 
-def test_read_ahead_when_left_early_then_keeps_no_item() -> None:
+def test_read_ahead_left_early_keeps_no_item() -> None:
     class Item:
         pass
 
@@ -83,12 +83,12 @@ def test_read_ahead_when_left_early_then_keeps_no_item() -> None:
     assert list(items) == []
 
 
-def test_read_ahead_when_used_up_and_asked_again_then_gives_nothing() -> None:
+def test_read_ahead_stays_exhausted() -> None:
     with ReadAhead(iter(range(3)), depth=2) as items:
         assert [list(items), list(items)] == [[0, 1, 2], []]
 
 
-def test_read_ahead_reports_once_when_nothing_waits() -> None:
+def test_read_ahead_reports_idle_once() -> None:
     more = threading.Event()
 
     def source() -> Iterator[int]:
@@ -102,12 +102,12 @@ def test_read_ahead_reports_once_when_nothing_waits() -> None:
             seen.append(item)
             if item == 0:
                 more.set()
-    # At the end a report may come before the thread has said that there are no more.
+    # A second report may come before the thread reports the end.
     assert seen[:3] == [1, 0, 2] and seen[3:] in ([], [0])
 
 
 def test_stop_ends_a_wait_for_input() -> None:
-    """What was read before the request is given, and nothing after it."""
+    """Items that were read before the request are yielded, and none after it."""
     read_descriptor, write_descriptor = os.pipe()
     os.write(write_descriptor, b"a")
     stop = Stop()

@@ -1,4 +1,4 @@
-"""Temporary files as temporaries.py makes them, and which of those left behind are removed."""
+"""Temporary files, and the removal of those that ended runs left."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_temporary_has_a_name_only_if_needed(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("existing", [None, b"old"])
 @pytest.mark.parametrize("new", [True, False])
 def test_temporary_gets_its_final_name(tmp_path: Path, kind: str, existing: bytes | None, new: bool) -> None:
-    """What is expected of the target is only a hint: another process can create or remove it."""
+    """`new` is only a hint, because another process can create or remove the target."""
     target = tmp_path / "out"
     if existing is not None:
         target.write_bytes(existing)
@@ -75,7 +75,7 @@ def test_temporary_content_can_be_copied(tmp_path: Path, kind: str) -> None:
 
 
 def test_temporary_can_be_kept(tmp_path: Path, kind: str) -> None:
-    """The name of a kept file is none that a later run removes."""
+    """A later run does not remove a file with the name of a kept file."""
     path = filled(tmp_path).keep()
     assert names(tmp_path) == [os.path.basename(path)]
     assert re.fullmatch("cfdns-fast-kept-[0-9a-f]{16}", os.path.basename(path))
@@ -111,7 +111,7 @@ def test_temporary_without_proc_is_named(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @needs_posix
-def test_temporary_name_tells_host_and_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_temporary_name_holds_host_and_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_unnamed_files(monkeypatch)
     temporary = filled(tmp_path)
     parts = temporaries._NAME.fullmatch(*names(tmp_path))
@@ -122,7 +122,7 @@ def test_temporary_name_tells_host_and_process(tmp_path: Path, monkeypatch: pyte
 
 
 def name_of(process: int | None = None, start: str | None = None, host: str | None = None) -> str:
-    """Return a temporary file's name, of a process that has ended if none is given."""
+    """Return the name of a temporary file; without a process, of one that has ended."""
     if process is None:
         ended = subprocess.Popen([sys.executable, "-c", ""])
         ended.wait()
@@ -131,7 +131,7 @@ def name_of(process: int | None = None, start: str | None = None, host: str | No
 
 
 @needs_posix
-def test_remove_dead_file(tmp_path: Path) -> None:
+def test_remove_dead_removes_the_file_of_an_ended_run(tmp_path: Path) -> None:
     path = tmp_path / name_of()
     path.write_bytes(b"x")
     assert remove_dead(os.fspath(tmp_path)) == [os.fspath(path)]
@@ -139,7 +139,7 @@ def test_remove_dead_file(tmp_path: Path) -> None:
 
 
 @needs_proc
-def test_remove_dead_file_of_a_reused_process_id(tmp_path: Path) -> None:
+def test_remove_dead_detects_a_reused_process_id(tmp_path: Path) -> None:
     (tmp_path / name_of(os.getpid(), "1")).write_bytes(b"x")
     assert len(remove_dead(os.fspath(tmp_path))) == 1
 
@@ -180,7 +180,7 @@ def test_remove_dead_leaves_other_kinds(tmp_path: Path, make: Callable[[Path], o
 
 @needs_posix
 def test_remove_dead_leaves_a_locked_file(tmp_path: Path) -> None:
-    """The process can live in another container, where its id cannot be seen."""
+    """The process may run in another container, where its id is not visible."""
     path = tmp_path / name_of()
     with open(path, "wb") as file:
         assert temporaries._lock(file.fileno())
@@ -197,5 +197,5 @@ def test_temporary_is_locked_while_it_is_open(tmp_path: Path, monkeypatch: pytes
     temporary.discard()
 
 
-def test_remove_dead_in_a_missing_folder(tmp_path: Path) -> None:
+def test_remove_dead_ignores_a_missing_folder(tmp_path: Path) -> None:
     assert remove_dead(os.fspath(tmp_path / "nowhere")) == []

@@ -1,4 +1,4 @@
-"""A copy of the bundled mapping file, changed: the output of every writer follows."""
+"""Changes to a copy of the bundled mapping file change the output of every writer."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def without(to: str) -> str:
     return "[[field]]".join(kept)
 
 
-def test_mapping_when_copied_unchanged_then_gives_the_same_bytes(tmp_path: Path, implementation: Any) -> None:
+def test_mapping_copy_gives_the_same_bytes(tmp_path: Path, implementation: Any) -> None:
     path = write_mapping(tmp_path, BUNDLED)
     data = b"\n".join(data for data in INPUTS if len(data) < 2000)
     assert implementation.to_ndjson(data, str(path)) == implementation.to_ndjson(data)
 
 
-def test_mapping_when_a_target_is_renamed_then_the_value_moves(tmp_path: Path, implementation: Any) -> None:
+def test_renamed_target_moves_the_value(tmp_path: Path, implementation: Any) -> None:
     path = write_mapping(tmp_path, replaced('to = "cloudflare.ColoCode"', 'to = "cloudflare.colo.code"'))
     event = event_of(implementation, FULL_RECORD, path)
     assert event["cloudflare"]["colo"] == {"code": "AMS"} and "ColoCode" not in event["cloudflare"]
 
 
-def test_mapping_when_the_message_is_renamed_then_the_record_moves(tmp_path: Path, implementation: Any) -> None:
+def test_renamed_message_moves_the_record(tmp_path: Path, implementation: Any) -> None:
     path = write_mapping(tmp_path, replaced('to = "message"', 'to = "event.original"'))
     event = event_of(implementation, FULL_RECORD, path)
     assert "message" not in event
@@ -50,9 +50,7 @@ def test_mapping_when_the_message_is_renamed_then_the_record_moves(tmp_path: Pat
     assert "original" not in event_of(implementation, FULL_RECORD, path, keep_message=False)["event"]
 
 
-def test_mapping_when_every_field_is_dropped_in_turn_then_only_that_one_is_missing(
-    tmp_path: Path, implementation: Any
-) -> None:
+def test_removed_field_alone_is_missing(tmp_path: Path, implementation: Any) -> None:
     whole = flatten(event_of(implementation, FULL_RECORD, "sekoia"))
     for target in whole:
         path = write_mapping(tmp_path, without(target), f"without.{target}.toml")
@@ -61,18 +59,14 @@ def test_mapping_when_every_field_is_dropped_in_turn_then_only_that_one_is_missi
         assert list(flatten(event_of(implementation, FULL_RECORD, path)).items()) == list(rest.items())
 
 
-def test_mapping_when_the_timestamp_is_not_required_then_its_absence_is_no_problem(
-    tmp_path: Path, implementation: Any
-) -> None:
+def test_optional_timestamp_may_be_missing(tmp_path: Path, implementation: Any) -> None:
     path = write_mapping(tmp_path, replaced("required = true\n", ""))
     assert implementation.to_ndjson(b'{"ColoCode":"AMS"}', path).problems == {}
     path = write_mapping(tmp_path, replaced("required = true", "required = false"))
     assert implementation.to_ndjson(b'{"Timestamp":null}', path).problems == {}
 
 
-def test_mapping_when_a_field_is_made_required_then_its_absence_is_a_problem(
-    tmp_path: Path, implementation: Any
-) -> None:
+def test_required_field_missing_is_a_problem(tmp_path: Path, implementation: Any) -> None:
     path = write_mapping(
         tmp_path, replaced('to = "cloudflare.ColoCode"\n', 'to = "cloudflare.ColoCode"\nrequired = true\n')
     )
@@ -108,9 +102,7 @@ def test_mapping_when_a_field_is_made_required_then_its_absence_is_a_problem(
     ],
     ids=ascii,
 )
-def test_mapping_when_a_constant_is_added_then_every_event_has_it_and_its_type(
-    value: Any, tmp_path: Path, implementation: Any
-) -> None:
+def test_constant_keeps_its_type_in_every_event(value: Any, tmp_path: Path, implementation: Any) -> None:
     path = write_mapping(tmp_path, BUNDLED + field(to="labels.added", kind="constant", value=value))
     for data in (FULL_RECORD, b"{}"):
         event = event_of(implementation, data, path)
@@ -118,7 +110,7 @@ def test_mapping_when_a_constant_is_added_then_every_event_has_it_and_its_type(
         assert list(event)[-1] == "labels"
 
 
-def test_mapping_when_array_is_false_then_the_value_stands_alone(tmp_path: Path, implementation: Any) -> None:
+def test_array_false_writes_the_bare_value(tmp_path: Path, implementation: Any) -> None:
     path = write_mapping(
         tmp_path,
         replaced('to = "related.ip"\nkind = "ip"\narray = true', 'to = "related.ip"\nkind = "ip"\narray = false'),
@@ -126,9 +118,7 @@ def test_mapping_when_array_is_false_then_the_value_stands_alone(tmp_path: Path,
     assert event_of(implementation, FULL_RECORD, path)["related"]["ip"] == "192.0.2.1"
 
 
-def test_mapping_when_the_entries_have_another_order_then_the_output_follows(
-    tmp_path: Path, implementation: Any
-) -> None:
+def test_output_follows_the_order_of_the_entries(tmp_path: Path, implementation: Any) -> None:
     head, *entries = BUNDLED.split("[[field]]")
     path = write_mapping(
         tmp_path,
@@ -139,7 +129,8 @@ def test_mapping_when_the_entries_have_another_order_then_the_output_follows(
     assert list(flatten(reverse)) == list(reversed(flatten(straight)))
 
 
-def test_normalizer_when_its_mapping_file_changes_or_goes_then_does_not_change(tmp_path: Path) -> None:
+def test_normalizer_ignores_later_file_changes(tmp_path: Path) -> None:
+    """A new Normalizer reads the file again; only bundled schemas are cached."""
     path = write_mapping(tmp_path, BUNDLED)
     normalizer = Normalizer(path)
     expected = normalizer.to_ndjson(FULL_RECORD)

@@ -1,4 +1,4 @@
-"""Datasets besides dns_logs: they differ by their mapping file only."""
+"""Datasets other than dns_logs, which differ only in their mapping files."""
 
 from __future__ import annotations
 
@@ -20,16 +20,14 @@ ROWS = [
 
 
 def ordered(value: Any) -> Any:
-    """Sort every list: the platform promises no order, and its own tests compare like that."""
+    """Sort every list, because the platform promises no order and its own tests compare sorted lists."""
     if isinstance(value, dict):
         return {key: ordered(item) for key, item in value.items()}
     return sorted(map(ordered, value), key=repr) if isinstance(value, list) else value
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row["test"] for row in ROWS])
-def test_gateway_dns_when_the_platform_made_an_event_of_the_record_then_ours_is_the_same(
-    row: dict[str, Any], implementation: Any
-) -> None:
+def test_gateway_dns_event_equals_the_platform_event(row: dict[str, Any], implementation: Any) -> None:
     (event,) = implementation.to_dicts(row["message"].encode(), dataset="gateway_dns").output
     assert event.pop("message") == row["message"]
     assert event["event"].pop("kind") == "event"
@@ -51,13 +49,13 @@ def gateway(implementation: Any, record: str, schema: str = "sekoia") -> tuple[d
         ('{"QueryType":65353}', None),
     ],
 )
-def test_gateway_dns_when_it_has_a_type_name_then_that_goes_before_the_table(
-    record: str, expected: str | None, implementation: Any
-) -> None:
+def test_gateway_dns_prefers_the_type_name(record: str, expected: str | None, implementation: Any) -> None:
+    """The number is looked up in the table only if the record has no type name."""
     assert gateway(implementation, record)[0].get("dns.question.type") == expected
 
 
-def test_gateway_dns_when_the_name_ends_in_a_dot_then_it_is_kept_and_does_not_split(implementation: Any) -> None:
+def test_gateway_dns_sekoia_keeps_the_final_dot(implementation: Any) -> None:
+    """The parts of the name have no final dot, and schema "ecs" removes it."""
     event, _ = gateway(implementation, '{"QueryName":"www.example.com.","Datetime":"2023-02-24T12:12:07Z"}')
     assert event["dns.question.name"] == "www.example.com."
     assert event["dns.question.registered_domain"] == "example.com"
@@ -66,7 +64,8 @@ def test_gateway_dns_when_the_name_ends_in_a_dot_then_it_is_kept_and_does_not_sp
     assert event["dns.question.name"] == "www.example.com"
 
 
-def test_gateway_dns_when_lists_are_empty_then_only_resolved_ips_stay(implementation: Any) -> None:
+def test_gateway_dns_omits_empty_lists(implementation: Any) -> None:
+    """Schema "sekoia" keeps an empty list of resolved addresses."""
     record = '{"ResolvedIPs":[],"MatchedCategoryIDs":[],"MatchedCategoryNames":[],"RData":[],"QueryCategoryIDs":[]}'
     event, _ = gateway(implementation, record)
     assert event["dns.resolved_ip"] == []
@@ -74,7 +73,7 @@ def test_gateway_dns_when_lists_are_empty_then_only_resolved_ips_stay(implementa
     assert "dns.resolved_ip" not in gateway(implementation, record, "ecs")[0]
 
 
-def test_gateway_dns_when_values_are_wrong_then_they_are_counted_under_its_keys(implementation: Any) -> None:
+def test_gateway_dns_counts_problems_by_key(implementation: Any) -> None:
     _, problems = gateway(implementation, '{"ResolvedIPs":["x","::1"],"SrcPort":"y","RCode":70000,"Policy":[1]}')
     assert problems == {
         "field.missing:Datetime": 1,
@@ -87,9 +86,10 @@ def test_gateway_dns_when_values_are_wrong_then_they_are_counted_under_its_keys(
 
 @pytest.mark.parametrize(("tcp", "transport"), [("true", "tcp"), ("false", "udp"), ("null", None)])
 @pytest.mark.parametrize("schema", ["sekoia", "ecs"])
-def test_dns_firewall_when_the_client_answer_is_the_events_then(
+def test_dns_firewall_event_has_the_client_answer(
     schema: str, tcp: str, transport: str | None, implementation: Any
 ) -> None:
+    """The response code is the one that the client got."""
     record = f'{{"ClientResponseCode":3,"QueryTCP":{tcp},"SourceIP":"192.0.2.1","UpstreamIP":"2001:db8::1"}}'
     (event,) = implementation.to_dicts(record.encode(), schema, dataset="dns_firewall_logs").output
     flat = flatten(event)
@@ -109,7 +109,9 @@ def test_dns_firewall_when_the_client_answer_is_the_events_then(
         ('"UpstreamResponseCode":2.0', "SERVFAIL", None),
     ],
 )
-def test_dns_firewall_code_is_the_first_there_is(codes: str, ecs: str, sekoia: str | None, implementation: Any) -> None:
+def test_dns_firewall_code_is_the_first_present_one(
+    codes: str, ecs: str, sekoia: str | None, implementation: Any
+) -> None:
     for schema, expected in (("ecs", ecs), ("sekoia", sekoia)):
         (event,) = implementation.to_dicts(f"{{{codes}}}".encode(), schema, dataset="dns_firewall_logs").output
         assert flatten(event).get("dns.response_code") == expected
@@ -142,7 +144,7 @@ def test_ecs_name_is_as_ecs_defines_it(dataset: str, name: str, expected: str | 
     assert flat.get("related.hosts") == (None if expected is None else [expected])
 
 
-def test_dataset_when_given_then_every_entrance_takes_it() -> None:
+def test_dataset_is_accepted_by_the_whole_api() -> None:
     record = b'{"Datetime":"2023-02-24T12:12:07Z"}'
     normalizer = Normalizer(dataset="gateway_dns")
     event = parse(record, dataset="gateway_dns")
@@ -152,12 +154,12 @@ def test_dataset_when_given_then_every_entrance_takes_it() -> None:
     assert "dataset='gateway_dns'" in repr(normalizer)
 
 
-def test_dataset_when_the_command_is_given_one_then_takes_it(cli: Cli) -> None:
+def test_command_accepts_a_dataset(cli: Cli) -> None:
     run = cli("convert", "--dataset", "gateway_dns", input=b'{"Datetime":"2023-02-24T12:12:07Z"}')
     assert (run.code, json.loads(run.output)["@timestamp"]) == (0, "2023-02-24T12:12:07Z")
 
 
-def test_dataset_when_the_command_is_given_one_besides_a_mapping_file_then_says_what_is_wrong(cli: Cli) -> None:
+def test_command_rejects_a_dataset_with_a_mapping_file(cli: Cli) -> None:
     cli.write("my.toml", b"")
     run = cli("convert", "--dataset", "gateway_dns", "--schema", "./my.toml", input=b"")
     assert run.code == 2
@@ -172,13 +174,13 @@ def test_dataset_when_the_command_is_given_one_besides_a_mapping_file_then_says_
         ("sekoia", "", ["dns_logs"]),
     ],
 )
-def test_dataset_when_unknown_then_the_error_names_those_there_are(schema: str, dataset: str, words: list[str]) -> None:
+def test_unknown_dataset_error_lists_the_known_ones(schema: str, dataset: str, words: list[str]) -> None:
     with pytest.raises(MappingError) as caught:
         Normalizer(schema, dataset=dataset)
     assert all(word in str(caught.value) for word in words)
 
 
-def test_dataset_when_given_beside_a_file_then_value_error(tmp_path: Path) -> None:
+def test_dataset_with_a_file_raises_value_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="one dataset already"):
         Normalizer(tmp_path / "my.toml", dataset="gateway_dns")
     with pytest.raises(TypeError):

@@ -1,4 +1,4 @@
-"""Schema "ecs" against the names, types and shapes of the Elastic Common Schema, and against Elastic's own events."""
+"""Schema "ecs" has the names and types of the Elastic Common Schema, and agrees with Elastic's own events."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from cfdns_fast.mapping import bundled, load
 FOLDER = Path(__file__).parent
 DATASETS = [dataset for dataset, schemas in bundled().items() if "ecs" in schemas]
 
-#: ECS field -> (type, whether it is an array). See the head of the file for its origin.
+#: ECS field -> (type, whether it is an array). The head of the file names its origin.
 FIELDS = {
-    name: (kind, shape == "array")
-    for name, kind, shape in (
+    name: (kind, form == "array")
+    for name, kind, form in (
         line.split("\t")
         for line in (FOLDER / "ecs_fields.tsv").read_text(encoding="utf-8").splitlines()
         if not line.startswith("#")
     )
 }
 
-#: ECS type -> what a value looks like.
+#: ECS type -> check of a value.
 LOOKS_LIKE: dict[str, Any] = {
     "keyword": lambda value: isinstance(value, str) and value != "",
     "match_only_text": lambda value: isinstance(value, str),
@@ -35,7 +35,7 @@ LOOKS_LIKE: dict[str, Any] = {
     "date": lambda value: re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", value) is not None,
 }
 
-#: Records that touch every field of every dataset, and records with problems.
+#: Records with every field of every dataset, and records with problems.
 RECORDS = [
     '{"ColoCode":"MRS","EDNSSubnet":"1.128.0.0","EDNSSubnetLength":0,"QueryName":"www.example.co.uk.","QueryType":28,'
     '"ResponseCached":false,"ResponseCode":3,"SourceIP":"2001:db8::1","Timestamp":"2022-05-26T09:23:54Z"}',
@@ -56,7 +56,8 @@ RECORDS = [
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_ecs_mapping_when_compared_with_ecs_then_every_target_is_a_field_of_that_shape(dataset: str) -> None:
+def test_ecs_targets_are_fields_of_ecs(dataset: str) -> None:
+    """Each target is an array exactly if the field of ECS is one."""
     for field in load("ecs", dataset).fields:
         if field.to.startswith("cloudflare."):
             continue
@@ -70,7 +71,7 @@ def test_ecs_mapping_when_compared_with_ecs_then_every_target_is_a_field_of_that
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_ecs_events_when_compared_with_ecs_then_every_value_is_of_its_type(dataset: str, implementation: Any) -> None:
+def test_ecs_event_values_have_ecs_types(dataset: str, implementation: Any) -> None:
     events = implementation.to_dicts("\n".join(RECORDS).encode(), "ecs", dataset=dataset).output
     assert len(events) == len(RECORDS)
     seen = set()
@@ -86,7 +87,7 @@ def test_ecs_events_when_compared_with_ecs_then_every_value_is_of_its_type(datas
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_ecs_events_when_the_message_is_not_kept_then_only_the_original_is_gone(dataset: str, native: Any) -> None:
+def test_keep_message_false_drops_only_the_original(dataset: str, native: Any) -> None:
     data = "\n".join(RECORDS).encode()
     whole = native.to_dicts(data, "ecs", dataset=dataset).output
     bare = native.to_dicts(data, "ecs", dataset=dataset, keep_message=False).output
@@ -95,7 +96,7 @@ def test_ecs_events_when_the_message_is_not_kept_then_only_the_original_is_gone(
     assert whole == bare
 
 
-def test_ecs_event_when_the_record_is_typical_then_it_is_this(implementation: Any) -> None:
+def test_typical_record_gives_this_ecs_event(implementation: Any) -> None:
     (event,) = implementation.to_dicts(RECORDS[0].encode(), "ecs").output
     assert event == {
         "@timestamp": "2022-05-26T09:23:54.000000000Z",
@@ -143,16 +144,14 @@ def test_ecs_event_when_the_record_is_typical_then_it_is_this(implementation: An
         ('{"Timestamp":-1}', {"@timestamp": "1969-12-31T23:59:59.000000000Z"}),
     ],
 )
-def test_ecs_event_when_a_value_is_special_then_it_is_written_so(
-    record: str, expected: dict[str, Any], implementation: Any
-) -> None:
+def test_special_value_gives_this_ecs_value(record: str, expected: dict[str, Any], implementation: Any) -> None:
     (event,) = implementation.to_dicts(record.encode(), "ecs").output
     flat = flatten(event)
     names = ("@timestamp", "dns.question.type", "dns.response_code")
     assert {name: flat[name] for name in names if name in flat} == expected
 
 
-def test_ecs_event_when_fields_have_problems_then_it_says_which_and_never_what(implementation: Any) -> None:
+def test_ecs_event_names_problems_without_content(implementation: Any) -> None:
     record = '{"Timestamp":"secret","QueryType":70000,"SourceIP":["secret"],"QueryName":"a.com"}'
     (event,) = implementation.to_dicts(record.encode(), "ecs", keep_message=False).output
     assert event["event"]["kind"] == "pipeline_error"
@@ -162,12 +161,12 @@ def test_ecs_event_when_fields_have_problems_then_it_says_which_and_never_what(i
     assert event["error"] == {"message": "record.unknown, field.missing:Timestamp"}
 
 
-# Elastic's own events. What is not compared, by name: docs/differences.md gives the reasons.
+# Elastic's own events. docs/differences.md gives the reasons of the differences.
 
 CORPUS = FOLDER.parent / "corpus"
 ELASTIC = [json.loads(line) for line in (CORPUS / "elastic_events.jsonl").read_text("utf-8").splitlines()]
 
-#: Elastic's name -> ours, where both mean the same. A key alone is the same in both.
+#: Elastic's name -> our name for the same value, None if the names are equal.
 SHARED = {
     "event.category": None,
     "event.kind": None,
@@ -199,12 +198,12 @@ SHARED = {
     "cloudflare_logpush.dns_firewall.upstream.response_time_ms": "cloudflare.UpstreamResponseTimeMs",
 }
 
-#: Elastic's name -> how ours relates to it.
+#: Elastic's name -> check of our value.
 DIFFERENT: dict[str, Any] = {
     # Elastic keeps milliseconds.
     "@timestamp": lambda value, ours: ours["@timestamp"].startswith(value.removesuffix("Z")),
     "ecs.version": lambda value, ours: ours["ecs.version"] == "9.4.0",
-    # Elastic also lists EDNSSubnet, which is a network and no host.
+    # Elastic also lists EDNSSubnet, which is a network and not a host.
     "related.ip": lambda value, ours: set(ours["related.ip"]) == set(value) - {ours["cloudflare.EDNSSubnet"]},
     # Elastic keeps the number, as text.
     "dns.response_code": lambda value, ours: ours["dns.response_code"] == {"0": "NOERROR", "3": "NXDOMAIN"}[value],
@@ -224,9 +223,7 @@ DIFFERENT: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("row", ELASTIC, ids=lambda row: f"{row['dataset']} {row['message'][-60:]}")
-def test_ecs_event_when_elastic_made_one_of_the_record_then_the_shared_fields_agree(
-    row: dict[str, Any], implementation: Any
-) -> None:
+def test_shared_fields_equal_the_elastic_event(row: dict[str, Any], implementation: Any) -> None:
     (event,) = implementation.to_dicts(row["message"].encode(), "ecs", dataset=row["dataset"]).output
     ours = flatten(event)
     for name, value in flatten(row["expected"]).items():

@@ -1,4 +1,4 @@
-"""How a mapping is named, and what a wrong mapping file is told."""
+"""How a schema is named, and the errors of invalid mapping files."""
 
 from __future__ import annotations
 
@@ -26,15 +26,14 @@ class FsPath:
         return self.path
 
 
-def test_schema_when_pathlike_then_is_a_path(tmp_path: Path, implementation: Any) -> None:
+def test_schema_accepts_path_like_objects(tmp_path: Path, implementation: Any) -> None:
     path = write_mapping(tmp_path, field(to="a", kind="constant", value=1), "no_suffix")
     assert implementation.to_dicts(b"{}", path).output == [{"a": 1}]
     assert implementation.to_dicts(b"{}", FsPath(str(path))).output == [{"a": 1}]
 
 
-def test_schema_when_it_holds_a_separator_or_ends_in_toml_then_is_a_path(
-    tmp_path: Path, implementation: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_schema_text_may_be_a_path(tmp_path: Path, implementation: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text with a separator or the suffix .toml is a path; other text is a bundled name."""
     monkeypatch.chdir(tmp_path)
     write_mapping(tmp_path, field(to="a", kind="constant", value=1), "my.toml")
     write_mapping(tmp_path, field(to="a", kind="constant", value=2), "sekoia")
@@ -46,25 +45,24 @@ def test_schema_when_it_holds_a_separator_or_ends_in_toml_then_is_a_path(
 @pytest.mark.parametrize(
     "schema", ["", "ecs2", "SEKOIA", "dns_logs", "dns_logs.sekoia", "sekoia ", "toml", "é", "a\x00b"]
 )
-def test_schema_when_it_is_no_bundled_name_then_the_error_lists_those(schema: str, implementation: Any) -> None:
+def test_unknown_schema_error_lists_the_bundled_ones(schema: str, implementation: Any) -> None:
     with pytest.raises(MappingError, match="sekoia") as caught:
         implementation.to_dicts(b"{}", schema)
     assert caught.value.file == schema
 
 
 @pytest.mark.parametrize("schema", [None, 5, b"sekoia", ["sekoia"], object()], ids=repr)
-def test_schema_when_it_is_neither_text_nor_pathlike_then_is_refused(schema: Any) -> None:
+def test_schema_of_another_type_raises(schema: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
         Normalizer(schema)
 
 
-# Wrong files
+# Invalid files
 
 
 @pytest.mark.parametrize("number", ["9" * 5000, "0x" + "9" * 5000], ids=["decimal", "hexadecimal"])
-def test_mapping_when_an_integer_has_more_digits_than_python_converts_then_the_error_names_the_file(
-    number: str, tmp_path: Path
-) -> None:
+def test_too_long_integer_error_names_the_file(number: str, tmp_path: Path) -> None:
+    """Python refuses to convert an integer of so many digits."""
     path = write_mapping(tmp_path, f'[[field]]\nto = "a"\nkind = "constant"\nvalue = {number}\n')
     with pytest.raises(MappingError) as caught:
         Normalizer(path)
@@ -72,7 +70,7 @@ def test_mapping_when_an_integer_has_more_digits_than_python_converts_then_the_e
 
 
 @pytest.mark.slow
-def test_mapping_when_it_names_more_sources_than_the_core_counts_then_raises(tmp_path: Path) -> None:
+def test_too_many_source_names_raise(tmp_path: Path) -> None:
     field = '[[field]]\nto = "t{}"\nkind = "text"\nfrom = {}\n'
     names = [[f"k{number}_{name}" for name in range(1000)] for number in range(11)]
     text = "".join(field.format(number, sources) for number, sources in enumerate(names))
@@ -83,29 +81,29 @@ def test_mapping_when_it_names_more_sources_than_the_core_counts_then_raises(tmp
     assert normalizer.to_dicts(b'{"k9_999":"last","k0_0":1}').output == [{"t0": "1", "t9": "last"}]
 
 
-def test_mapping_when_digits_are_no_integer_then_raises(tmp_path: Path) -> None:
+def test_digits_must_be_an_integer(tmp_path: Path) -> None:
     with pytest.raises(MappingError, match="digits must be 9"):
         Normalizer(write_mapping(tmp_path, '[[field]]\nfrom = "T"\nto = "a"\nkind = "timestamp"\ndigits = 9.0\n'))
 
 
-def test_mapping_when_the_file_does_not_exist_then_the_error_names_it(tmp_path: Path, implementation: Any) -> None:
+def test_missing_file_error_names_the_file(tmp_path: Path, implementation: Any) -> None:
     path = tmp_path / "absent.toml"
     with pytest.raises(MappingError, match="cannot be read") as caught:
         implementation.to_dicts(b"{}", path)
     assert caught.value.file == str(path) and str(path) in str(caught.value)
 
 
-def test_mapping_when_the_path_is_a_directory_then_the_error_names_it(tmp_path: Path, implementation: Any) -> None:
+def test_directory_error_names_the_directory(tmp_path: Path, implementation: Any) -> None:
     with pytest.raises(MappingError, match=re.escape(str(tmp_path))):
         implementation.to_dicts(b"{}", tmp_path)
 
 
-def test_mapping_when_the_path_holds_a_nul_then_raises_mapping_error() -> None:
+def test_path_with_a_nul_raises_mapping_error() -> None:
     with pytest.raises(MappingError):
         Normalizer("./a\x00b.toml")
 
 
-def test_mapping_when_the_file_is_not_utf8_then_the_error_says_where(tmp_path: Path) -> None:
+def test_invalid_utf8_error_names_the_position(tmp_path: Path) -> None:
     path = tmp_path / "my.toml"
     path.write_bytes(b"schema = '\xff'\n")
     with pytest.raises(MappingError, match="UTF-8") as caught:
@@ -115,7 +113,7 @@ def test_mapping_when_the_file_is_not_utf8_then_the_error_says_where(tmp_path: P
 
 GOOD_TEXT = {"from": "ColoCode", "to": "a.b", "kind": "text"}
 ENUM = {"from": "QueryType", "to": "t", "kind": "enum", "table": "rr_type", "naming": "iana"}
-WRONG: dict[str, tuple[str, str | None, list[str]]] = {
+INVALID: dict[str, tuple[str, str | None, list[str]]] = {
     "empty file": ("", None, ["[[field]]"]),
     "no field": ('schema = "x"\n', None, ["[[field]]"]),
     "not TOML": ("schema = \n", None, ["TOML"]),
@@ -218,10 +216,9 @@ WRONG: dict[str, tuple[str, str | None, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize(("text", "entry", "words"), WRONG.values(), ids=WRONG)
-def test_mapping_when_it_is_wrong_then_the_error_names_file_entry_and_what_would_do(
-    text: str, entry: str | None, words: list[str], tmp_path: Path
-) -> None:
+@pytest.mark.parametrize(("text", "entry", "words"), INVALID.values(), ids=INVALID)
+def test_invalid_mapping_error_is_complete(text: str, entry: str | None, words: list[str], tmp_path: Path) -> None:
+    """The error names the file, the entry and what is allowed."""
     path = write_mapping(tmp_path, text)
     with pytest.raises(MappingError) as caught:
         Normalizer(path)

@@ -1,4 +1,4 @@
-"""Every word of the mapping language, in both implementations, in every writer (mapping_language.toml)."""
+"""Every word of the mapping language, in both implementations and every writer (language.toml)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ def lines(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
-def test_mapping_when_it_uses_a_word_then_the_events_are(
-    case: dict[str, Any], implementation: Any, tmp_path: Path
-) -> None:
+def test_mapping_word_gives_the_documented_events(case: dict[str, Any], implementation: Any, tmp_path: Path) -> None:
     path = write_mapping(tmp_path, case["mapping"])
     data = "\n".join(lines(case["input"])).encode()
     expected = [json.loads(line) for line in lines(case["events"])]
@@ -36,8 +34,8 @@ def test_mapping_when_it_uses_a_word_then_the_events_are(
     assert written.problems == built.problems
 
 
-def test_mapping_when_lists_are_long_then_time_is_in_proportion(native: Any, tmp_path: Path) -> None:
-    # 60,000 different values: looking each one up among all before it would not end within the run.
+def test_long_lists_take_linear_time(native: Any, tmp_path: Path) -> None:
+    # For 60,000 different values, quadratic time would be longer than the time limit of a run.
     path = write_mapping(
         tmp_path,
         '[[field]]\nfrom="A"\nto="a"\nkind="text"\nlist=true\n[[field]]\nto="b"\nkind="collect"\nof=["a"]\n',
@@ -49,7 +47,7 @@ def test_mapping_when_lists_are_long_then_time_is_in_proportion(native: Any, tmp
     assert json.loads(native.to_ndjson(data, path, max_record_bytes=2**30).output) == event
 
 
-def test_events_when_they_hold_lists_then_share_none_of_them(native: Any, tmp_path: Path) -> None:
+def test_events_share_no_lists(native: Any, tmp_path: Path) -> None:
     path = write_mapping(
         tmp_path,
         '[[field]]\nfrom="A"\nto="a"\nkind="text"\nlist=true\nkeep_empty=true\n'

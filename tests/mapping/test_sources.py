@@ -1,4 +1,4 @@
-"""What a mapping makes of its sources: keys, kinds, absence."""
+"""How a mapping reads its sources: keys, kinds, missing values."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from support.records import event_of
     "source",
     ['quo"te', "back\\slash", "\x00", "\n", "é", "😀", "a b", "Query Name", "x" * 300, "\x7f", "/", ".", "a.b"],
 )
-def test_mapping_when_a_source_key_needs_escaping_then_it_is_found_however_it_is_written(
-    source: str, tmp_path: Path, implementation: Any
-) -> None:
+def test_source_key_matches_every_spelling(source: str, tmp_path: Path, implementation: Any) -> None:
+    """The key needs escapes in JSON, and each record writes them in another way."""
     path = write_mapping(tmp_path, field(**{"from": source}, to="out", kind="text"))
     units = source.encode("utf-16-be")
     spelt_out = "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
@@ -29,9 +28,7 @@ def test_mapping_when_a_source_key_needs_escaping_then_it_is_found_however_it_is
     assert event_of(implementation, b'{"%s_":"v","_%s":"v"}' % ((json.dumps(source)[1:-1].encode(),) * 2), path) == {}
 
 
-def test_mapping_when_one_source_feeds_several_kinds_then_each_reads_it_in_its_way(
-    tmp_path: Path, implementation: Any
-) -> None:
+def test_source_is_read_separately_by_each_kind(tmp_path: Path, implementation: Any) -> None:
     kinds = (
         "text",
         "integer",
@@ -106,15 +103,14 @@ def test_mapping_when_one_source_feeds_several_kinds_then_each_reads_it_in_its_w
         assert implementation.to_ndjson(data * 3, path).problems == {key: 3 for key in counted}, token
 
 
-def test_mapping_when_a_required_source_feeds_several_fields_then_its_absence_is_counted_once(
-    tmp_path: Path, implementation: Any
-) -> None:
+def test_required_source_is_counted_missing_once(tmp_path: Path, implementation: Any) -> None:
+    """The source feeds several fields."""
     text = "".join(field(**{"from": "K"}, to=f"out{n}", kind="text", required=n == 1) for n in range(3))
     path = write_mapping(tmp_path, text)
     assert implementation.to_ndjson(b"{}{}", path).problems == {"field.missing:K": 2, "record.unknown": 2}
 
 
-def test_mapping_when_two_enums_name_differently_then_each_has_its_names(tmp_path: Path, implementation: Any) -> None:
+def test_enums_of_one_source_use_their_own_naming(tmp_path: Path, implementation: Any) -> None:
     text = "".join(
         field(**{"from": "ResponseCode"}, to=naming, kind="enum", table="rcode", naming=naming)
         for naming in ("iana", "sekoia", "standard")

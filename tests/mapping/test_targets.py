@@ -1,4 +1,4 @@
-"""What a mapping makes of its targets: nesting, order, lists, escapes, sizes."""
+"""How a mapping writes its targets: nesting, order, lists, escapes, sizes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from support.mappings import field, write_mapping
 from support.records import FULL_RECORD, event_of
 
 
-def test_mapping_when_a_constant_list_is_changed_in_an_event_then_the_next_event_has_its_own(
-    tmp_path: Path, implementation: Any
-) -> None:
+def test_constant_list_is_new_in_every_event(tmp_path: Path, implementation: Any) -> None:
     path = write_mapping(tmp_path, field(to="tags", kind="constant", value=["a"]))
     first, second = implementation.to_dicts(b"{}{}", path).output
     first["tags"].append("b")
@@ -22,9 +20,7 @@ def test_mapping_when_a_constant_list_is_changed_in_an_event_then_the_next_event
     assert implementation.to_dicts(b"{}", path).output == [{"tags": ["a"]}]
 
 
-def test_mapping_when_an_array_is_asked_for_then_the_value_is_a_list_of_one(
-    tmp_path: Path, implementation: Any
-) -> None:
+def test_array_true_gives_a_list_of_one(tmp_path: Path, implementation: Any) -> None:
     kinds = {
         "text": ("ColoCode", "AMS"),
         "integer": ("EDNSSubnetLength", 24),
@@ -46,9 +42,8 @@ def test_mapping_when_an_array_is_asked_for_then_the_value_is_a_list_of_one(
     assert event_of(implementation, b"{}", path) == {}
 
 
-def test_mapping_when_children_of_a_parent_stand_apart_then_they_are_written_together_where_the_first_stands(
-    tmp_path: Path, implementation: Any
-) -> None:
+def test_children_are_grouped_at_the_first_of_them(tmp_path: Path, implementation: Any) -> None:
+    """The mapping lists the children of one parent apart from each other."""
     text = (
         field(**{"from": "ColoCode"}, to="a.b.x", kind="text")
         + field(to="z", kind="constant", value=1)
@@ -67,21 +62,20 @@ def test_mapping_when_children_of_a_parent_stand_apart_then_they_are_written_tog
         event_of(implementation, record, path)
 
 
-def test_mapping_when_an_event_has_nothing_then_it_is_an_empty_object(tmp_path: Path, implementation: Any) -> None:
+def test_event_without_values_is_an_empty_object(tmp_path: Path, implementation: Any) -> None:
     path = write_mapping(tmp_path, field(**{"from": "ColoCode"}, to="a.b.c", kind="text"))
     assert implementation.to_ndjson(b"{}{}\n{}", path).output == b"{}\n" * 3
     assert implementation.to_dicts(b"{}", path).output == [{}]
 
 
-def test_mapping_when_only_the_message_is_mapped_and_dropped_then_events_are_empty_objects(
-    tmp_path: Path, implementation: Any
-) -> None:
+def test_dropped_message_alone_gives_empty_objects(tmp_path: Path, implementation: Any) -> None:
+    """The message is the only field of the mapping."""
     path = write_mapping(tmp_path, field(to="raw.text", kind="raw"))
     assert implementation.to_ndjson(b"{}", path).output == b'{"raw":{"text":"{}"}}\n'
     assert implementation.to_ndjson(b"{}", path, keep_message=False).output == b"{}\n"
 
 
-def test_mapping_when_several_raw_fields_are_dropped_then_all_are(tmp_path: Path, implementation: Any) -> None:
+def test_keep_message_false_drops_every_raw_field(tmp_path: Path, implementation: Any) -> None:
     text = (
         field(to="message", kind="raw")
         + field(**{"from": "ColoCode"}, to="a", kind="text")
@@ -115,9 +109,7 @@ def test_mapping_when_several_raw_fields_are_dropped_then_all_are(tmp_path: Path
         "message",
     ],
 )
-def test_mapping_when_a_target_needs_escaping_then_it_is_escaped_as_json_dumps_does(
-    key: str, tmp_path: Path, implementation: Any
-) -> None:
+def test_target_is_escaped_as_json_dumps_does(key: str, tmp_path: Path, implementation: Any) -> None:
     text = (
         field(to=f"{key}.{key}", kind="constant", value=key)
         + field(**{"from": "ColoCode"}, to=f"x.{key}", kind="text")
@@ -131,7 +123,7 @@ def test_mapping_when_a_target_needs_escaping_then_it_is_escaped_as_json_dumps_d
     }
 
 
-def test_mapping_when_it_holds_very_many_fields_then_all_are_written(tmp_path: Path, implementation: Any) -> None:
+def test_thousand_fields_are_written(tmp_path: Path, implementation: Any) -> None:
     text = "".join(field(**{"from": f"K{n % 7}"}, to=f"p{n % 10}.q{n % 3}.t{n}", kind="text") for n in range(1000))
     path = write_mapping(tmp_path, text)
     event = event_of(implementation, b'{"K0":"a","K3":"b","K6":5}', path)
@@ -139,9 +131,7 @@ def test_mapping_when_it_holds_very_many_fields_then_all_are_written(tmp_path: P
     assert flatten(event) == expected
 
 
-def test_mapping_when_a_target_is_as_deep_as_allowed_then_it_is_nested_so_deep(
-    tmp_path: Path, implementation: Any
-) -> None:
+def test_target_of_maximum_depth_is_written(tmp_path: Path, implementation: Any) -> None:
     target = ".".join(f"k{n}" for n in range(32))
     path = write_mapping(
         tmp_path,
@@ -150,9 +140,7 @@ def test_mapping_when_a_target_is_as_deep_as_allowed_then_it_is_nested_so_deep(
     assert flatten(event_of(implementation, FULL_RECORD, path)) == {target: "AMS", "c." * 31 + "c": 1}
 
 
-def test_mapping_when_constants_are_far_longer_than_the_records_then_all_are_written(
-    tmp_path: Path, implementation: Any
-) -> None:
+def test_constants_longer_than_records_are_written(tmp_path: Path, implementation: Any) -> None:
     value = 'long "constant" ' * 400
     path = write_mapping(tmp_path, field(to="a", kind="constant", value=value))
     line = json.dumps({"a": value}, separators=(",", ":")).encode() + b"\n"

@@ -1,10 +1,10 @@
 """Run by test_memory.py with failing_malloc.c preloaded: make every allocation of a call fail once.
 
-    python allocation_failures.py CALL LEAST_BYTES cold|warm [exhaust]
+    python allocation_failures.py CALL MIN_BYTES cold|warm [exhaust]
 
 With exhaust, all later allocations of the call fail too.
 
-Prints how many allocations were tried and how many of them ended in a MemoryError.
+Prints the number of tries, and the number of tries that raised MemoryError.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ WRAPPED = b'{"\\u00e9":[{"QueryName":"a"}],"x":1}\n' + GOOD
 
 
 def change(event: dict[str, Any], number: int) -> str:
-    """Return an event as text, and then leave things in it that are to be replaced."""
+    """Return an event as text, and then change the event."""
     text = repr(event)
     event["dns"].pop("response_code", None)
     event["related"]["hosts"] = event["observer"] = {"x": [number]}
@@ -79,7 +79,7 @@ def in_new_thread(normalizer: Normalizer) -> Any:
     left = LIBRARY.disarm()
     other = Normalizer()
     results: list[Any] = []
-    # What this thread allocates meanwhile would be made to fail as well, and waiting for a lock allocates nothing.
+    # Allocations of this thread would fail too, so it only waits for locks, which allocates nothing.
     begin, end = threading.Lock(), threading.Lock()
     begin.acquire()
     end.acquire()
@@ -110,7 +110,7 @@ def in_new_thread(normalizer: Normalizer) -> Any:
 
 
 def make(_: Normalizer) -> Any:
-    # Not the real suffix rules: they are compiled once a process, in tens of thousands of allocations.
+    # The real suffix rules are compiled once per process, in tens of thousands of allocations.
     table = _core.SuffixTable(bytes(40), [(0, b"com", 1), (1, b"example", 2)], [(0xC9, 0xE9)])
     with patch.object(compiler, "suffix_table", lambda _: table):
         made = compiler.compile_plan(
@@ -142,26 +142,26 @@ CALLS: dict[str, tuple[dict[str, Any], Callable[[Normalizer], Any]]] = {
 }
 
 
-def run(name: str, least_bytes: int, cold: bool) -> tuple[int, int]:
+def run(name: str, min_bytes: int, cold: bool) -> tuple[int, int]:
     options, call = CALLS[name]
     shared = Normalizer(**options)
     expected = call(shared)
     failures = tried = 0
     while True:
         tried += 1
-        # A new one has no workspace yet, so that making that fails too.
+        # A new normalizer has no workspace yet, so that the allocation of the workspace fails too.
         normalizer = Normalizer(**options) if cold else shared
-        LIBRARY.arm(tried, least_bytes)
+        LIBRARY.arm(tried, min_bytes)
         try:
             result = call(normalizer)
         except MemoryError:
             left = LIBRARY.disarm()
             failures += 1
-            assert left == 0, "a MemoryError that was not asked for"
+            assert left == 0, "an unexpected MemoryError"
         else:
             left = LIBRARY.disarm()
             assert result == expected, "a wrong result"
-        assert call(normalizer) == expected, "not sound afterwards"
+        assert call(normalizer) == expected, "a wrong result afterwards"
         if left or tried == 2000:
             return tried, failures
 
@@ -171,6 +171,6 @@ if __name__ == "__main__":
     LIBRARY.arm.argtypes = [ctypes.c_long, ctypes.c_size_t]
     LIBRARY.disarm.restype = ctypes.c_long
     LIBRARY.exhaust(sys.argv[4:] == ["exhaust"])
-    # What the interpreter cannot raise, it would print.
+    # The interpreter would print exceptions that it cannot raise.
     sys.unraisablehook = lambda _: None
     print(*run(sys.argv[1], int(sys.argv[2]), sys.argv[3] == "cold"))

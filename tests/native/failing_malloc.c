@@ -1,5 +1,5 @@
-/* Preloaded by test_memory.py: the n-th allocation of at least `least` bytes after arm(n, least) fails, on whatever thread.
-   Only that one, so that whoever meets the failure can still allocate what it needs to report it. After exhaust(1), all later
+/* Preloaded by test_memory.py: the n-th allocation of at least `min` bytes after arm(n, min) fails, on any thread.
+   Only this one fails, so that the caller can still allocate memory to report the failure. After exhaust(1), all later
    allocations fail too, until disarm(). */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -7,19 +7,19 @@
 #include <stddef.h>
 #include <string.h>
 
-static long countdown; /* at most 0: not armed, or done */
-static int exhausts;   /* whether the n-th failure is not the only one */
-static int exhausted;  /* whether it has happened */
-static size_t least_bytes;
+static long countdown; /* at most 0 if not armed, or after the failure */
+static int exhausts;   /* whether all later allocations fail too */
+static int exhausted;  /* whether the n-th allocation has failed */
+static size_t min_bytes;
 
-/* Whether the dynamic loader asks, for a thread's own data: it ends the process if it gets nothing. */
+/* Whether the caller is the dynamic loader, which ends the process if it gets no memory for thread-local data. */
 static int is_loader(void *caller) {
   Dl_info info;
   return dladdr(caller, &info) != 0 && info.dli_fname != NULL && strstr(info.dli_fname, "/ld-") != NULL;
 }
 
 static int fails(size_t size, void *caller) {
-  if (size < least_bytes) return 0;
+  if (size < min_bytes) return 0;
   if (!__atomic_load_n(&exhausted, __ATOMIC_RELAXED)) {
     if (__atomic_load_n(&countdown, __ATOMIC_RELAXED) <= 0) return 0;
     if (__atomic_sub_fetch(&countdown, 1, __ATOMIC_RELAXED) != 0) return 0;
@@ -30,14 +30,14 @@ static int fails(size_t size, void *caller) {
   return 1;
 }
 
-void arm(long n, size_t least) {
-  least_bytes = least;
+void arm(long n, size_t min) {
+  min_bytes = min;
   __atomic_store_n(&countdown, n, __ATOMIC_RELAXED);
 }
 
 void exhaust(int value) { exhausts = value; }
 
-/* What is left to count: 0 if the failure has happened. */
+/* Returns the remaining count, 0 if the allocation has failed. */
 long disarm(void) {
   __atomic_store_n(&exhausted, 0, __ATOMIC_RELAXED);
   long left = __atomic_exchange_n(&countdown, 0, __ATOMIC_RELAXED);

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from support.feeding import feed
 from support.mappings import field, write_mapping
 from support.records import containers
 
@@ -21,7 +22,7 @@ VERY_LONG_BYTES = 5 * 2**20
 
 
 @pytest.mark.parametrize("size_bytes", [LONG_BYTES, pytest.param(VERY_LONG_BYTES, marks=pytest.mark.slow)])
-def test_line_when_longer_than_a_window_then_its_records_and_the_rest_are_as_in_the_reference(size_bytes: int) -> None:
+def test_line_longer_than_a_window_equals_reference(size_bytes: int) -> None:
     objects = (b'{"a":"' + b"x" * 992 + b'"}') * (size_bytes // 1000)
     for line in (objects, objects + b"rest", objects[:-1], RECORD + b" " * size_bytes + RECORD):
         data = RECORD + b"\n" + line + b"\n" + RECORD
@@ -44,25 +45,27 @@ def test_line_when_longer_than_a_window_then_its_records_and_the_rest_are_as_in_
         b"{1:2},",
     ],
 )
-def test_record_when_far_too_large_then_the_line_goes_on_behind_it_only_if_it_is_json(inner: bytes) -> None:
+def test_oversized_record_equals_reference(inner: bytes) -> None:
+    """The line continues after an oversized record only if that record is JSON."""
     piece = inner + b'"' + b"x" * 500 + b'",'
     large = b'{"a":[' + piece * (VERY_LONG_BYTES // len(piece)) + b'0],"b":"\\ud800"}'
     data = large + RECORD + b"\n" + RECORD
     assert Normalizer().to_ndjson(data) == reference.to_ndjson(data)
 
 
-def test_record_when_as_large_as_allowed_then_every_byte_of_it_may_need_an_escape() -> None:
+def test_largest_record_may_need_escapes_everywhere() -> None:
     data = b'{"ColoCode":"' + b"\\u0001" * 30_000 + b'"}\n' + RECORD
     assert Normalizer().to_ndjson(data) == reference.to_ndjson(data)
 
 
-def test_records_when_tiny_then_the_output_grows_as_needed() -> None:
+def test_output_grows_for_tiny_records() -> None:
+    """Each event is much longer than its record."""
     data = b"{}" * 50_000
     result = Normalizer().to_ndjson(data)
     assert (result.events, result.output.count(b"\n")) == (50_000, 50_000)
 
 
-def test_iterator_when_collected_with_a_cycle_around_it_then_gives_its_memory_back() -> None:
+def test_iterator_in_a_cycle_is_freed() -> None:
     normalizer = Normalizer()
     for _ in range(50):
         iterator = normalizer.iter_dicts(RECORD * 3)
@@ -74,36 +77,36 @@ def test_iterator_when_collected_with_a_cycle_around_it_then_gives_its_memory_ba
     assert normalizer.to_ndjson(RECORD).events == 1
 
 
-def test_iterator_when_its_normalizer_is_gone_then_goes_on() -> None:
+def test_iterator_outlives_its_normalizer() -> None:
     iterator = Normalizer().iter_dicts(RECORD * 3)
     gc.collect()
     assert len(list(iterator)) == 3
 
 
-def test_memory_when_not_contiguous_then_is_a_type_error_that_says_so() -> None:
+def test_non_contiguous_memory_raises_type_error() -> None:
     with pytest.raises(TypeError, match="contiguous"):
         Normalizer().to_ndjson(memoryview(RECORD + RECORD)[::2])
 
 
-def test_key_when_written_with_a_backslash_then_is_compared_as_what_it_stands_for(tmp_path: Path) -> None:
+def test_key_with_a_backslash_is_compared_unescaped(tmp_path: Path) -> None:
     path = tmp_path / "my.toml"
     path.write_text("[[field]]\nfrom = 'a\\b'\nto = 'x'\nkind = 'text'\n")
-    # The second key is a and a backspace; its bytes are those of the mapping's key.
+    # The second key is "a" and a backspace, which JSON writes with the bytes of the key of the mapping.
     data = b'{"a\\\\b":"yes"}\n{"a\\b":"no"}\n'
     assert Normalizer(path).to_dicts(data).output == [{"x": "yes"}, {}]
 
 
-def test_stream_when_fed_by_single_bytes_then_gives_what_one_call_gives() -> None:
+def test_stream_of_single_bytes_equals_one_call() -> None:
     data = b'\xef\xbb\xbf{"a":1}{"b":2}\r\n\n[1]\n' + RECORD + b' \xff{"c":3}'
     whole = Normalizer().to_ndjson(data)
     stream = NdjsonStream(Normalizer())
-    parts = [stream.feed(data[i : i + 1]) for i in range(len(data))] + [stream.finish()]
+    parts = feed(stream, data, 1)
     assert b"".join(part.output for part in parts) == whole.output
     assert tuple(reject for part in parts for reject in part.rejects) == whole.rejects
     assert (sum(part.blank for part in parts), stream.lines) == (whole.blank, 4)
 
 
-def test_normalizer_when_used_by_many_threads_then_gives_each_its_own_result() -> None:
+def test_normalizer_gives_each_thread_its_own_result() -> None:
     normalizer = Normalizer()
     batches = [b"".join(RECORD.replace(b"www", b"w%d-%d" % (n, i)) + b"\n" for i in range(2_000)) for n in range(8)]
     serial = [normalizer.to_ndjson(batch) for batch in batches]
@@ -131,7 +134,7 @@ LISTS = (
 
 @pytest.mark.parametrize("dataset", ["dns_logs", "dns_firewall_logs", "gateway_dns"])
 @pytest.mark.parametrize("schema", ["sekoia", "ecs"])
-def test_events_when_they_are_part_of_a_cycle_then_the_collector_finds_every_dict(schema: str, dataset: str) -> None:
+def test_collector_tracks_every_dict_of_an_event(schema: str, dataset: str) -> None:
     event = Normalizer(schema, dataset=dataset).to_dicts(LISTS).output[0]
     for value in containers(event):
         if isinstance(value, dict):
@@ -142,7 +145,8 @@ def test_events_when_they_are_part_of_a_cycle_then_the_collector_finds_every_dic
     assert gc.collect() > 0
 
 
-def test_keys_when_longer_than_the_padding_then_are_found_at_the_end_of_a_buffer(tmp_path: Path) -> None:
+def test_long_key_is_found_at_the_end_of_a_buffer(tmp_path: Path) -> None:
+    """The key is longer than the padding after the data."""
     for key_bytes in (23, 24, 62, 63, 64, 65, 300, 4000):
         key = "k" * key_bytes
         path = write_mapping(tmp_path, field(**{"from": key}, to="a", kind="text"))

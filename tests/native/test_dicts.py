@@ -1,4 +1,4 @@
-"""Every event that becomes a dict is new, the caller alone refers to it, and its pattern is out of reach."""
+"""Each event is a new dict that only the caller refers to, and the pattern of events is unreachable."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from cfdns_fast.mapping import load
 
 TESTS = Path(__file__).parents[1]
 
-#: tests run a second time with the switch at "0", where nothing is written by index.
+#: Whether the switch is at "0", which turns off writing by index. The tests run a second time like this.
 SWITCHED_OFF = os.environ.get("CFDNS_DICT_PLACES") == "0"
 #: CPython releases in which values are written into copied dicts by index.
 HAS_PLACES = (
     sys.implementation.name == "cpython"
     and not FREE_THREADED
     and ".abi3." not in _core.__file__
-    # A job of the CI builds for newer ones too.
+    # One job of CI builds for newer releases too.
     and (sys.version_info < (3, 15) or "CFDNS_DICT_PLACES_BEFORE" in os.environ.get("CPPFLAGS", ""))
 )
 
 
 class Witness:
-    """An object that acts when it dies."""
+    """An object that calls a function when it is freed."""
 
     def __init__(self, act: Callable[[], object]) -> None:
         self.act = act
@@ -65,12 +65,12 @@ def change(pick: random.Random, event: dict[str, Any], parts: list[Any]) -> None
 
 
 def require_new_events(normalizer: Normalizer, data: bytes, pick: random.Random) -> None:
-    """Require that each event is what `to_dicts` gives, whatever was done to the earlier ones."""
+    """Require that each event equals that of `to_dicts` after any change to the earlier events."""
     expected = normalizer.to_dicts(data).output
     known: set[int] = set()
     held: list[Any] = []
     for event, other in zip(normalizer.iter_dicts(data), expected, strict=True):
-        # repr() tells True from 1, and shows the order of keys.
+        # repr() distinguishes True from 1, and shows the order of keys.
         assert event == other and repr(event) == repr(other)
         parts = list(containers(event))
         assert known.isdisjoint(map(id, parts))
@@ -78,12 +78,12 @@ def require_new_events(normalizer: Normalizer, data: bytes, pick: random.Random)
         for node in parts:
             if any(isinstance(child, (dict, list)) for child in (node.values() if isinstance(node, dict) else node)):
                 assert gc.is_tracked(node)
-        held.append(parts)  # so that no id occurs again
+        held.append(parts)  # so that every id stays unique
         change(pick, event, parts)
 
 
 @pytest.mark.parametrize(("schema", "dataset"), BUNDLED)
-def test_event_is_new_whatever_earlier_ones_became(schema: str, dataset: str) -> None:
+def test_event_is_new_after_changes_to_earlier_ones(schema: str, dataset: str) -> None:
     pick = random.Random(SEED)
     sources = [source for each in load(schema, dataset).fields for source in each.sources]
     normalizer = Normalizer(schema, dataset=dataset)
@@ -108,7 +108,7 @@ def test_event_has_its_constants_in_a_large_dict(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["message", "new", "dns"])
-def test_object_in_an_event_dies_with_it(key: str) -> None:
+def test_object_in_an_event_is_freed_with_it(key: str) -> None:
     gone: list[int] = []
     given = 0
     for event in Normalizer().iter_dicts(records(30)):
@@ -120,7 +120,7 @@ def test_object_in_an_event_dies_with_it(key: str) -> None:
     assert len(gone) == given
 
 
-def test_object_that_dies_can_ask_for_the_next_event() -> None:
+def test_finalizer_can_ask_for_the_next_event() -> None:
     iterator = Normalizer().iter_dicts(records(50))
     expected = Normalizer().to_dicts(records(50)).output
     given: list[Any] = []
@@ -158,14 +158,14 @@ def test_event_that_holds_its_iterator_is_collected() -> None:
 @pytest.mark.skipif(FREE_THREADED, reason="its collector waits longer")
 def test_cycles_of_events_are_collected_in_a_loop() -> None:
     alive: list[int] = []
-    most = 0
+    max_alive = 0
     for number, event in enumerate(Normalizer().iter_dicts((FULL_RECORD + b"\n") * 10_000)):
         event["itself"] = event
         if number % 100 == 0:
             event["witness"] = Witness(lambda: alive.pop() and None)
             alive.append(1)
-            most = max(most, len(alive))
-    assert most < 60
+            max_alive = max(max_alive, len(alive))
+    assert max_alive < 60
 
 
 # Code that looks for the patterns of events, or for events that are not complete.
@@ -205,7 +205,7 @@ def attack(node, way):
         node.update(items)
 
 def reachable(start):
-    "Everything of ours that gc.get_referents() shows, step by step."
+    "Return all objects that gc.get_referents() reaches."
     seen, left = {}, [start]
     while left:
         each = left.pop()
@@ -291,13 +291,13 @@ print("alive")
 
 
 @pytest.mark.parametrize("dataset", ["dns_logs", "gateway_dns"])
-def test_pattern_is_out_of_reach(dataset: str) -> None:
+def test_event_pattern_is_unreachable(dataset: str) -> None:
     done = run_python(HOSTILE + PATTERNS, dataset)
     assert (done.returncode, done.stdout, done.stderr) == (0, "alive\n", "")
 
 
 def test_hostile_collector_callback_crashes_nothing() -> None:
-    """On CPython 3.11 such a callback runs while an event is made."""
+    """On CPython 3.11 a callback of the collector runs while an event is made."""
     done = run_python(HOSTILE + CALLBACK)
     assert (done.returncode, done.stdout, done.stderr) == (0, "alive\n", "")
 
@@ -305,7 +305,7 @@ def test_hostile_collector_callback_crashes_nothing() -> None:
 # The switch
 
 
-def test_switch_turns_the_writing_by_index_off() -> None:
+def test_switch_turns_off_writing_by_index() -> None:
     code = "from cfdns_fast import _core; print(_core.DICT_PLACES)"
     for value, expected in (("0", "False\n"), ("1", f"{HAS_PLACES}\n"), (None, f"{HAS_PLACES}\n")):
         assert run_python(code, CFDNS_DICT_PLACES=value).stdout == expected

@@ -14,7 +14,7 @@ from cfdns_fast._core import active_kernel, available_kernels
 KERNELS = ["fallback", "westmere", "haswell", "icelake", "arm64"]
 FORCE = "SIMDJSON_FORCE_IMPLEMENTATION"
 
-#: Prints the kernel at work and a digest of what becomes of the golden inputs, each alone and all in one batch.
+#: Prints the active kernel and a digest of the results of the golden inputs, each alone and all in one batch.
 DIGEST = """
 import hashlib
 from golden import INPUTS
@@ -29,36 +29,36 @@ print(active_kernel(), digest.hexdigest())
 
 
 def run_kernel(code: str, kernel: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run code with a kernel forced, or with none."""
+    """Run code with a forced kernel, or with the default one."""
     return run_python(code, **{FORCE: kernel}, **environment)
 
 
 @pytest.fixture(scope="module")
-def usual() -> tuple[str, str]:
-    """Return the kernel that is chosen unasked, and the digest it gives."""
+def default_digest() -> tuple[str, str]:
+    """Return the default kernel and its digest."""
     done = run_kernel(DIGEST)
     assert (done.returncode, done.stderr) == (0, "")
     kernel, digest = done.stdout.split()
     return kernel, digest
 
 
-def test_kernel_when_none_is_forced_then_is_one_of_those_available(usual: tuple[str, str]) -> None:
-    assert usual[0] in available_kernels()
+def test_default_kernel_is_available(default_digest: tuple[str, str]) -> None:
+    assert default_digest[0] in available_kernels()
     assert active_kernel() in available_kernels()
     assert "fallback" in available_kernels()
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_golden_inputs_when_a_kernel_is_forced_then_give_the_same_bytes(kernel: str, usual: tuple[str, str]) -> None:
+def test_every_kernel_gives_the_same_bytes(kernel: str, default_digest: tuple[str, str]) -> None:
     if kernel not in available_kernels():
         pytest.skip(f"this machine has no {kernel}")
     done = run_kernel(DIGEST, kernel)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.split() == [kernel, usual[1]]
+    assert done.stdout.split() == [kernel, default_digest[1]]
 
 
 @pytest.mark.parametrize("kernel", ["nonsense", "Haswell", "builtin", *KERNELS])
-def test_conversion_when_the_forced_kernel_cannot_run_here_then_raises_engine_error(kernel: str) -> None:
+def test_unavailable_kernel_raises_engine_error(kernel: str) -> None:
     if kernel in available_kernels():
         pytest.skip(f"{kernel} can run here")
     code = """
@@ -79,20 +79,20 @@ for call in (
     assert (done.returncode, done.stdout, done.stderr) == (0, "EngineError\n" * 4, "")
 
 
-# On a CPU without them, the next best ones are tried instead.
+# A CPU without these vectors uses the next smaller ones.
 @pytest.mark.parametrize("vectors", ["vbmi2", "ssse3", "plain"])
-def test_golden_inputs_when_vectors_are_forced_then_give_the_same_bytes(vectors: str, usual: tuple[str, str]) -> None:
+def test_every_vector_width_gives_the_same_bytes(vectors: str, default_digest: tuple[str, str]) -> None:
     done = run_kernel(DIGEST, CFDNS_SIMD=vectors)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.split() == list(usual)
+    assert done.stdout.split() == list(default_digest)
 
 
-def test_golden_inputs_when_python_checks_its_memory_then_give_the_same_bytes(usual: tuple[str, str]) -> None:
+def test_debug_allocator_gives_the_same_bytes(default_digest: tuple[str, str]) -> None:
     done = run_kernel(DIGEST, PYTHONMALLOC="debug", PYTHONDEVMODE="1")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.split() == list(usual)
+    assert done.stdout.split() == list(default_digest)
 
 
-def test_digest_when_taken_here_then_covers_inputs_that_give_events_and_rejects() -> None:
+def test_digest_inputs_give_events_and_rejects() -> None:
     result = Normalizer().to_ndjson(b"\n".join(INPUTS))
     assert result.events > 500 and len(result.rejects) > 300

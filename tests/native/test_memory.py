@@ -1,4 +1,4 @@
-"""Memory that runs out, memory that is given back, and memory that others change or take away."""
+"""Failed allocations, released memory, and input that changes or is freed during a conversion."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from native.allocation_failures import CALLS
+from support.feeding import feed
 from support.processes import FREE_THREADED, SANITIZED, run_python, running
 from support.records import FULL_RECORD, MIXED, memory_mapped
 from support.writers import WRITERS, every_writer
@@ -26,10 +27,10 @@ from support.writers import WRITERS, every_writer
 from cfdns_fast import Normalizer, RecordError
 from cfdns_fast.formats.ndjson import NdjsonStream
 
-#: CFDNS_SOAK=N does N times as much; README.md names it.
+#: CFDNS_SOAK=N multiplies the work by N; README.md names it.
 SOAK = int(os.environ.get("CFDNS_SOAK", "1"))
 
-# An allocation that fails
+# Failed allocations
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def failing_malloc(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the library that makes allocations fail."""
     compiler = shutil.which("cc")
     if compiler is None or platform.libc_ver()[0] != "glibc" or SANITIZED or FREE_THREADED:
-        pytest.skip("needs a C compiler, glibc, no sanitizer, and a Python that takes malloc")
+        pytest.skip("needs a C compiler, glibc, no sanitizer, and a Python that uses malloc")
     library = tmp_path_factory.mktemp("failing") / "failing_malloc.so"
     source = Path(__file__).with_name("failing_malloc.c")
     done = subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source], capture_output=True, text=True)
@@ -46,37 +47,38 @@ def failing_malloc(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return library
 
 
-#: The calls that are tried in a quick run, warm and with the interpreter's own allocator; all others are slow together.
+#: The calls of a quick run, warm and with the interpreter's own allocator. The other calls together are slow.
 QUICK_CALLS = ("to_ndjson", "to_dicts", "stream")
 
 
-# Either all that have 200 bytes or more (below, most are the interpreter's own, and they are very many), or all of any
-# size, but those of the interpreter that its own allocator serves.
+# With malloc, allocations of 200 bytes or more fail, because the interpreter makes too many smaller ones. With
+# pymalloc, allocations of any size fail, except those that pymalloc serves.
 @pytest.mark.parametrize(
-    ("call", "state", "least_bytes", "allocator"),
+    ("call", "state", "min_bytes", "allocator"),
     [
         pytest.param(
-            *(call, state, least_bytes, allocator),
+            *(call, state, min_bytes, allocator),
             marks=[] if call in QUICK_CALLS and (state, allocator) == ("warm", "pymalloc") else pytest.mark.slow,
         )
         for call in CALLS
         for state in ("cold", "warm")
-        for least_bytes, allocator in (("200", "malloc"), ("1", "pymalloc"))
+        for min_bytes, allocator in (("200", "malloc"), ("1", "pymalloc"))
     ],
 )
-def test_conversion_when_any_allocation_fails_then_memory_error_or_the_right_result(
-    failing_malloc: Path, call: str, state: str, least_bytes: str, allocator: str
+def test_failed_allocation_raises_memory_error(
+    failing_malloc: Path, call: str, state: str, min_bytes: str, allocator: str
 ) -> None:
+    """A conversion that ends without an error has the right result."""
     if "arrow" in call:
         pytest.importorskip("pyarrow")
     if call == "make" and sys.version_info[:3] == (3, 13, 0):
-        pytest.skip("this Python crashes by itself: tuples as keys of a dict, and no memory")
+        pytest.skip("this Python crashes without memory for a dict with tuples as keys")
     program = Path(__file__).with_name("allocation_failures.py").read_text(encoding="utf-8")
     preload = {"LD_PRELOAD": str(failing_malloc), "PYTHONMALLOC": allocator}
-    done = run_python(program, call, least_bytes, state, **preload)
+    done = run_python(program, call, min_bytes, state, **preload)
     assert (done.returncode, done.stderr) == (0, "")
     tried, failures = map(int, done.stdout.split())
-    # A thread that cannot be made is done without, and parse() allocates nothing but the event once it has a workspace.
+    # A conversion succeeds without a thread that cannot start, and a warm parse() allocates only the event.
     assert failures < tried
     assert failures > 0 or (call, state) == ("parse", "warm")
 
@@ -86,7 +88,7 @@ def test_conversion_when_any_allocation_fails_then_memory_error_or_the_right_res
 @pytest.mark.slow
 @pytest.mark.parametrize("state", ["cold", "warm"])
 @pytest.mark.parametrize("call", ["in a new thread", "threads", "rejects"])
-def test_exhausted_memory_is_a_memory_error(failing_malloc: Path, call: str, state: str) -> None:
+def test_exhausted_memory_raises_memory_error(failing_malloc: Path, call: str, state: str) -> None:
     program = Path(__file__).with_name("allocation_failures.py").read_text(encoding="utf-8")
     preload = {"LD_PRELOAD": str(failing_malloc), "PYTHONMALLOC": "pymalloc"}
     done = run_python(program, call, "1", state, "exhaust", **preload)
@@ -118,7 +120,7 @@ print(len(found), normalizer.to_ndjson(b"{}").events)
 """
 
 
-def test_first_call_of_a_thread_without_memory(failing_malloc: Path) -> None:
+def test_first_call_of_a_thread_raises_memory_error(failing_malloc: Path) -> None:
     done = run_python(FIRST_CALL, LD_PRELOAD=str(failing_malloc), PYTHONMALLOC="pymalloc")
     assert (done.returncode, done.stdout, done.stderr) == (0, "1 1\n", "")
 
@@ -157,14 +159,15 @@ print(failures)
 
 
 @pytest.mark.parametrize("writer", ["to_ndjson", "to_dicts", "iter_dicts", "a loop", "parse"])
-def test_conversion_when_any_object_cannot_be_made_then_memory_error_or_the_right_result(writer: str) -> None:
+def test_failed_object_creation_raises_memory_error(writer: str) -> None:
+    """A conversion that ends without an error has the right result."""
     pytest.importorskip("_testcapi")
     done = run_python(NO_MEMORY, writer)
     assert (done.returncode, done.stderr) == (0, "")
     assert int(done.stdout) > 3
 
 
-# Memory that is given back
+# Released memory
 
 
 def resident_bytes() -> int:
@@ -174,7 +177,7 @@ def resident_bytes() -> int:
 
 def settled_bytes() -> int:
     gc.collect()
-    # What the C library has got back it may keep for later.
+    # The C library may keep freed memory.
     getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)(0)
     return resident_bytes()
 
@@ -194,16 +197,14 @@ def abandon(normalizer: Normalizer, data: bytes) -> None:
         next(iterator)
 
 
-def refuse(normalizer: Normalizer, data: bytes) -> None:
+def raise_reject(normalizer: Normalizer, data: bytes) -> None:
     with pytest.raises(RecordError):
         normalizer.to_dicts(data)
 
 
 def stream_all(normalizer: Normalizer, data: bytes) -> None:
     stream = NdjsonStream(normalizer)
-    stream.feed(data[:777])
-    stream.feed(data[777:])
-    stream.finish()
+    feed(stream, data, [777, len(data)])
 
 
 def fail_to_convert(normalizer: Normalizer, _data: bytes) -> None:
@@ -218,7 +219,7 @@ USES: dict[str, tuple[dict[str, Any], Callable[[Normalizer, bytes], Any]]] = {
     "threads": ({}, lambda normalizer, data: normalizer.to_ndjson(data * 20, threads=2)),
     "a loop that changes events": ({}, loop),
     "an abandoned iterator": ({}, abandon),
-    "a reject that is raised": ({"on_reject": "raise"}, refuse),
+    "a reject that is raised": ({"on_reject": "raise"}, raise_reject),
     "a stream": ({}, stream_all),
     "text instead of bytes": ({}, fail_to_convert),
     "a new normalizer": ({}, lambda _, data: Normalizer(max_record_bytes=1000).to_ndjson(data)),
@@ -228,7 +229,7 @@ USES: dict[str, tuple[dict[str, Any], Callable[[Normalizer, bytes], Any]]] = {
 @pytest.mark.slow
 @pytest.mark.skipif(SANITIZED or not Path("/proc/self/statm").exists(), reason="reads the process's size from /proc")
 @pytest.mark.parametrize("use", USES)
-def test_memory_when_a_thousand_batches_are_converted_then_it_stays_flat(use: str) -> None:
+def test_memory_stays_flat_over_a_thousand_batches(use: str) -> None:
     options, convert = USES[use]
     normalizer = Normalizer(**options)
     lists = b'{"ResolvedIPs":["192.0.2.1","x"],"RData":[{"type":"1","data":"x"}],"MatchedCategoryIDs":[1,2]}\n'
@@ -237,20 +238,20 @@ def test_memory_when_a_thousand_batches_are_converted_then_it_stays_flat(use: st
         convert(normalizer, data)
     gc.collect()
     grown = []
-    # What malloc holds in reserve may grow once; a leak goes on.
+    # The reserve of malloc may grow once, but a leak grows each time.
     while len(grown) < 2 and min(grown, default=600_000) >= 600_000:
         before = resident_bytes()
         for _ in range(1000 * SOAK):
             convert(normalizer, data)
         gc.collect()
         grown.append(resident_bytes() - before)
-    # A leak of one event a batch would be a megabyte or more.
+    # A leak of one event per batch would be a megabyte or more.
     assert min(grown) < 600_000
 
 
 HUGE: dict[str, tuple[dict[str, Any], bytes]] = {
     "a long text": ({}, b'{"ColoCode":"' + b"x\\u00e9" * 2_000_000 + b'"}'),
-    "a long text that nobody reads": ({}, b'{"x":"' + b"x\\u00e9" * 2_000_000 + b'"}'),
+    "a long text that no field reads": ({}, b'{"x":"' + b"x\\u00e9" * 2_000_000 + b'"}'),
     "a long list": ({"dataset": "gateway_dns"}, b'{"ResolvedIPs":[' + b'"192.0.2.1",' * 1_000_000 + b'"192.0.2.2"]}'),
     "a long reject": ({}, b'{"x":"' + b"x\\u00e9" * 2_000_000),
 }
@@ -260,7 +261,7 @@ HUGE: dict[str, tuple[dict[str, Any], bytes]] = {
     SANITIZED or FREE_THREADED or not Path("/proc/self/statm").exists(), reason="reads the process's size from /proc"
 )
 @pytest.mark.parametrize("record", HUGE)
-def test_memory_when_one_record_was_huge_then_it_is_given_back(record: str) -> None:
+def test_memory_of_a_huge_record_is_released(record: str) -> None:
     options, data = HUGE[record]
     normalizer = Normalizer(max_record_bytes=2**26, **options)
     normalizer.to_ndjson(MIXED)
@@ -272,8 +273,8 @@ def test_memory_when_one_record_was_huge_then_it_is_given_back(record: str) -> N
 @pytest.mark.slow
 @pytest.mark.skipif(SANITIZED or sys.platform != "linux", reason="reads the process's size from the kernel")
 @pytest.mark.parametrize("threads", ["1", "2"])
-def test_memory_when_a_compressed_input_is_streamed_then_it_stays_below_100_mb(threads: str) -> None:
-    # One member of 12.5 MB of plain text again and again: 100 MB, and 5 GB with CFDNS_SOAK=50.
+def test_compressed_stream_stays_below_100_mb(threads: str) -> None:
+    # One member of 12.5 MB of plain text, repeated: 100 MB in all, and 5 GB with CFDNS_SOAK=50.
     members = 8 * SOAK
     record = b'{"QueryName":"n%06d.example.com","QueryType":1,"SourceIP":"192.0.2.1","Timestamp":1657233726004000000}\n'
     member = gzip.compress(b"".join(record % number for number in range(120_000)), 1)
@@ -328,7 +329,7 @@ convert = {
 data = b"x\\n" * 2_000_000
 if input_format == "csv":
     data = b"QueryName,ColoCode\\n" + data[: len(data) // 4]
-# Workspaces of the threads are kept, and the C library keeps some of what was freed.
+# The threads keep their workspaces, and the C library keeps some freed memory.
 convert(b'{"QueryName":"www.example.com"}\\n' * 40_000 if input_format == "ndjson" else data[:1000])
 before = size_bytes("VmRSS")
 rejects = convert(data).rejects
@@ -350,8 +351,8 @@ def test_tiny_rejects_take_32_bytes_each(input_format: str, call: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     kept_bytes, peak_bytes, limit_bytes, rejects = map(int, done.stdout.split())
     assert rejects == (2_000_000 if input_format == "ndjson" else 500_000)
-    # Objects would take more than 200 bytes each. Every thread has 2 MB of rejects before they are put together.
-    # The C library keeps some of that for each thread.
+    # Each thread has 2 MB of rejects before they are joined, and the C library keeps some of this memory.
+    # One object per reject would take more than 200 bytes each.
     assert kept_bytes < limit_bytes + (11_000_000 if "threads" in call else 3_000_000)
     assert peak_bytes < limit_bytes + 16_000_000
 
@@ -382,7 +383,7 @@ finally:
 @pytest.mark.parametrize("kind", TINY)
 def test_tiny_records_take_less_than_100_mb(kind: str, tmp_path: Path) -> None:
     first, unit, options = TINY[kind]
-    # More than all threads get at once, after records that make every thread use its buffers.
+    # The input is larger than the share of all threads, and its first records make each thread use its buffers.
     filled = FULL_RECORD + b"\n" if options[1] == "ndjson" and not first else b""
     path = tmp_path / "input"
     path.write_bytes(first + filled * (4_000_000 // max(len(filled), 1)) + unit * (3_000_000 // len(unit)) * SOAK)
@@ -392,28 +393,29 @@ def test_tiny_records_take_less_than_100_mb(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("write", [*WRITERS.values(), loop], ids=[*WRITERS, "a loop"])
-def test_references_when_events_are_gone_then_nothing_holds_the_shared_objects(write: Any) -> None:
+def test_shared_objects_keep_their_reference_counts(write: Any) -> None:
     normalizer = Normalizer()
     shared = ["dns_logs", "network", "NoError", True, False, None, "QueryName"]
     data = b'{"ResponseCode":0,"ResponseCached":true,"QueryName":"a.b.com","Timestamp":1}\n' * 500
     write(normalizer, data)
     event = next(normalizer.iter_dicts(data))
     watched = [event["event"]["dataset"], event["dns"]["response_code"], *event, *event["dns"]["question"], *shared]
-    gc.collect()  # what earlier tests left must not go in between
+    gc.collect()  # so that no garbage of earlier tests is freed in between
     before = [sys.getrefcount(item) for item in watched]
     for _ in range(3):
         write(normalizer, data)
     gc.collect()
     after = [sys.getrefcount(item) for item in watched]
-    # None, True and False are counted by everybody else too.
+    # Other code changes the reference counts of None, True and False too.
     assert all(abs(b - a) < 50 for a, b in zip(before, after, strict=True))
 
 
-# Memory that others change or take away
+# Input that changes or is freed during a conversion
 
 
 @every_writer
-def test_writers_when_another_thread_changes_the_bytes_then_the_totals_add_up(write: Any) -> None:
+def test_totals_add_up_while_the_input_changes(write: Any) -> None:
+    """Another thread writes to the input during the conversion."""
     data = bytearray((MIXED + b"\n") * 2000)
     pick = random.Random(3)
 
@@ -429,7 +431,8 @@ def test_writers_when_another_thread_changes_the_bytes_then_the_totals_add_up(wr
             assert all(0 < len(reject.raw) <= reject.byte_length for reject in result.rejects)
 
 
-def test_to_ndjson_when_another_thread_resizes_the_bytearray_then_that_is_refused_until_it_is_done() -> None:
+def test_input_cannot_be_resized_during_conversion() -> None:
+    """Another thread that resizes the bytearray gets a BufferError."""
     data = bytearray((MIXED + b"\n") * 2000)
     expected = Normalizer().to_ndjson(bytes(data))
     refused = 0
@@ -445,13 +448,13 @@ def test_to_ndjson_when_another_thread_resizes_the_bytearray_then_that_is_refuse
     with running(resize):
         for _ in range(30):
             result = Normalizer().to_ndjson(data)
-            # The resizer may have been between its two steps: a blank line more.
+            # The other thread may be between its two steps, which adds a blank line.
             assert (result.output, result.events) == (expected.output, expected.events)
     data += b"\n"
     assert refused > 0
 
 
-def test_iter_dicts_when_the_buffer_dies_meanwhile_then_goes_on(tmp_path: Path) -> None:
+def test_iter_dicts_outlives_its_buffer(tmp_path: Path) -> None:
     expected = Normalizer().to_dicts(MIXED).output
     view = memoryview(bytearray(MIXED))
     mapped = memory_mapped(MIXED, tmp_path)
@@ -465,7 +468,7 @@ def test_iter_dicts_when_the_buffer_dies_meanwhile_then_goes_on(tmp_path: Path) 
     assert [list(iterator) for iterator in iterators] == [expected] * 3
 
 
-def test_to_ndjson_when_done_or_refused_then_the_buffer_is_free_again(tmp_path: Path) -> None:
+def test_conversion_releases_buffers_after_errors(tmp_path: Path) -> None:
     mapped = memory_mapped(MIXED, tmp_path)
     source = bytearray(MIXED)
     view = memoryview(source)

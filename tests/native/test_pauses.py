@@ -29,7 +29,7 @@ with_timer = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no tim
 
 
 def interrupted(handler: Callable[[], object], function: Callable[[], object]) -> None:
-    """Call a function, and meanwhile a handler by a signal every few milliseconds.
+    """Call a function while signals call a handler every few milliseconds.
 
     This is no context manager: a handler that raises while one is entered would leave the timer on.
     """
@@ -47,7 +47,7 @@ def interrupted(handler: Callable[[], object], function: Callable[[], object]) -
                 is_handling = False
 
     before = signal.signal(signal.SIGALRM, handle)
-    # Python code, in which a handler may run: what it raises is lost there.
+    # A handler may run within a callback of the collector, where its exception is lost.
     callbacks, gc.callbacks[:] = gc.callbacks[:], []
     try:
         try:
@@ -62,11 +62,11 @@ def interrupted(handler: Callable[[], object], function: Callable[[], object]) -
 
 
 class Interrupt(Exception):
-    """What a handler raises."""
+    """The exception of a handler."""
 
 
 @every_long
-def test_other_thread_runs_meanwhile(convert: Callable[[], Any]) -> None:
+def test_other_threads_run_during_conversion(convert: Callable[[], Any]) -> None:
     inside = False
     runs = 0
     paused = threading.Event()
@@ -74,10 +74,10 @@ def test_other_thread_runs_meanwhile(convert: Callable[[], Any]) -> None:
     def run() -> None:
         nonlocal runs
         runs += inside
-        paused.wait(0)  # gives the GIL back
+        paused.wait(0)  # releases the GIL
 
     interval = sys.getswitchinterval()
-    # Soon enough the other thread asks for the GIL.
+    # The other thread then asks for the GIL very soon.
     sys.setswitchinterval(1e-5)
     try:
         with running(run):
@@ -89,14 +89,14 @@ def test_other_thread_runs_meanwhile(convert: Callable[[], Any]) -> None:
                     break
     finally:
         sys.setswitchinterval(interval)
-    # Between two statements of this thread it may run too, a few times.
+    # The other thread may also run a few times between two statements of this thread.
     assert runs >= 200
 
 
 @with_timer
 @every_long
-def test_signals_are_handled_meanwhile(convert: Callable[[], Any]) -> None:
-    """After a conversion as a whole, a handler runs once, however many signals there were."""
+def test_signals_are_handled_during_conversion(convert: Callable[[], Any]) -> None:
+    """Signals that waited for the end of a conversion would call the handler only once."""
     handled = calls = 0
 
     def handle() -> None:
@@ -128,14 +128,14 @@ def raise_at(number: int) -> Callable[[], None]:
 
 @with_timer
 def test_signal_ends_to_dicts() -> None:
-    """A handler that was called only after the conversion would not be called a third time."""
+    """A handler that is called only after the conversion is not called a third time."""
     with pytest.raises(Interrupt):
         interrupted(raise_at(3), lambda: Normalizer().to_dicts(DATA * 2))
     assert gc.isenabled()
 
 
 @with_timer
-def test_signal_costs_an_iterator_no_event() -> None:
+def test_signal_loses_no_event_of_an_iterator() -> None:
     iterator = Normalizer().iter_dicts(b"x\n" + DATA)
     with pytest.raises(Interrupt):
         interrupted(raise_at(1), lambda: list(iterator))
@@ -146,12 +146,12 @@ def test_signal_costs_an_iterator_no_event() -> None:
 
 @with_timer
 @pytest.mark.parametrize("enabled", [True, False])
-def test_collector_is_as_it_was_in_handlers(enabled: bool) -> None:
+def test_handlers_see_the_collector_unchanged(enabled: bool) -> None:
     seen: list[bool] = []
 
     def handle() -> None:
         seen.append(gc.isenabled())
-        # A conversion within a conversion.
+        # The handler converts within a conversion.
         assert len(Normalizer().to_dicts(MIXED).output) == 5
         seen.append(gc.isenabled())
 
@@ -168,7 +168,7 @@ def test_collector_is_as_it_was_in_handlers(enabled: bool) -> None:
     assert set(seen) == {enabled}
 
 
-def test_collector_is_on_in_other_threads() -> None:
+def test_other_threads_see_the_collector_enabled() -> None:
     seen: set[bool] = set()
     results: list[int] = []
 
@@ -184,8 +184,8 @@ def test_collector_is_on_in_other_threads() -> None:
     assert (seen, gc.isenabled(), results) == ({True}, True, [EVENTS] * 2)
 
 
-@pytest.mark.skipif(FREE_THREADED, reason="the switch is not touched there")
-def test_collector_that_another_thread_turns_off_stays_off() -> None:
+@pytest.mark.skipif(FREE_THREADED, reason="a conversion does not disable the collector there")
+def test_collector_disabled_by_a_thread_stays_off() -> None:
     done = threading.Event()
 
     def turn_off() -> None:

@@ -1,4 +1,4 @@
-"""What the core does by vectors, or because the record before was alike, gives what the plain Python gives."""
+"""Vector code, and shortcuts for records like the one before, give what the plain Python gives."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from support.processes import run_python
 
 from cfdns_fast import Normalizer, reference
 
-# CFDNS_SIMD, which is read when the package is imported.
+# Values of CFDNS_SIMD, which the package reads when it is imported.
 VECTORS = ["vbmi2", "ssse3", "plain"]
 
 
 def quads(pick: random.Random) -> Iterator[str]:
-    """Yield dotted quads of every shape, most of them nearly right."""
+    """Yield dotted quads of many forms, most of them almost valid."""
     octets = [
         "0",
         "1",
@@ -50,7 +50,7 @@ def quads(pick: random.Random) -> Iterator[str]:
 
 
 def groups(pick: random.Random) -> Iterator[str]:
-    """Yield addresses of IPv6 of every shape, most of them nearly right."""
+    """Yield IPv6 addresses of many forms, most of them almost valid."""
     parts = ["0", "1", "db8", "ffff", "FFFF", "::", "::", ":", "12345", "g", "1.2.3.4", "255.255.255.255", ".", "é", ""]
     for _ in range(3000):
         address = ipaddress.IPv6Address(
@@ -72,7 +72,7 @@ def addresses(pick: random.Random) -> Iterator[str]:
 
 
 def values(pick: random.Random) -> Iterator[str]:
-    """Yield words and numbers, right and nearly so, of every length around that of a vector."""
+    """Yield words and numbers, valid and almost valid, of every length around that of a vector."""
     words = [
         "true",
         "false",
@@ -95,13 +95,13 @@ def values(pick: random.Random) -> Iterator[str]:
         one, other, flag = pick.choices(words, k=3)
         yield f'{{"EDNSSubnetLength":{one},"QueryType":{pick.choice([other, f"{chr(34)}{other}{chr(34)}"])}}}'
         yield f'{{"ResponseCached":{flag},"EDNSSubnetLength":"{one}","ColoCode":{other}}}'
-    # One word in each, which is not lost with another.
+    # Each record has one word, so that no other value hides its problem.
     for word in words:
         yield from (f'{{"{key}":{word}}}' for key in ("EDNSSubnetLength", "ResponseCached", "QueryType", "ColoCode"))
 
 
 def names(pick: random.Random) -> Iterator[str]:
-    """Yield names of 1 to 80 bytes: a dot stands at every place of a vector, and some are just too long for it."""
+    """Yield names of 1 to 80 bytes, with dots at every position of a vector, and some just too long for one."""
     for size in [*range(1, 81), *[62, 63, 64, 65] * 20]:
         labels = "".join(pick.choice("abc..") for _ in range(size))
         yield labels
@@ -110,7 +110,7 @@ def names(pick: random.Random) -> Iterator[str]:
 
 
 def times(pick: random.Random) -> Iterator[str]:
-    """Yield times that often share the second of the one before, written in every way."""
+    """Yield times in every notation, which often have the second of the time before."""
     second = 1657233726
     for _ in range(6000):
         second = pick.choice([second] * 6 + [second + 1, second - 86400, 9999999999, 1000000000, 0])
@@ -129,7 +129,7 @@ def times(pick: random.Random) -> Iterator[str]:
 
 
 def keys(pick: random.Random) -> Iterator[str]:
-    """Yield records whose members stand as in the one before, or nearly so."""
+    """Yield records whose members have the order of the record before, or almost."""
     members = [
         '"ColoCode":"AMS"',
         '"QueryName":"www.example.com"',
@@ -163,7 +163,7 @@ def keys(pick: random.Random) -> Iterator[str]:
 
 
 def inputs() -> dict[str, bytes]:
-    """Return batches by what they try."""
+    """Return batches by the fast path that they test."""
     pick = random.Random(20261126)
     records = {
         "addresses": [f'{{"SourceIP":{json.dumps(text)},"EDNSSubnet":"1"}}' for text in addresses(pick)],
@@ -171,7 +171,7 @@ def inputs() -> dict[str, bytes]:
         "values": list(values(pick)),
         "times": [f'{{"Timestamp":{text}}}' for text in times(pick)],
         "keys": list(keys(pick)),
-        # A quote, a backslash or a control character at every place of a vector.
+        # A quote, a backslash or a control character is at every position of a vector.
         "messages": [
             '{"x":"' + "a" * i + mark + "b" * j + '"}'
             for i in range(70)
@@ -187,7 +187,7 @@ INPUTS = inputs()
 
 @pytest.mark.parametrize("schema", ["sekoia", pytest.param("ecs", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("batch", INPUTS)
-def test_conversion_when_a_fast_path_is_near_then_equals_the_reference(batch: str, schema: str) -> None:
+def test_values_near_a_fast_path_equal_reference(batch: str, schema: str) -> None:
     data = INPUTS[batch]
     result = Normalizer(schema).to_ndjson(data)
     assert result == reference.to_ndjson(data, schema)
@@ -195,7 +195,7 @@ def test_conversion_when_a_fast_path_is_near_then_equals_the_reference(batch: st
 
 
 @pytest.mark.parametrize("vectors", VECTORS)
-def test_conversion_when_vectors_are_forced_then_nothing_changes(vectors: str) -> None:
+def test_every_vector_width_gives_the_same_digests(vectors: str) -> None:
     code = "from native import test_simd; test_simd.print_digests()"
     done = run_python(code, CFDNS_SIMD=vectors)
     assert (done.returncode, done.stderr) == (0, "")
@@ -211,7 +211,7 @@ def print_digests() -> None:
     print(*digests(), sep="\n")
 
 
-def test_address_when_nearly_right_then_is_what_ipaddress_says() -> None:
+def test_addresses_are_those_that_ipaddress_accepts() -> None:
     texts = list(addresses(random.Random(1)))
     data = "\n".join(f'{{"SourceIP":{json.dumps(text)}}}' for text in texts).encode()
     right = 0

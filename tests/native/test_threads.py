@@ -1,4 +1,4 @@
-"""Several threads give what one gives, to the byte and to the position."""
+"""Several threads give the same bytes and the same positions as one."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from support.writers import WRITERS
 from cfdns_fast import Normalizer, RecordError
 from cfdns_fast.formats.ndjson import NdjsonStream
 
-#: The writers that take threads, and are here.
+#: The writers with the option threads.
 every_threaded = pytest.mark.parametrize("method", [name for name in ("to_ndjson", "to_arrow") if name in WRITERS])
 
-#: A thread takes this much at a time.
+#: Size of the piece that a thread converts at a time.
 PIECE_BYTES = 128 * 1024
 
 
 @pytest.mark.parametrize("keep_message", [True, False])
 @pytest.mark.parametrize("data", DATA.values(), ids=DATA)
-def test_threads_when_there_are_many_then_the_result_is_that_of_one(data: bytes, keep_message: bool) -> None:
+def test_many_threads_equal_one(data: bytes, keep_message: bool) -> None:
     normalizer = Normalizer(keep_message=keep_message)
     expected = normalizer.to_ndjson(data)
     for threads in (2, 3, 16):
@@ -34,7 +34,7 @@ def test_threads_when_there_are_many_then_the_result_is_that_of_one(data: bytes,
 
 
 @pytest.mark.parametrize("block_bytes", [777, 100_000, 3_000_000])
-def test_stream_when_it_uses_threads_then_the_results_are_those_of_one(block_bytes: int) -> None:
+def test_stream_with_threads_equals_one_call(block_bytes: int) -> None:
     data = DATA["mixed"] + b"\n" + DATA["no newline"]
     normalizer = Normalizer()
     expected = normalizer.to_ndjson(data)
@@ -51,7 +51,7 @@ def test_stream_when_it_uses_threads_then_the_results_are_those_of_one(block_byt
 
 
 @every_threaded
-def test_threads_when_on_reject_raises_then_the_first_reject_is_raised(method: str) -> None:
+def test_threads_raise_the_first_reject(method: str) -> None:
     data = GOOD * 5000 + b"first\n" + GOOD * 5000 + b"second\n" * 3000
     for threads in (1, 4):
         with pytest.raises(RecordError) as caught:
@@ -61,12 +61,13 @@ def test_threads_when_on_reject_raises_then_the_first_reject_is_raised(method: s
 
 @every_threaded
 @pytest.mark.parametrize("threads", [0, -1, 1025, 1.5, True, "2", None])
-def test_threads_when_not_a_number_of_threads_then_value_error(threads: Any, method: str) -> None:
+def test_invalid_thread_count_raises_value_error(threads: Any, method: str) -> None:
     with pytest.raises(ValueError, match="threads must be a whole number from 1 to 1024"):
         getattr(Normalizer(), method)(GOOD, threads=threads)
 
 
-def test_threads_when_the_bytes_change_meanwhile_then_the_totals_still_add_up() -> None:
+def test_totals_add_up_while_the_input_changes() -> None:
+    """Another thread writes to the input during the conversion."""
     data = bytearray(DATA["mixed"])
     pick = random.Random(7)
 
@@ -80,7 +81,7 @@ def test_threads_when_the_bytes_change_meanwhile_then_the_totals_still_add_up() 
             assert all(reject.byte_length >= len(reject.raw) > 0 for reject in result.rejects)
 
 
-def test_threads_when_several_callers_use_them_at_once_then_each_gets_its_own_result() -> None:
+def test_simultaneous_callers_get_their_own_results() -> None:
     normalizer = Normalizer()
     inputs = [shuffled_lines(600_000, seed) for seed in range(4)]
     expected = [normalizer.to_ndjson(data) for data in inputs]
@@ -92,7 +93,7 @@ def test_threads_when_several_callers_use_them_at_once_then_each_gets_its_own_re
         assert results == [one] * 5
 
 
-# Threads stay a while for the next call.
+# Threads are kept for a while for the next call
 
 KEPT = """
 import os, sys
@@ -107,7 +108,8 @@ def threads(count):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
-def test_threads_when_calls_follow_each_other_then_stay_few_and_take_no_signals() -> None:
+def test_threads_are_kept_and_block_signals() -> None:
+    """Threads of a call stay for the next call, so that calls in a row need few threads."""
     code = """
 for _ in range(20):
     threads(3)
@@ -123,7 +125,7 @@ for status in kept:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
-def test_threads_when_no_call_follows_then_leave_and_come_again() -> None:
+def test_idle_threads_end_and_are_made_again() -> None:
     code = """
 import time
 for _ in range(2):
@@ -136,9 +138,9 @@ for _ in range(2):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-# AddressSanitizer's allocator may be locked by another thread at the fork, and then is for ever in the child.
+# At the fork another thread may hold the lock of AddressSanitizer's allocator, which the child then never gets.
 @pytest.mark.parametrize("busy", [0] if SANITIZED else [0, 3])
-def test_threads_when_the_process_was_forked_then_the_child_has_its_own(busy: int) -> None:
+def test_forked_child_makes_its_own_threads(busy: int) -> None:
     code = """
 import threading
 stop = False
@@ -164,8 +166,8 @@ threads(3)
     assert run.returncode == 0, run.stderr
 
 
-def test_iterator_when_threads_share_it_then_every_event_once_or_a_value_error() -> None:
-    # It is for one thread at a time; a mistake must not cost more than a clear error.
+def test_shared_iterator_gives_each_event_once() -> None:
+    """A simultaneous call raises ValueError: the iterator is for one thread at a time."""
     iterator = Normalizer().iter_dicts(GOOD * 3000)
     taken: list[int] = []
     wrong: list[BaseException] = []
@@ -177,7 +179,7 @@ def test_iterator_when_threads_share_it_then_every_event_once_or_a_value_error()
                 taken.append(1)
                 assert 0 < iterator.events <= 3000 and iterator.rejects == ()
             except ValueError:
-                continue  # another thread is at it
+                continue  # another thread uses the iterator
             except StopIteration:
                 return
             except BaseException as error:

@@ -1,7 +1,7 @@
-"""What the documentation shows is so: every code block runs and prints what the page says, every link leads somewhere.
+"""The documentation is correct: every code block runs and prints what its page says, and every link resolves.
 
-`documentation.py` says how a block is tried. `.ci/run` runs those marked as commands, which install or take minutes.
-Longer runs stand within sentences, and are tried as far as their programs take them.
+`documentation.py` says how a block is run. `.ci/run` runs the blocks marked as commands, which install or take minutes.
+Of the commands within sentences, only the arguments are checked.
 """
 
 from __future__ import annotations
@@ -40,9 +40,7 @@ def prose_of(path: Path) -> str:
 
 @pytest.mark.skipif(os.name != "posix", reason="a POSIX shell")
 @pytest.mark.parametrize("path", WITH_CODE, ids=name_of)
-def test_page_when_its_code_runs_then_does_what_it_says(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_page_code_prints_what_the_page_says(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = Page(tmp_path)
     with recipe_fakes.services(monkeypatch):
         for block in blocks(path):
@@ -50,12 +48,12 @@ def test_page_when_its_code_runs_then_does_what_it_says(
                 page.run(block)
 
 
-def test_blocks_when_listed_as_drawings_then_are_there_once() -> None:
+def test_each_drawing_exists_once() -> None:
     keys = [block.key for page in PAGES for block in blocks(page)]
     assert {key: keys.count(key) for key in DRAWINGS} == dict.fromkeys(DRAWINGS, 1)
 
 
-def test_commands_when_they_install_or_take_minutes_then_ci_runs_them_as_they_stand() -> None:
+def test_marked_commands_are_run_by_ci() -> None:
     run = ROOT / ".ci" / "run"
     if not run.exists():
         pytest.skip("not part of an sdist")
@@ -63,8 +61,8 @@ def test_commands_when_they_install_or_take_minutes_then_ci_runs_them_as_they_st
     assert sorted(named) == sorted(re.findall(r"\bdocumented (\w+)", text_of(run)))
 
 
-#: Within sentences: what begins with a variable of ours, a script of the repository, or python; and the page it is on.
-#: Those that run pytest are slow: each collects tests in a process of its own.
+#: Commands within sentences, which begin with a variable of the project, a script of the repository, or python.
+#: Commands that run pytest are slow, because each collects tests in a process.
 SENTENCES = [
     pytest.param(
         found[0].split(),
@@ -79,7 +77,7 @@ SENTENCES = [
 
 
 @pytest.mark.parametrize("words", SENTENCES)
-def test_command_when_a_sentence_names_it_then_its_program_takes_it(words: list[str]) -> None:
+def test_command_in_a_sentence_is_valid(words: list[str]) -> None:
     settings = dict(word.split("=") for word in words if word.startswith("CFDNS_"))
     program, *arguments = words[len(settings) :]
     if program == "pytest":
@@ -96,8 +94,8 @@ def test_command_when_a_sentence_names_it_then_its_program_takes_it(words: list[
 
 
 def require_tests(arguments: list[str], settings: dict[str, str]) -> str:
-    """Require that pytest collects that; return the text of what is run."""
-    # No more: these take minutes. The modules read their settings then.
+    """Require that pytest collects these tests; return the text of their modules."""
+    # The tests are only collected, because they take minutes. Their modules read the settings at import.
     collected = subprocess.run(
         [sys.executable, "-P", "-m", "pytest", "-q", "--collect-only", *arguments],
         cwd=ROOT,
@@ -113,7 +111,7 @@ def require_tests(arguments: list[str], settings: dict[str, str]) -> str:
 
 
 def require_python(arguments: list[str]) -> str:
-    """Require that there is such a module or file, and that it takes its options; return what reads variables."""
+    """Require that the module or file exists and accepts its options; return the text that reads the variables."""
     if arguments[0] != "-m":
         assert (ROOT / arguments[0]).exists()
         return text_of(ROOT / arguments[0])
@@ -128,7 +126,7 @@ def require_python(arguments: list[str]) -> str:
 
 
 def require_usage(program: str, arguments: list[str], text: str) -> None:
-    """Require that a script's usage, at its beginning, has these arguments, where capitals stand for something."""
+    """Require that the usage at the top of a script has these arguments; words in capitals are placeholders."""
     usages = [
         each.strip() for each in re.findall(rf"^# +{re.escape(program)}((?: \S+)*)(?:  .*)?$", text, re.MULTILINE)
     ]
@@ -139,18 +137,18 @@ def require_usage(program: str, arguments: list[str], text: str) -> None:
     assert any(re.fullmatch(pattern, " ".join(arguments)) for pattern in patterns), usages
 
 
-def test_commands_when_looked_for_in_sentences_then_are_found() -> None:
+def test_commands_in_sentences_are_found() -> None:
     assert len(SENTENCES) > 25
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
-def test_code_when_it_is_on_a_page_then_stands_in_fences_of_known_languages(path: Path) -> None:
+def test_code_is_in_fences_of_known_languages(path: Path) -> None:
     assert not re.search(r"\n\n {4}\S", prose_of(path)), "indented code is not run"
     for block in blocks(path):
         assert block.language in ("python", "sh", "toml", "yaml", "diff", "json", "text"), block.place
 
 
-LIES = {
+WRONG_PAGES = {
     "what is printed": "```python\nprint(1)  # 2\n```\n",
     "what is printed beside": "```python\nprint(1)\nprint(2)  # 2\n```\n",
     "what must not raise": "```python\nassert False\n```\n",
@@ -166,11 +164,11 @@ LIES = {
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a POSIX shell")
-@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
-def test_page_when_it_does_not_say_what_is_so_then_fails(lie: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", WRONG_PAGES.values(), ids=WRONG_PAGES)
+def test_wrong_page_fails(text: str, tmp_path: Path) -> None:
     page = Page(tmp_path)
     with pytest.raises((AssertionError, ValueError)):
-        for block in blocks_of(lie, "page"):
+        for block in blocks_of(text, "page"):
             page.run(block)
 
 
@@ -178,13 +176,13 @@ def test_page_when_it_does_not_say_what_is_so_then_fails(lie: str, tmp_path: Pat
 
 
 def anchors(path: Path) -> set[str]:
-    """Return what can stand behind # in a link to a page, as GitHub makes it of headings."""
+    """Return the anchors of a page, as GitHub makes them from headings."""
     headings = re.findall(r"^#+ (.*)$", prose_of(path), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
-def test_links_when_they_are_relative_then_lead_to_a_page_and_a_heading(path: Path) -> None:
+def test_relative_links_resolve(path: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", text_of(path)):
         if re.match(r"\w+:", target):
             continue
@@ -195,14 +193,14 @@ def test_links_when_they_are_relative_then_lead_to_a_page_and_a_heading(path: Pa
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
-def test_paths_when_a_page_names_them_then_exist(path: Path) -> None:
+def test_named_paths_exist(path: Path) -> None:
     for name in re.findall(r"`((?:docs|tests|benchmarks|cfdns_fast)/[\w./*-]+)`", text_of(path)):
-        # DATASET and NAME stand for something.
+        # DATASET and NAME are placeholders.
         pattern = re.sub(r"[A-Z]{4,}", "*", name.rstrip("/"))
         assert list(ROOT.glob(pattern)), f"{name_of(path)}: {name}"
 
 
-def test_index_when_read_then_names_every_page() -> None:
+def test_index_links_every_page() -> None:
     index = ROOT / "docs" / "README.md"
     linked = {
         (index.parent / target.partition("#")[0]).resolve() for target in re.findall(r"\]\(([^)]+)\)", text_of(index))
@@ -222,6 +220,6 @@ def generator() -> Any:
     return module
 
 
-def test_fields_when_the_mappings_changed_then_are_made_anew() -> None:
+def test_generated_fields_page_is_current() -> None:
     made = generator()
     assert text_of(made.PAGE) == made.render(), "run: python docs/fields.py"

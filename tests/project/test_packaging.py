@@ -1,4 +1,4 @@
-"""What is shipped: metadata that agrees with itself, nothing left out, workflows that cannot change under us."""
+"""The package: consistent metadata, complete lists of files, and workflows with pinned actions."""
 
 from __future__ import annotations
 
@@ -72,19 +72,19 @@ def versions() -> set[str]:
 # Metadata
 
 
-def test_classifiers_when_compared_with_requires_python_then_start_at_the_same_version() -> None:
+def test_classifiers_begin_at_requires_python() -> None:
     oldest = min(versions(), key=lambda version: int(version.split(".")[1]))
     assert configuration()["project"]["requires-python"] == f">={oldest}"
 
 
-def test_tools_when_they_name_a_python_then_name_the_oldest() -> None:
+def test_tools_target_the_oldest_python() -> None:
     oldest = configuration()["project"]["requires-python"].removeprefix(">=")
     assert configuration()["tool"]["ruff"]["target-version"] == "py" + oldest.replace(".", "")
 
 
-def test_wheels_when_built_then_are_for_the_versions_of_the_classifiers_and_tested() -> None:
+def test_wheels_are_built_and_tested_per_classifier() -> None:
     wheels = configuration()["tool"]["cibuildwheel"]
-    # And one without the GIL, for the first version where that is no experiment.
+    # One wheel is without the GIL, for the first release in which that is not experimental.
     assert set(wheels["build"]) == {f"cp{version.replace('.', '')}-*" for version in versions()} | {"cp314t-*"}
     assert wheels["test-command"] == 'pytest -m "slow or not slow" {project}/tests'
     assert wheels["test-environment"] == {"CFDNS_HYPOTHESIS": "ci"}
@@ -92,7 +92,7 @@ def test_wheels_when_built_then_are_for_the_versions_of_the_classifiers_and_test
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/contributing.md", "benchmarks/README.md", ".ci/run"])
-def test_extras_when_a_page_names_them_then_exist(page: str) -> None:
+def test_named_extras_exist(page: str) -> None:
     if not (ROOT / page).exists():
         pytest.skip("not part of an sdist")
     named = set(re.findall(r"""['"]\.\[([\w,]+)\]['"]""", text(page)))
@@ -102,7 +102,7 @@ def test_extras_when_a_page_names_them_then_exist(page: str) -> None:
     )
 
 
-def test_build_and_bench_when_they_ask_for_pysimdjson_then_ask_for_the_same() -> None:
+def test_build_and_bench_require_the_same_pysimdjson() -> None:
     wanted = [
         *configuration()["build-system"]["requires"],
         *configuration()["project"]["optional-dependencies"]["bench"],
@@ -112,12 +112,12 @@ def test_build_and_bench_when_they_ask_for_pysimdjson_then_ask_for_the_same() ->
     assert len(set(asked)) == 1
 
 
-def test_compile_flags_when_listed_then_are_portable() -> None:
+def test_compile_flags_are_portable() -> None:
     assert not re.search(r"""["']-(march|mtune|mcpu|mavx|msse|ffast-math)|["']/(arch|fp:fast)""", text("setup.py"))
 
 
 @pytest.mark.parametrize(("abi3", "tag"), [("0", False), ("1", "cp312")])
-def test_setup_when_an_abi3_wheel_is_asked_for_or_not_then_macro_extension_and_tag_agree(
+def test_setup_abi3_macro_extension_and_tag_agree(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, abi3: str, tag: str | bool
 ) -> None:
     asked = setup_arguments(monkeypatch, tmp_path, abi3, (3, 12, 0))
@@ -128,7 +128,7 @@ def test_setup_when_an_abi3_wheel_is_asked_for_or_not_then_macro_extension_and_t
 
 
 @pytest.mark.parametrize(("version", "gil"), [((3, 11, 9), True), ((3, 14, 0), False)])
-def test_setup_when_an_abi3_wheel_is_asked_of_a_python_that_has_none_then_refuses(
+def test_setup_abi3_needs_a_supporting_python(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: tuple[int, int, int], gil: bool
 ) -> None:
     with pytest.raises(SystemExit, match=r"needs CPython 3\.12 or newer, with the GIL"):
@@ -139,27 +139,27 @@ def test_setup_when_an_abi3_wheel_is_asked_of_a_python_that_has_none_then_refuse
 
 
 def native_sources() -> list[Path]:
-    """Return what the extension is built from."""
+    """Return the sources of the extension."""
     folders = (PACKAGE / "_core", PACKAGE / "_native")
     suffixes = (".pyx", ".pxi", ".pxd", ".hpp", ".cpp", ".map")
     return [path for folder in folders for path in folder.rglob("*") if path.suffix in suffixes]
 
 
-def test_package_data_when_a_file_is_no_source_then_includes_it() -> None:
+def test_package_data_includes_data_files() -> None:
     patterns = configuration()["tool"]["setuptools"]["package-data"]["cfdns_fast"]
     for path in [*PACKAGE.rglob("*.pyi"), PACKAGE / "py.typed", *PACKAGE.glob("data/*")]:
         name = path.relative_to(PACKAGE).as_posix()
         assert any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns), name
 
 
-def test_package_data_when_a_file_is_a_source_then_leaves_it_out() -> None:
+def test_package_data_excludes_native_sources() -> None:
     patterns = configuration()["tool"]["setuptools"]["package-data"]["cfdns_fast"]
     for path in native_sources():
         name = path.relative_to(PACKAGE).as_posix()
         assert not any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns), name
 
 
-def test_manifest_when_a_file_is_native_then_includes_it() -> None:
+def test_manifest_includes_native_sources() -> None:
     lines = [line.split()[1:] for line in text("MANIFEST.in").splitlines() if line.startswith("recursive-include ")]
     native = native_sources()
     assert len(native) > 20
@@ -168,28 +168,28 @@ def test_manifest_when_a_file_is_native_then_includes_it() -> None:
         assert any(fnmatch.fnmatchcase(path.name, pattern) for _, patterns in folders for pattern in patterns), path
 
 
-def test_extension_when_a_file_is_cpp_then_compiles_it() -> None:
+def test_extension_compiles_every_cpp_file() -> None:
     for path in (PACKAGE / "_native").rglob("*.cpp"):
         assert path.relative_to(PACKAGE / "_native").as_posix() in text("setup.py")
 
 
-def test_notice_when_read_then_names_what_is_compiled_in_and_what_is_read() -> None:
+def test_notice_names_the_included_work() -> None:
     assert {"LICENSE", "NOTICE"} <= set(configuration()["project"]["license-files"])
     notice = " ".join(text("NOTICE").split())
     for named in ("simdjson", "Apache License, Version 2.0", "MIT", "Public Suffix List", "Mozilla Public License 2.0"):
         assert named in notice
 
 
-# What people search for
+# Documented codes and versions
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_code_when_it_is_stable_then_the_documentation_has_it(code: str) -> None:
+def test_stable_code_is_documented(code: str) -> None:
     pages = [ROOT / "README.md", PACKAGE / "data" / "README.md", *(ROOT / "docs").glob("*.md")]
     assert any(f"`{code}`" in page.read_text(encoding="utf-8") for page in pages)
 
 
-def test_changelog_when_read_then_has_the_version() -> None:
+def test_changelog_has_the_version() -> None:
     version = configuration()["project"]["version"]
     assert re.search(
         rf"^## {re.escape(version)} \((unreleased|\d{{4}}-\d\d-\d\d)\)$", text("CHANGELOG.md"), re.MULTILINE
@@ -207,13 +207,13 @@ def test_slow_tests_run_before_a_submission(path: str) -> None:
 
 @needs_repository
 @pytest.mark.parametrize("path", [*WORKFLOWS, ROOT / ".pre-commit-config.yaml"], ids=lambda path: path.name)
-def test_yaml_when_parsed_then_is_an_object(path: Path) -> None:
+def test_yaml_file_is_an_object(path: Path) -> None:
     yaml = pytest.importorskip("yaml")
     assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict)
 
 
 @needs_repository
-def test_actions_when_used_then_are_pinned_by_commit_and_alike() -> None:
+def test_actions_are_pinned_by_the_same_commit() -> None:
     used: dict[str, set[str]] = {}
     for path in WORKFLOWS:
         for action, version in re.findall(
@@ -228,7 +228,7 @@ def test_actions_when_used_then_are_pinned_by_commit_and_alike() -> None:
 
 
 @needs_repository
-def test_workflows_when_they_name_permissions_then_may_read_only_but_for_publishing() -> None:
+def test_only_publishing_workflow_may_write() -> None:
     for path in (ROOT / ".github" / "workflows").glob("*.yml"):
         workflow = path.read_text(encoding="utf-8")
         assert "\npermissions:\n  contents: read\n" in workflow
@@ -238,6 +238,6 @@ def test_workflows_when_they_name_permissions_then_may_read_only_but_for_publish
 
 @needs_repository
 @pytest.mark.skipif(os.name != "posix", reason="file modes")
-def test_scripts_when_listed_then_may_be_run() -> None:
+def test_ci_scripts_are_executable() -> None:
     for path in (ROOT / ".ci").iterdir():
         assert os.access(path, os.X_OK), path.name

@@ -1,4 +1,4 @@
-"""The recipes of the documentation, as somebody would run them: what they promise about failures, order and memory."""
+"""The recipes of the documentation keep their promises about failures, order and memory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def records(count: int, first: int = 0) -> bytes:
 
 @pytest.fixture
 def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
-    """Return what recipes talk to."""
+    """Return the stand-ins for the services of the recipes."""
     with recipe_fakes.services(monkeypatch) as found:
         yield found
 
@@ -49,7 +49,8 @@ def load(page: str, name: str = "recipe") -> dict[str, Any]:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a POSIX shell")
-def test_collectors_when_a_batch_is_damaged_then_it_stays_and_the_others_are_done(tmp_path: Path) -> None:
+def test_collectors_leave_a_damaged_batch(tmp_path: Path) -> None:
+    """The other batches are converted and moved."""
     page = Page(tmp_path)
     page.folder.joinpath("logs/one.log.gz").write_bytes(gzip.compress(records(5)) + b"damage")
     page.run(next(block for block in blocks(RECIPES / "collectors.md") if block.language == "sh"))
@@ -73,9 +74,8 @@ def outputs(services: Services) -> set[str]:
     return {key for bucket, key in services.s3.objects if bucket == "output"}
 
 
-def test_lambda_when_an_object_arrives_then_stores_its_events_and_its_rejects_with_their_places(
-    services: Services, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_lambda_stores_events_and_rejects(services: Services, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each reject has its position in the object."""
     recipe = load("aws_lambda.md")
     bad = b"\xff" * 70_000
     services.s3.objects["logs", "20260101/a b.log.gz"] = gzip.compress(records(2) + bad + b"\n" + records(1, first=2))
@@ -89,7 +89,7 @@ def test_lambda_when_an_object_arrives_then_stores_its_events_and_its_rejects_wi
     assert json.loads(capsys.readouterr().out) == totals
 
 
-def test_lambda_when_an_object_is_large_then_takes_it_piece_by_piece(services: Services) -> None:
+def test_lambda_converts_a_large_object_in_pieces(services: Services) -> None:
     recipe = load("aws_lambda.md")
     recipe["PIECE_BYTES"] = 1000
     batch = records(2000) + b"oops\n" + records(1)
@@ -100,7 +100,7 @@ def test_lambda_when_an_object_is_large_then_takes_it_piece_by_piece(services: S
     assert (reject["line"], reject["byte_offset"]) == (2001, len(records(2000)))
 
 
-def test_lambda_when_an_object_is_large_then_memory_is_not(services: Services) -> None:
+def test_lambda_memory_is_small_for_a_large_object(services: Services) -> None:
     recipe = load("aws_lambda.md")
     recipe["PIECE_BYTES"] = 1 << 16
     services.s3.objects["logs", "a.log.gz"] = gzip.compress(records(100_000))
@@ -116,20 +116,20 @@ def test_lambda_when_an_object_is_large_then_memory_is_not(services: Services) -
     assert services.s3.bodies[0].largest_read < 1 << 20
 
 
-def test_lambda_when_nothing_is_rejected_then_stores_no_rejects(services: Services) -> None:
+def test_lambda_without_rejects_stores_no_rejects(services: Services) -> None:
     services.s3.objects["logs", "a.log.gz"] = gzip.compress(records(1))
     load("aws_lambda.md")["handler"](s3_event("a.log.gz"), None)
     assert outputs(services) == {"events/a.ndjson.gz"}
 
 
-def test_lambda_when_an_object_is_no_batch_then_leaves_it(services: Services) -> None:
+def test_lambda_ignores_objects_that_are_no_batch(services: Services) -> None:
     recipe = load("aws_lambda.md")
     recipe["handler"](s3_event("20260101/test.txt.gz", "ownership-challenge-0a1b2c3d.txt"), None)
     recipe["handler"]({"Service": "Amazon S3", "Event": "s3:TestEvent"}, None)
     assert not services.s3.objects
 
 
-def test_lambda_when_an_object_is_damaged_then_raises_and_stores_nothing(services: Services) -> None:
+def test_lambda_of_a_damaged_object_stores_nothing(services: Services) -> None:
     recipe = load("aws_lambda.md")
     services.s3.objects["logs", "a.log.gz"] = gzip.compress(records(1000))[:-20]
     with pytest.raises(EOFError):
@@ -137,7 +137,7 @@ def test_lambda_when_an_object_is_damaged_then_raises_and_stores_nothing(service
     assert not outputs(services)
 
 
-def test_lambda_when_storing_fails_then_trying_again_doubles_nothing(services: Services) -> None:
+def test_lambda_retry_after_failure_duplicates_nothing(services: Services) -> None:
     recipe = load("aws_lambda.md")
     services.s3.objects["logs", "a.log.gz"] = gzip.compress(records(2) + b"oops\n")
     services.s3.failing_keys = {"events/a.ndjson.gz"}
@@ -149,7 +149,7 @@ def test_lambda_when_storing_fails_then_trying_again_doubles_nothing(services: S
     assert query_names(read(services, "events/a.ndjson.gz")) == numbered(2)
 
 
-def test_lambda_when_behind_a_queue_then_gives_back_what_failed(services: Services) -> None:
+def test_lambda_queue_handler_returns_failed_messages(services: Services) -> None:
     recipe = load("aws_lambda.md")
     services.s3.objects["logs", "good.log.gz"] = gzip.compress(records(1))
     keys = {"1": "good.log.gz", "2": "missing.log.gz", "3": "good.log.gz"}
@@ -163,12 +163,12 @@ def test_lambda_when_behind_a_queue_then_gives_back_what_failed(services: Servic
 
 
 def run_kafka(recipe: dict[str, Any], times: int = 1) -> None:
-    """Run the recipe for so many turns."""
+    """Run the loop of the recipe this number of times."""
     turns = iter([True] * times + [False])
     recipe["run"](lambda: next(turns))
 
 
-def test_kafka_when_values_are_records_and_batches_then_all_become_events_in_order(services: Services) -> None:
+def test_kafka_converts_records_and_batches_in_order(services: Services) -> None:
     for value in (records(1), records(3, first=1), records(1, first=4).rstrip(), None, b""):
         services.kafka.put("cloudflare-dns", value)
     run_kafka(load("kafka.md"))
@@ -178,9 +178,7 @@ def test_kafka_when_values_are_records_and_batches_then_all_become_events_in_ord
     assert services.kafka.committed == 5
 
 
-def test_kafka_when_records_are_bad_then_their_bytes_go_to_a_topic_with_where_they_came_from(
-    services: Services,
-) -> None:
+def test_kafka_sends_rejects_with_their_origin(services: Services) -> None:
     values = [records(1), b"\xff\xfe", records(1, first=1) + b"[1]\n", b'{"QueryName":"cut', records(1, first=2)]
     for value in values:
         services.kafka.put("cloudflare-dns", value)
@@ -193,13 +191,14 @@ def test_kafka_when_records_are_bad_then_their_bytes_go_to_a_topic_with_where_th
     ]
 
 
-def test_kafka_when_all_is_delivered_then_commits_after_that(services: Services) -> None:
+def test_kafka_commits_after_delivery(services: Services) -> None:
     services.kafka.put("cloudflare-dns", records(1))
-    run_kafka(load("kafka.md"), times=2)  # nothing to read at the second turn
+    run_kafka(load("kafka.md"), times=2)  # the second time has nothing to read
     assert services.kafka.log == ["flush", "commit", "close"]
 
 
-def test_kafka_when_a_delivery_fails_then_commits_nothing_and_reads_it_again(services: Services) -> None:
+def test_kafka_failed_delivery_commits_nothing(services: Services) -> None:
+    """The next run reads the same messages."""
     services.kafka.put("cloudflare-dns", records(1))
     services.kafka.fault = "broker away"
     with pytest.raises(KafkaException, match="broker away"):
@@ -211,14 +210,14 @@ def test_kafka_when_a_delivery_fails_then_commits_nothing_and_reads_it_again(ser
     assert len(services.kafka.values("ecs-dns")) == services.kafka.committed == 1
 
 
-def test_kafka_when_the_producer_is_full_then_waits(services: Services) -> None:
+def test_kafka_waits_for_a_full_producer(services: Services) -> None:
     services.kafka.put("cloudflare-dns", records(50))
     services.kafka.queue_limit = 7
     run_kafka(load("kafka.md"))
     assert query_names(b"\n".join(filter(None, services.kafka.values("ecs-dns")))) == numbered(50)
 
 
-def test_kafka_when_the_broker_reports_an_error_then_raises(services: Services) -> None:
+def test_kafka_raises_broker_errors(services: Services) -> None:
     recipe = load("kafka.md")
     with pytest.raises(KafkaException, match="unknown topic"):
         recipe["forward"]([recipe_fakes.Message("cloudflare-dns", 0, 0, None, "unknown topic")])
@@ -229,7 +228,7 @@ def test_kafka_when_the_broker_reports_an_error_then_raises(services: Services) 
 
 @pytest.fixture
 def waits_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Let no time pass in time.sleep, and return the times asked for."""
+    """Make time.sleep return immediately, and return the list of its arguments."""
     waits: list[float] = []
     monkeypatch.setattr("time.sleep", waits.append)
     return waits
@@ -241,7 +240,7 @@ def batch(tmp_path: Path, content: bytes) -> Path:
     return path
 
 
-def test_sekoia_when_forwarding_then_sends_the_raw_records_that_are_wanted(services: Services, tmp_path: Path) -> None:
+def test_sekoia_sends_the_wanted_raw_records(services: Services, tmp_path: Path) -> None:
     rejects = io.BytesIO()
     content = records(1) + b"oops\n" + b'{"QueryName":"7.2.0.192.in-addr.arpa."}\n{"QueryType": 1}{"QueryType": 2}'
     sent = load("sekoia.md")["forward"](batch(tmp_path, content), rejects)
@@ -250,7 +249,7 @@ def test_sekoia_when_forwarding_then_sends_the_raw_records_that_are_wanted(servi
     assert sent == 3
 
 
-def test_sekoia_when_run_as_a_program_then_forwards_the_files_it_is_given(
+def test_sekoia_program_forwards_the_given_files(
     services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     batch(tmp_path, records(2) + b"oops")
@@ -262,27 +261,25 @@ def test_sekoia_when_run_as_a_program_then_forwards_the_files_it_is_given(
     assert len(services.intake.requests) == 2
 
 
-def test_sekoia_when_there_are_many_records_then_requests_are_of_a_thousand(services: Services, tmp_path: Path) -> None:
+def test_sekoia_requests_hold_a_thousand_records(services: Services, tmp_path: Path) -> None:
     assert load("sekoia.md")["forward"](batch(tmp_path, records(2001)), io.BytesIO()) == 2001
     assert [len(lines) for lines in services.intake.requests] == [1000, 1000, 1]
     assert "\n".join(line for lines in services.intake.requests for line in lines) + "\n" == records(2001).decode()
 
 
-def test_sekoia_when_nothing_is_wanted_then_sends_nothing(services: Services, tmp_path: Path) -> None:
+def test_sekoia_without_wanted_records_sends_nothing(services: Services, tmp_path: Path) -> None:
     assert load("sekoia.md")["forward"](batch(tmp_path, b"oops\n"), io.BytesIO()) == 0
     assert services.intake.requests == []
 
 
-def test_sekoia_when_the_intake_is_busy_then_tries_again_more_and_more_slowly(
-    services: Services, waits_s: list[float]
-) -> None:
+def test_sekoia_retries_with_longer_waits(services: Services, waits_s: list[float]) -> None:
     services.intake.statuses = [503, 429, 500]
     assert load("sekoia.md")["post"](["{}"]) == 1
     assert services.intake.requests == [["{}"]]
     assert waits_s == [1, 2, 4]
 
 
-def test_sekoia_when_the_intake_stays_away_then_raises(
+def test_sekoia_raises_after_the_last_retry(
     services: Services, waits_s: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEKOIA_INTAKE_URL", "http://127.0.0.1:9/plain/batch")
@@ -291,7 +288,7 @@ def test_sekoia_when_the_intake_stays_away_then_raises(
     assert len(waits_s) == 5
 
 
-def test_sekoia_when_the_key_is_wrong_then_raises_at_once(
+def test_sekoia_wrong_key_raises_without_retry(
     services: Services, waits_s: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEKOIA_INTAKE_KEY", "wrong")
@@ -300,7 +297,7 @@ def test_sekoia_when_the_key_is_wrong_then_raises_at_once(
     assert waits_s == []
 
 
-def test_sekoia_when_the_intake_takes_fewer_than_were_sent_then_raises(services: Services) -> None:
-    services.intake.takes = 0.5
+def test_sekoia_raises_if_the_intake_takes_too_few(services: Services) -> None:
+    services.intake.accepted_share = 0.5
     with pytest.raises(RuntimeError, match="1 of 2"):
         load("sekoia.md")["post"](["{}", "{}"])

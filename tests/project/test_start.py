@@ -29,7 +29,7 @@ def run_python(*arguments: str, folder: Path | None = None, **variables: str) ->
     )
 
 
-# A tree in which nothing is built
+# A source tree without the compiled core
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def unbuilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_unbuilt(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in `folder`, without an editable installation's hook, which would find the compiled core elsewhere."""
+    """Run Python in `folder` without the hook of an editable installation, which would find the compiled core."""
     return run_python("-S", *arguments, folder=folder, PYTHONPATH=str(Path(click.__file__).parents[1]))
 
 
@@ -110,7 +110,7 @@ def test_version_is_the_one_click_prints(cli: Cli) -> None:
 
 
 @needs_posix
-def test_version_that_cannot_be_written_is_one_line(cli: Cli) -> None:
+def test_unwritable_version_is_one_line(cli: Cli) -> None:
     if not os.path.exists("/dev/full"):
         pytest.skip("no /dev/full")
     with open("/dev/full", "wb") as full:
@@ -119,7 +119,7 @@ def test_version_that_cannot_be_written_is_one_line(cli: Cli) -> None:
 
 
 @needs_posix
-def test_version_without_a_standard_output_is_no_error(cli: Cli) -> None:
+def test_version_without_standard_output_exits_0(cli: Cli) -> None:
     process = cli.shell('"$0" -m cfdns_fast --version >&-')
     _, errors = process.communicate()
     assert (process.returncode, errors) == (0, b"")

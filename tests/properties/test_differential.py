@@ -1,4 +1,4 @@
-"""The compiled core equals the plain Python, byte for byte, on whatever hypothesis thinks of."""
+"""The compiled core equals the plain Python, byte for byte, on generated input."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from golden import INPUTS
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from support import strategies, value_strategies
+from support.feeding import cut
 
 from cfdns_fast import InputFormatError, Normalizer, RecordError, Result, split_domain
 from cfdns_fast.formats.ndjson import NdjsonStream
@@ -34,7 +35,8 @@ def assert_same(native: Any, reference: Any, data: bytes, schema: Any = "sekoia"
     built = normalizer.to_dicts(data)
     assert built.rejects == expected.rejects
     assert (built.events, built.blank, built.problems) == (expected.events, expected.blank, expected.problems)
-    assert repr(built.output) == repr(expected.output)  # the order of keys, and true from 1
+    # repr() shows the order of keys, and distinguishes True from 1.
+    assert repr(built.output) == repr(expected.output)
     assert normalizer.to_ndjson(data) == reference.to_ndjson(data, schema, **options)
     iterator = normalizer.iter_dicts(data)
     output = list(iterator)
@@ -42,37 +44,35 @@ def assert_same(native: Any, reference: Any, data: bytes, schema: Any = "sekoia"
 
 
 @given(data=strategies.any_batch, options=strategies.options)
-def test_native_when_given_any_batch_and_options_then_equals_reference(
+def test_native_equals_reference_with_any_options(
     native: Any, reference: Any, data: bytes, options: dict[str, Any]
 ) -> None:
     assert_same(native, reference, data, **options)
 
 
 @given(data=strategies.batches)
-def test_native_when_given_near_valid_records_then_equals_reference(native: Any, reference: Any, data: bytes) -> None:
+def test_native_equals_reference_on_near_valid_records(native: Any, reference: Any, data: bytes) -> None:
     assert_same(native, reference, data)
 
 
 @given(data=strategies.mutated)
-def test_native_when_given_mutated_batches_then_equals_reference(native: Any, reference: Any, data: bytes) -> None:
+def test_native_equals_reference_on_mutated_batches(native: Any, reference: Any, data: bytes) -> None:
     assert_same(native, reference, data)
 
 
 @given(data=strategies.soups)
-def test_native_when_given_token_soup_then_equals_reference(native: Any, reference: Any, data: bytes) -> None:
+def test_native_equals_reference_on_random_tokens(native: Any, reference: Any, data: bytes) -> None:
     assert_same(native, reference, data)
 
 
 @given(data=st.binary(max_size=200))
-def test_native_when_given_random_bytes_then_equals_reference(native: Any, reference: Any, data: bytes) -> None:
+def test_native_equals_reference_on_random_bytes(native: Any, reference: Any, data: bytes) -> None:
     assert_same(native, reference, data)
 
 
 @pytest.mark.parametrize("field", value_strategies.FIELDS)
 @given(data=st.data())
-def test_native_when_given_values_of_one_field_then_equals_reference(
-    native: Any, reference: Any, field: str, data: Any
-) -> None:
+def test_native_equals_reference_on_values_of_a_field(native: Any, reference: Any, field: str, data: Any) -> None:
     tokens = data.draw(value_strategies.tokens_of(field))
     options = data.draw(strategies.options) if field in ("Timestamp", "QueryName") else {}
     options.pop("max_record_bytes", None)
@@ -81,7 +81,7 @@ def test_native_when_given_values_of_one_field_then_equals_reference(
 
 
 @given(text=strategies.mappings(), data=strategies.mapped_batches, keep_message=st.booleans())
-def test_native_when_given_any_mapping_then_equals_reference(
+def test_native_equals_reference_with_any_mapping(
     native: Any, reference: Any, text: str, data: bytes, keep_message: bool
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -93,9 +93,7 @@ def test_native_when_given_any_mapping_then_equals_reference(
 @given(data=st.one_of(strategies.any_batch, strategies.records.map(str.encode)))
 @example(data=b"{}{}\xff")
 @example(data=b"\xef\xbb\xbf{}\n\n")
-def test_parse_when_given_anything_then_gives_or_raises_what_reference_does(
-    native: Any, reference: Any, data: bytes
-) -> None:
+def test_parse_equals_reference(native: Any, reference: Any, data: bytes) -> None:
     def outcome(implementation: Any) -> Any:
         try:
             return repr(implementation.parse(data))
@@ -108,9 +106,7 @@ def test_parse_when_given_anything_then_gives_or_raises_what_reference_does(
 
 
 @given(name=value_strategies.names, private_suffixes=st.booleans())
-def test_split_domain_when_given_any_name_then_gives_the_parts_of_the_event(
-    native: Any, name: str, private_suffixes: bool
-) -> None:
+def test_split_domain_equals_the_parts_of_the_event(native: Any, name: str, private_suffixes: bool) -> None:
     data = json.dumps({"QueryName": name}).encode()
     (event,) = native.to_dicts(data, private_suffixes=private_suffixes).output
     question = event.get("dns", {}).get("question", {})
@@ -119,7 +115,7 @@ def test_split_domain_when_given_any_name_then_gives_the_parts_of_the_event(
         assert getattr(parts, part) == question.get(part)
 
 
-# What always holds, on whatever hypothesis thinks of
+# Invariants on generated input
 
 
 def moved(result: Any, lines: int, offset: int) -> tuple[Any, ...]:
@@ -133,9 +129,7 @@ def summed(first: dict[str, int], second: dict[str, int]) -> dict[str, int]:
 
 
 @given(head=strategies.any_batch, tail=strategies.any_batch)
-def test_native_when_the_input_is_cut_at_a_newline_then_only_positions_change(
-    native: Any, head: bytes, tail: bytes
-) -> None:
+def test_cut_at_a_newline_changes_only_positions(native: Any, head: bytes, tail: bytes) -> None:
     head += b"\n"
     assume(not foreign_format(head, complete=True) and not foreign_format(head + tail, complete=True))
     normalizer = native.normalizer()
@@ -147,7 +141,7 @@ def test_native_when_the_input_is_cut_at_a_newline_then_only_positions_change(
 
 
 @given(data=strategies.any_batch)
-def test_native_when_it_counts_then_the_counts_add_up(native: Any, data: bytes) -> None:
+def test_native_counts_add_up(native: Any, data: bytes) -> None:
     result = native.to_ndjson(data)
     lines = data.count(b"\n") + (not data.endswith(b"\n") and data != b"")
     assert result.events == result.output.count(b"\n")
@@ -161,18 +155,14 @@ def test_native_when_it_counts_then_the_counts_add_up(native: Any, data: bytes) 
 @given(
     data=strategies.any_batch, sizes=st.lists(st.integers(0, 60), min_size=1, max_size=8), options=strategies.options
 )
-def test_stream_when_fed_in_blocks_of_any_size_then_equals_one_call(
-    data: bytes, sizes: list[int], options: dict[str, Any]
-) -> None:
+def test_stream_in_any_blocks_equals_one_call(data: bytes, sizes: list[int], options: dict[str, Any]) -> None:
     whole = Normalizer(**options).to_ndjson(data)
     stream = NdjsonStream(Normalizer(**options))
-    results, at, turn = [], 0, 0
-    while at < len(data):
-        size = sizes[turn % len(sizes)] or 1
-        results.append(stream.feed(data[at : at + size]))
-        if size % 2:
+    results = []
+    for block in cut(data, sizes):
+        results.append(stream.feed(block))
+        if len(block) % 2:
             results.append(stream.flush())
-        at, turn = at + size, turn + 1
     results.append(stream.finish())
     problems: dict[str, int] = {}
     for result in results:
@@ -191,25 +181,23 @@ def test_stream_when_fed_in_blocks_of_any_size_then_equals_one_call(
 SHORT = [data for data in INPUTS if len(data) < 2000]
 
 
-def test_native_when_text_needs_an_escape_at_any_distance_then_equals_reference(native: Any, reference: Any) -> None:
+def test_native_equals_reference_at_every_escape(native: Any, reference: Any) -> None:
     odd = ['"', "\\", "\n", "\x01", "\x7f", "é", "\u2028", "😀", ""]
     texts = [f"{'a' * before}{character}{'b' * (before % 5)}" for before in range(140) for character in odd]
     for escape in (True, False):
         written = (json.dumps({"ColoCode": text}, ensure_ascii=escape) for text in texts)
         assert_same(native, reference, "\n".join(written).encode())
-    # Tabs between tokens, so that the message needs escapes outside strings too.
+    # With tabs between tokens, the message needs escapes outside strings too.
     assert_same(native, reference, b"\n".join(b'{%s\t"ColoCode":\t"A"}' % (b" " * before) for before in range(140)))
 
 
 @pytest.mark.parametrize("shift", [0, 1, 7, 63])
-def test_native_when_a_batch_is_larger_than_its_windows_then_equals_reference(
-    native: Any, reference: Any, shift: int
-) -> None:
+def test_native_equals_reference_beyond_its_windows(native: Any, reference: Any, shift: int) -> None:
     data = b" " * shift + b"\n".join(SHORT[shift:] * 3 if shift == 1 else SHORT[shift:])
     assert_same(native, reference, data)
 
 
-def test_native_when_a_batch_is_shifted_byte_by_byte_then_only_positions_change(native: Any) -> None:
+def test_shift_of_a_batch_changes_only_positions(native: Any) -> None:
     normalizer = native.normalizer()
     unit = [
         b'{"ColoCode":"AMS","QueryName":"www.example.com.","x":[{},"\\\\"]}',
@@ -227,13 +215,13 @@ def test_native_when_a_batch_is_shifted_byte_by_byte_then_only_positions_change(
 
 
 @pytest.mark.slow
-def test_native_when_one_line_holds_very_many_objects_then_equals_reference(native: Any, reference: Any) -> None:
+def test_native_equals_reference_on_a_line_of_objects(native: Any, reference: Any) -> None:
     line = b'{"QueryType":1,"ColoCode":"AMS"} ' * 4200
     for end in (b"", b"oops", b"\xff", b'{"a":"\\ud800"}{"b":1}', b"[" * 300, b"\n{}"):
         assert native.to_ndjson(line + end) == reference.to_ndjson(line + end)
 
 
-def test_native_when_a_line_of_objects_is_five_megabytes_long_then_gives_every_one(native: Any) -> None:
+def test_five_megabyte_line_gives_every_object(native: Any) -> None:
     record = b'{"ColoCode":"AMS"}'
     result = native.to_ndjson(record * 280_000)
     assert result.output == native.to_ndjson(record).output * 280_000
@@ -254,9 +242,10 @@ LONG_LINES = {
 
 @pytest.mark.parametrize("line", LONG_LINES.values(), ids=LONG_LINES)
 @pytest.mark.parametrize("max_record_bytes", [1048576, pytest.param(2**30, marks=pytest.mark.slow)])
-def test_native_when_a_line_is_five_megabytes_long_then_equals_reference_and_spares_the_neighbours(
+def test_native_equals_reference_on_very_long_lines(
     native: Any, reference: Any, line: bytes, max_record_bytes: int
 ) -> None:
+    """The lines before and after the long one are converted."""
     data = b'{"ColoCode":"CDG"}\n' + line + b'\n{"ColoCode":"LHR"}\n'
     got = native.to_ndjson(data, max_record_bytes=max_record_bytes)
     expected = reference.to_ndjson(data, max_record_bytes=max_record_bytes)

@@ -1,4 +1,4 @@
-"""Shapes: the compiled core equals the plain Python, and a stream one call, on whatever hypothesis thinks of."""
+"""In every input format, the compiled core equals the plain Python, and a stream equals one call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cfdns_fast import Normalizer, Result
 @example(data=b'{"events":[{"a":1}\n,', options={"input_format": "auto"})
 @example(data=b"QueryName,Timestamp,ColoCode\n", options={"input_format": "auto", "columns": ("ColoCode", "x")})
 @example(data=b'QueryName,Timestamp\n"a\n"', options={"input_format": "auto", "max_record_bytes": 5})
-def test_native_when_given_any_shape_then_equals_reference(
+def test_native_equals_reference_in_any_format(
     native: Any, reference: Any, data: bytes, options: dict[str, Any]
 ) -> None:
     built = outcome(lambda: native.to_dicts(data, **options))
@@ -29,7 +29,7 @@ def test_native_when_given_any_shape_then_equals_reference(
     written = outcome(lambda: native.to_ndjson(data, **options))
     assert written == outcome(lambda: reference.to_ndjson(data, **options))
     if isinstance(built, str):
-        # Some of these errors come with the first event that is asked for.
+        # The iterator may raise the error at its first event.
         assert outcome(lambda: list(native.normalizer(**options).iter_dicts(data))) == built
         return
     iterator = native.normalizer(**options).iter_dicts(data)
@@ -48,7 +48,7 @@ def test_native_when_given_any_shape_then_equals_reference(
     with_spill=st.booleans(),
     options=options,
 )
-def test_stream_when_any_shape_comes_in_blocks_of_any_size_then_equals_one_call(
+def test_stream_in_any_blocks_equals_one_call(
     data: bytes, sizes: list[int], with_spill: bool, options: dict[str, Any]
 ) -> None:
     whole = outcome(lambda: Normalizer(**options).to_ndjson(data))
@@ -89,7 +89,7 @@ INPUTS: list[tuple[bytes, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("data", "options"), INPUTS, ids=range(len(INPUTS)))
-def test_stream_when_cut_at_any_byte_then_changes_nothing(data: bytes, options: dict[str, Any]) -> None:
+def test_stream_cut_at_any_byte_equals_one_call(data: bytes, options: dict[str, Any]) -> None:
     options = {"input_format": "auto", **options}
     whole = Normalizer(**options).to_ndjson(data)
     for at in range(1, len(data)):

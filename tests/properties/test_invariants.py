@@ -1,4 +1,4 @@
-"""What always holds, on the golden inputs."""
+"""Invariants on the golden inputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _records(result: Result[Any]) -> int:
 
 
 @pytest.mark.parametrize("keep_message", [True, False])
-def test_writers_when_given_the_same_input_then_agree_on_events_rejects_and_problems(keep_message: bool) -> None:
+def test_writers_agree_on_every_input(keep_message: bool) -> None:
     normalizer = Normalizer(keep_message=keep_message)
     for data in (*INPUTS, ALL_GOLDEN, MIXED):
         written, built = normalizer.to_ndjson(data), normalizer.to_dicts(data)
@@ -31,7 +31,7 @@ def test_writers_when_given_the_same_input_then_agree_on_events_rejects_and_prob
         assert len(built.output) == built.events
 
 
-def test_output_when_read_by_another_parser_then_every_line_is_the_event() -> None:
+def test_orjson_reads_each_line_as_the_event() -> None:
     orjson = pytest.importorskip("orjson")
     normalizer = Normalizer()
     lines = normalizer.to_ndjson(ALL_GOLDEN).output.split(b"\n")
@@ -39,7 +39,7 @@ def test_output_when_read_by_another_parser_then_every_line_is_the_event() -> No
     assert [orjson.loads(line) for line in lines] == normalizer.to_dicts(ALL_GOLDEN).output
 
 
-def test_counts_when_taken_over_golden_inputs_then_add_up(implementation: Any) -> None:
+def test_counts_of_golden_inputs_add_up(implementation: Any) -> None:
     for data in INPUTS:
         result = implementation.to_dicts(data)
         lines = data.count(b"\n") + (not data.endswith(b"\n") and data != b"")
@@ -47,7 +47,7 @@ def test_counts_when_taken_over_golden_inputs_then_add_up(implementation: Any) -
         assert result.events == len(result.output)
 
 
-def test_order_when_records_are_numbered_then_is_kept() -> None:
+def test_order_of_records_is_kept() -> None:
     data = b"".join(b'{"EDNSSubnetLength":%d}%s' % (n, b"\n" if n % 3 else b"") for n in range(2000))
     assert [event["cloudflare"]["EDNSSubnetLength"] for event in Normalizer().to_dicts(data).output] == list(
         range(2000)
@@ -57,7 +57,7 @@ def test_order_when_records_are_numbered_then_is_kept() -> None:
     assert [reject.line for reject in rejects] == list(range(1, 2001))
 
 
-def test_input_when_cut_at_any_newline_then_only_positions_change() -> None:
+def test_cut_at_a_newline_changes_only_positions() -> None:
     normalizer = Normalizer()
     data = b"\n".join(data for data in INPUTS if len(data) < 2000)
     whole = normalizer.to_ndjson(data)
@@ -74,7 +74,7 @@ def test_input_when_cut_at_any_newline_then_only_positions_change() -> None:
         assert {key: head.problems.get(key, 0) + tail.problems.get(key, 0) for key in whole.problems} == whole.problems
 
 
-def test_line_when_alone_or_among_others_then_gives_the_same_event() -> None:
+def test_line_is_independent_of_its_neighbours() -> None:
     normalizer = Normalizer()
     for sample in INTAKE_SAMPLES:
         line = sample["message"].encode()
@@ -84,7 +84,7 @@ def test_line_when_alone_or_among_others_then_gives_the_same_event() -> None:
             assert normalizer.to_ndjson(data).output == alone
 
 
-def test_memory_when_many_batches_are_converted_then_does_not_grow() -> None:
+def test_memory_stays_flat_over_many_batches() -> None:
     code = """
 import resource
 from golden import INPUTS

@@ -1,6 +1,6 @@
-"""Golden inputs, mutated: the compiled core equals the plain Python. Seeded, so that a failure can be had again.
+"""The compiled core equals the plain Python on mutated golden inputs, whose seed makes failures reproducible.
 
-CFDNS_MUTATIONS says how many batches (2,000), CFDNS_MUTATIONS_SEED with which seed (0).
+CFDNS_MUTATIONS is the number of batches (default 2,000), and CFDNS_MUTATIONS_SEED is the seed (default 0).
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def batch(number: int) -> tuple[bytes, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_native_when_golden_inputs_are_mutated_then_equals_reference(native: Any, reference: Any, chunk: int) -> None:
+def test_native_equals_reference_on_mutated_inputs(native: Any, reference: Any, chunk: int) -> None:
     for number in range(chunk, BATCHES, CHUNKS):
         data, options = batch(number)
         normalizer = native.normalizer(**options)
@@ -123,5 +123,5 @@ def test_native_when_golden_inputs_are_mutated_then_equals_reference(native: Any
             raise
 
 
-def test_batch_when_asked_for_twice_then_is_the_same() -> None:
+def test_mutated_batches_are_reproducible() -> None:
     assert [batch(number) for number in range(50)] == [batch(number) for number in range(50)]

@@ -1,4 +1,4 @@
-"""No record finds anything of the one before it: not within a batch, not in the next, whatever a mapping reads."""
+"""No record depends on the record before it, in the same batch or in the call before, with any mapping."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from support.random_mappings import BUNDLED, COUNT, QUICK_BUNDLED, SEED, normali
 from cfdns_fast import Normalizer, reference
 from cfdns_fast.mapping import load
 
-#: As JSON writes it.
+#: A newline as JSON writes it.
 NEWLINE = "\\n"
 
-#: What one key is read as, beside text.
+#: Name -> a field that reads the same key as the text field.
 BESIDE = {
-    "nothing": "",
+    "no other field": "",
     "a list": field(**{"from": "K"}, to="list", kind="text", list=True),
     "objects": field(**{"from": "K"}, to="objects", kind="objects", members=["m"]),
     "a number": field(**{"from": "K"}, to="number", kind="integer"),
@@ -31,7 +31,7 @@ AFTER += ['"K":["a\\nb"]', '"K":["\\",\\"c"]', '"K":["a\\"b"]', '"K":["x\\\\",1]
 
 
 @pytest.mark.parametrize("beside", BESIDE.values(), ids=BESIDE)
-def test_value_when_the_record_before_had_another_then_is_read_alone(beside: str, tmp_path: Path) -> None:
+def test_value_is_independent_of_the_record_before(beside: str, tmp_path: Path) -> None:
     path = write_mapping(tmp_path, field(**{"from": "K"}, to="text", kind="text") + beside)
     normalizer = Normalizer(path)
     for before in BEFORE:
@@ -39,12 +39,12 @@ def test_value_when_the_record_before_had_another_then_is_read_alone(beside: str
             first, second = b'{"K":%s}' % before.encode(), b"{%s}" % after.encode()
             for data in (first + b"\n" + second, second + b"\n" + first):
                 assert normalizer.to_ndjson(data) == reference.to_ndjson(data, path)
-            # In the next call, which has memory of its own.
+            # The next call has its own memory.
             assert normalizer.to_ndjson(second) == reference.to_ndjson(second, path)
 
 
 @pytest.mark.parametrize(("schema", "dataset"), BUNDLED)
-def test_record_when_the_call_before_was_of_long_escapes_then_is_read_alone(schema: str, dataset: str) -> None:
+def test_record_is_independent_of_the_call_before(schema: str, dataset: str) -> None:
     normalizer = Normalizer(schema, dataset=dataset)
     sources = [source for each in load(schema, dataset).fields for source in each.sources]
     empty = reference.to_ndjson(b"{}", schema, dataset=dataset)
@@ -56,15 +56,15 @@ def test_record_when_the_call_before_was_of_long_escapes_then_is_read_alone(sche
 
 
 def compare(normalizer: Normalizer, data: bytes, *arguments: Any, **options: Any) -> None:
-    """Require what the reference gives."""
+    """Require that both writers equal the reference."""
     assert normalizer.to_ndjson(data) == reference.to_ndjson(data, *arguments, **options)
     dicts, expected = normalizer.to_dicts(data), reference.to_dicts(data, *arguments, **options)
     assert dicts == expected
-    # True is not 1.
+    # repr() distinguishes True from 1.
     assert repr(dicts.output) == repr(expected.output)
 
 
-def test_mapping_when_made_by_chance_then_gives_what_the_reference_gives(tmp_path: Path) -> None:
+def test_random_mapping_equals_reference(tmp_path: Path) -> None:
     pick = random.Random(SEED)
     tried = 0
     for normalizer, path in normalizers(pick, tmp_path, COUNT):
@@ -78,7 +78,7 @@ def test_mapping_when_made_by_chance_then_gives_what_the_reference_gives(tmp_pat
     ("schema", "dataset"),
     [pytest.param(*each, marks=[] if each in QUICK_BUNDLED else pytest.mark.slow) for each in BUNDLED],
 )
-def test_dataset_when_its_values_are_by_chance_then_gives_what_the_reference_gives(schema: str, dataset: str) -> None:
+def test_random_values_of_a_dataset_equal_reference(schema: str, dataset: str) -> None:
     pick = random.Random(SEED)
     sources = [source for each in load(schema, dataset).fields for source in each.sources]
     normalizer = Normalizer(schema, dataset=dataset)

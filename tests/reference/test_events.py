@@ -1,3 +1,5 @@
+"""How the reference reads values and builds events."""
+
 from __future__ import annotations
 
 import array
@@ -22,7 +24,7 @@ def one_kind(kind: str, **more: Any) -> Mapping:
 
 
 def read(kind: str, token: str, **more: Any) -> Any:
-    """Return what becomes of a JSON token: the value, None if absent, or the problem's code."""
+    """Return the value of a JSON token, None if it is absent, or the code of its problem."""
     result = to_dicts(f'{{"In":{token}}}'.encode(), one_kind(kind, **more))
     assert result.events == 1
     if result.problems:
@@ -35,7 +37,7 @@ def read(kind: str, token: str, **more: Any) -> Any:
 
 
 class TestKeys:
-    def test_key_when_escaped_then_is_the_same_key(self) -> None:
+    def test_escaped_key_is_the_same_key(self) -> None:
         assert parse(rb'{"\u0051ueryName":"a.com"}')["dns"]["question"]["name"] == "a.com"
 
     @pytest.mark.parametrize(
@@ -48,11 +50,11 @@ class TestKeys:
             ('"In":"a","in":"b","x":{"In":"c"}', {"out": "a"}),
         ],
     )
-    def test_key_when_repeated_then_last_wins(self, members: str, expected: dict[str, str]) -> None:
+    def test_last_of_repeated_keys_wins(self, members: str, expected: dict[str, str]) -> None:
         result = to_dicts(f"{{{members}}}".encode(), one_kind("text"))
         assert (result.output, result.problems) == ([expected], {})
 
-    def test_key_when_last_of_equal_keys_is_unusable_then_is_a_problem(self) -> None:
+    def test_last_of_repeated_keys_may_be_a_problem(self) -> None:
         result = to_dicts(b'{"In":"a","In":[]}', one_kind("text"))
         assert (result.output, result.problems) == ([{}], {"field.type:In": 1})
 
@@ -65,32 +67,32 @@ KINDS_WITH_SOURCE = [
 
 class TestValues:
     @pytest.mark.parametrize("kind", KINDS_WITH_SOURCE)
-    def test_value_when_null_or_empty_then_is_absent(self, kind: str) -> None:
+    def test_null_or_empty_value_is_absent(self, kind: str) -> None:
         assert read(kind, "null") is None
         assert read(kind, '""') is None
         assert to_dicts(b"{}", one_kind(kind)).problems == {"record.unknown": 1}
 
     @pytest.mark.parametrize("kind", KINDS_WITH_SOURCE)
-    def test_value_when_absent_and_required_then_is_missing(self, kind: str) -> None:
+    def test_absent_required_value_is_missing(self, kind: str) -> None:
         missing = {"field.missing:In": 1}
         for record in (b'{"In":null}', b'{"In":""}'):
             assert to_dicts(record, one_kind(kind, required=True)).problems == missing
         assert to_dicts(b"{}", one_kind(kind, required=True)).problems == missing | {"record.unknown": 1}
 
     @pytest.mark.parametrize("kind", KINDS_WITH_SOURCE)
-    def test_value_when_array_or_object_then_is_of_wrong_type(self, kind: str) -> None:
+    def test_array_or_object_is_a_type_problem(self, kind: str) -> None:
         for token in ("[]", "{}", "[1]", '{"a":"b"}'):
             assert read(kind, token) == "field.type"
 
     @pytest.mark.parametrize("kind", KINDS_WITH_SOURCE)
-    def test_value_when_number_is_beyond_64_bits_then_is_out_of_range(self, kind: str) -> None:
+    def test_number_beyond_64_bits_is_a_range_problem(self, kind: str) -> None:
         beyond = ["1e400", "-1e400", "9" * 5000]
         if kind != "timestamp":
             beyond += ["9223372036854775808", "-9223372036854775809", "18446744073709551615", "1e19"]
         for token in beyond:
             assert read(kind, token) == "field.range", token
 
-    def test_value_when_number_is_beyond_64_bits_and_unmapped_then_is_ignored(self) -> None:
+    def test_unmapped_number_beyond_64_bits_is_ignored(self) -> None:
         result = to_dicts(b'{"x":1e400,"y":' + b"9" * 5000 + b"}", one_kind("text"))
         assert (result.events, result.problems) == (1, {"record.unknown": 1})
 
@@ -128,7 +130,7 @@ class TestValues:
             ("false", "field.type"),
         ],
     )
-    def test_integer_when_read_then_is_an_int64(self, token: str, expected: Any) -> None:
+    def test_integer_is_an_int64(self, token: str, expected: Any) -> None:
         value = read("integer", token)
         assert (value, type(value)) == (expected, type(expected))
 
@@ -150,7 +152,7 @@ class TestValues:
             ("true", "field.type"),
         ],
     )
-    def test_enum_when_read_then_is_named(self, token: str, expected: str | None) -> None:
+    def test_enum_is_the_name_of_the_number(self, token: str, expected: str | None) -> None:
         assert read("enum", token, names=((0, "zero"), (1, "A"), (65535, "last"))) == expected
 
     @pytest.mark.parametrize(
@@ -174,7 +176,7 @@ class TestValues:
             ('"True"', "field.type"),
         ],
     )
-    def test_boolean_when_read_then_is_true_or_false(self, token: str, expected: Any) -> None:
+    def test_boolean_is_true_or_false(self, token: str, expected: Any) -> None:
         value = read("boolean", token)
         assert (value, type(value)) == (expected, type(expected))
 
@@ -193,7 +195,7 @@ class TestValues:
             ("true", "field.type"),
         ],
     )
-    def test_text_when_read_then_is_a_string_or_digits(self, token: str, expected: str) -> None:
+    def test_text_is_a_string_or_digits(self, token: str, expected: str) -> None:
         assert read("text", token) == expected
 
     @pytest.mark.parametrize(
@@ -208,7 +210,7 @@ class TestValues:
             ("true", "field.type"),
         ],
     )
-    def test_ip_when_read_then_is_kept_as_sent(self, token: str, expected: str) -> None:
+    def test_ip_is_kept_as_sent(self, token: str, expected: str) -> None:
         assert read("ip", token) == expected
 
     @pytest.mark.parametrize(
@@ -224,17 +226,18 @@ class TestValues:
             ("false", "field.type"),
         ],
     )
-    def test_name_when_read_then_loses_outer_dots_only(self, token: str, expected: str | None) -> None:
+    def test_name_loses_only_outer_dots(self, token: str, expected: str | None) -> None:
         assert read("name", token) == expected
         assert read("name", token, array=True) == ([expected] if expected not in (None, "field.type") else expected)
 
-    def test_name_when_private_suffixes_then_is_split_by_them(self) -> None:
+    def test_name_is_split_by_private_suffixes(self) -> None:
         record = b'{"In":"a.b.github.io"}'
         assert to_dicts(record, one_kind("registered_domain")).output == [{"out": "github.io"}]
         private = to_dicts(record, one_kind("registered_domain"), private_suffixes=True)
         assert private.output == [{"out": "b.github.io"}]
 
-    def test_problem_when_source_feeds_several_fields_then_counts_once_a_record(self) -> None:
+    def test_problem_of_a_source_counts_once_per_record(self) -> None:
+        """The source feeds several fields."""
         result = to_dicts(b'{"SourceIP":1,"QueryName":[],"Timestamp":1}\n{"SourceIP":"x"}')
         assert result.problems == {"field.type:SourceIP": 2, "field.type:QueryName": 1, "field.missing:Timestamp": 1}
         both = mapping(Field("a", "enum", sources=("In",), names=()), Field("b", "integer", sources=("In",)))
@@ -245,7 +248,7 @@ class TestValues:
 
 
 class TestOutput:
-    def test_event_when_every_field_is_there_then_stands_in_the_order_of_the_mapping(self) -> None:
+    def test_event_has_the_order_of_the_mapping(self) -> None:
         record = (
             '{"ColoCode":"AMS","EDNSSubnet":"192.0.2.0","EDNSSubnetLength":0,"QueryName":"www.Example.co.uk.",'
             '"QueryType":255,"ResponseCached":false,"ResponseCode":16,"SourceIP":"192.0.2.1",'
@@ -280,7 +283,7 @@ class TestOutput:
         assert result.output == line.encode()
         assert to_dicts(record.encode()).output == [expected]
 
-    def test_event_when_record_is_empty_then_holds_constants_only(self) -> None:
+    def test_event_of_an_empty_record_holds_only_constants(self) -> None:
         result = to_ndjson(b"{}", keep_message=False)
         assert result.output == (
             b'{"event":{"category":["network"],"dataset":"dns_logs","kind":"event","type":["info"]},'
@@ -288,7 +291,7 @@ class TestOutput:
         )
         assert result.problems == {"field.missing:Timestamp": 1, "record.unknown": 1}
 
-    def test_event_when_parents_are_apart_in_the_file_then_children_stand_together(self) -> None:
+    def test_children_of_a_parent_are_grouped(self) -> None:
         apart = mapping(
             Field("a.x.y", "text", sources=("X",)),
             Field("b", "constant", value=1.5),
@@ -302,14 +305,14 @@ class TestOutput:
         )
         assert to_ndjson(b"{}", one_kind("text")).output == b"{}\n"
 
-    def test_events_when_one_is_changed_then_no_other_changes(self) -> None:
+    def test_event_change_affects_no_other_event(self) -> None:
         first, second = to_dicts(b'{"QueryName":"a.com"}\n' * 2).output
         first["event"]["category"].append("x")
         first["related"]["hosts"].clear()
         first["dns"]["question"].clear()
         assert second == to_dicts(b'{"QueryName":"a.com"}').output[0]
 
-    def test_message_when_kept_then_is_the_records_own_bytes(self) -> None:
+    def test_message_is_the_bytes_of_the_record(self) -> None:
         data = b'\xef\xbb\xbf { "a" :\t"\\u00e9\xc3\xa9" } {"b":1}\r\n'
         messages = [event["message"] for event in to_dicts(data).output]
         assert messages == ['{ "a" :\t"\\u00e9é" }', '{"b":1}']
@@ -317,7 +320,7 @@ class TestOutput:
 
 class TestParse:
     @pytest.mark.parametrize("data", [b"{}", b"{}\n", b"\n \n{}\r\n\n", b"\xef\xbb\xbf{} "])
-    def test_parse_when_one_record_then_message_is_the_data(self, data: bytes) -> None:
+    def test_parse_message_is_the_whole_input(self, data: bytes) -> None:
         assert parse(data)["message"] == data.decode()
 
     @pytest.mark.parametrize(
@@ -334,7 +337,7 @@ class TestParse:
             (b'{"a":"' + b"x" * 1048576 + b'"}', 1, 0, 1048584, "record.too_large"),
         ],
     )
-    def test_parse_when_not_one_good_record_then_raises(
+    def test_parse_of_other_than_one_record_raises(
         self, data: bytes, line: int, byte_offset: int, byte_length: int, code: str
     ) -> None:
         with pytest.raises(RecordError) as caught:
@@ -343,23 +346,23 @@ class TestParse:
         assert (error.line, error.byte_offset, error.byte_length, error.code) == (line, byte_offset, byte_length, code)
         assert error.raw == data[byte_offset : byte_offset + byte_length][:65536]
 
-    def test_parse_when_field_has_a_problem_then_event_lacks_it(self) -> None:
+    def test_parse_omits_a_field_with_a_problem(self) -> None:
         assert "@timestamp" not in parse(b'{"Timestamp":[]}')
 
 
 class TestArguments:
     @pytest.mark.parametrize("convert", [to_dicts, to_ndjson, parse])
-    def test_data_when_str_then_type_error_says_to_encode(self, convert: Any) -> None:
+    def test_str_data_error_says_to_encode(self, convert: Any) -> None:
         with pytest.raises(TypeError, match="encode"):
             convert("{}")
 
     @pytest.mark.parametrize("data", [None, 1, ["{}"]])
-    def test_data_when_not_bytes_like_then_type_error(self, data: Any) -> None:
+    def test_data_of_another_type_raises_type_error(self, data: Any) -> None:
         with pytest.raises(TypeError):
             to_dicts(data)
 
     @pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview, lambda data: array.array("B", data)])
-    def test_data_when_bytes_like_then_is_read(self, wrap: Any) -> None:
+    def test_bytes_like_data_is_read(self, wrap: Any) -> None:
         assert to_dicts(wrap(b"{}\n{}")).events == 2
 
     @pytest.mark.parametrize(
@@ -377,18 +380,18 @@ class TestArguments:
             {"max_record_bytes": None},
         ],
     )
-    def test_option_when_value_is_not_allowed_then_value_error(self, options: dict[str, Any]) -> None:
+    def test_invalid_option_value_raises_value_error(self, options: dict[str, Any]) -> None:
         with pytest.raises(ValueError):
             to_dicts(b"{}", **options)
 
-    def test_option_when_value_is_at_the_limit_then_is_taken(self) -> None:
+    def test_max_record_bytes_accepts_its_limits(self) -> None:
         assert to_dicts(b"{}", max_record_bytes=2**30).events == 1
         assert to_dicts(b"{}", max_record_bytes=1).rejects[0].code == "record.too_large"
 
-    def test_schema_when_unknown_then_mapping_error(self) -> None:
+    def test_unknown_schema_raises_mapping_error(self) -> None:
         with pytest.raises(MappingError):
             to_dicts(b"{}", "nothing")
 
-    def test_import_when_reference_is_imported_then_tldextract_is_not(self) -> None:
+    def test_import_does_not_import_tldextract(self) -> None:
         code = "import sys, cfdns_fast.reference; sys.exit('tldextract' in sys.modules)"
         assert subprocess.run([sys.executable, "-P", "-c", code], check=False).returncode == 0

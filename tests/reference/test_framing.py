@@ -1,3 +1,5 @@
+"""How the reference cuts lines into records and rejects."""
+
 from __future__ import annotations
 
 import pytest
@@ -13,7 +15,7 @@ HALF = r"\ud83d"
 
 
 def found(data: bytes, max_record_bytes: int = 1048576) -> list[str]:
-    """Return the texts of records and the codes of rejects, in order; nothing for what is blank."""
+    """Return the texts of records and the codes of rejects, in order and without blank lines."""
     kept = (each for each in records(data, max_record_bytes) if each is not None)
     return [each.code if isinstance(each, Reject) else each.text for each in kept]
 
@@ -39,7 +41,7 @@ def found(data: bytes, max_record_bytes: int = 1048576) -> list[str]:
         (b"{}{}\t{} \r", 3, 0),
     ],
 )
-def test_lines_when_blank_or_not_then_are_counted(data: bytes, events: int, blank: int) -> None:
+def test_blank_lines_are_counted(data: bytes, events: int, blank: int) -> None:
     result = to_dicts(data)
     assert (result.events, len(result.output), result.blank, result.rejects) == (events, events, blank, ())
 
@@ -106,7 +108,7 @@ def test_lines_when_blank_or_not_then_are_counted(data: bytes, events: int, blan
         (b'x" "' + b"[" * 257, ["json.depth"]),
     ],
 )
-def test_cut_when_line_is_given_then_takes_objects_from_the_left(data: bytes, expected: list[str]) -> None:
+def test_line_is_cut_into_objects_from_the_left(data: bytes, expected: list[str]) -> None:
     assert found(data) == expected
     assert found(b"{}\n" + data + b"\r\n{}\n")[1:-1] == expected
 
@@ -131,18 +133,18 @@ def test_cut_when_line_is_given_then_takes_objects_from_the_left(data: bytes, ex
         (f'["{HALF}"', "json.syntax"),
     ],
 )
-def test_surrogate_when_half_is_escaped_then_is_a_reject(text: str, expected: str | None) -> None:
+def test_unpaired_surrogate_is_a_reject(text: str, expected: str | None) -> None:
     assert found(text.encode()) == [expected or text]
 
 
-def test_surrogate_when_object_is_rejected_then_cutting_goes_on() -> None:
+def test_line_continues_after_a_surrogate_reject() -> None:
     data = f'{{"a":"{HALF}"}}{{}}'.encode()
     result = to_dicts(data)
     assert result.events == 1
     assert result.rejects == (Reject(1, 0, 14, "json.surrogate", data[:14]),)
 
 
-def test_too_large_when_record_is_longer_then_only_it_is_rejected() -> None:
+def test_max_record_bytes_rejects_only_the_long_record() -> None:
     assert found(b'{"a":1}{"b":22}{}', max_record_bytes=7) == ['{"a":1}', "record.too_large", "{}"]
     assert found(b"      {}      ", max_record_bytes=2) == ["{}"]
     assert found(b"{}\xff\xff\xff", max_record_bytes=2) == ["{}", "record.too_large"]
@@ -150,7 +152,8 @@ def test_too_large_when_record_is_longer_then_only_it_is_rejected() -> None:
     assert found(f'{{"a":"{HALF}"}}'.encode(), max_record_bytes=13) == ["record.too_large"]
 
 
-def test_reject_when_line_has_a_mark_and_blanks_then_positions_are_of_the_data() -> None:
+def test_reject_positions_count_marks_and_blanks() -> None:
+    """A byte order mark and white space before a record count in its position."""
     data = b'\n\xef\xbb\xbf {"a":1} x \r\r\n[1]\r\n\xef\xbb\xbfy'
     assert to_dicts(data).rejects == (
         Reject(2, 13, 3, "json.syntax", b"x \r"),
@@ -159,12 +162,12 @@ def test_reject_when_line_has_a_mark_and_blanks_then_positions_are_of_the_data()
     )
 
 
-def test_reject_when_long_then_raw_is_its_first_64_kib() -> None:
+def test_reject_keeps_first_64_kib() -> None:
     data = b"x" * 65537
     assert to_dicts(data).rejects == (Reject(1, 0, 65537, "json.syntax", data[:65536]),)
 
 
-def test_lines_when_data_is_cut_at_a_newline_then_nothing_changes_but_positions() -> None:
+def test_cut_at_a_newline_changes_only_positions() -> None:
     data = b'{"QueryName":"a.com"}\r\n\n[1]\n{}{"Timestamp":true}x\n {"a":"\xff"}\n{}'
     whole = to_dicts(data)
     for cut in (index + 1 for index, byte in enumerate(data) if byte == 0x0A):

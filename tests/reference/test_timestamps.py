@@ -1,3 +1,5 @@
+"""How the reference reads timestamps: numbers of any unit, and RFC 3339 text."""
+
 from __future__ import annotations
 
 import json
@@ -11,7 +13,7 @@ TIMESTAMP = Mapping("test", "test", "dns_logs", (Field("out", "timestamp", sourc
 
 
 def read(token: str, unit: str = "auto") -> str:
-    """Return what becomes of a JSON token: the text, or the problem's code."""
+    """Return the timestamp of a JSON token as text, or the code of its problem."""
     result = to_dicts(f'{{"In":{token}}}'.encode(), TIMESTAMP, timestamp_unit=unit)
     if result.output != [{}]:
         assert result.problems == {}
@@ -69,7 +71,7 @@ def read(token: str, unit: str = "auto") -> str:
         ("true", "field.type"),
     ],
 )
-def test_number_when_unit_is_auto_then_is_exact(token: str, expected: str) -> None:
+def test_number_of_automatic_unit_is_exact(token: str, expected: str) -> None:
     assert read(token) == expected
 
 
@@ -91,7 +93,7 @@ def test_number_when_unit_is_auto_then_is_exact(token: str, expected: str) -> No
         ("ns", "9223372036854775808", "2262-04-11T23:47:16.854775Z"),
     ],
 )
-def test_number_when_unit_is_fixed_then_counts_that_unit(unit: str, number: str, expected: str) -> None:
+def test_number_of_fixed_unit_is_exact(unit: str, number: str, expected: str) -> None:
     for token in (number, f'"{number}"'):
         assert read(token, unit) == expected
 
@@ -136,5 +138,5 @@ def test_number_when_unit_is_fixed_then_counts_that_unit(unit: str, number: str,
         ("yesterday", "field.type"),
     ],
 )
-def test_text_when_rfc3339_then_is_utc(text: str, expected: str) -> None:
+def test_rfc3339_text_becomes_utc(text: str, expected: str) -> None:
     assert read(json.dumps(text)) == expected

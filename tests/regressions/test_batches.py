@@ -1,14 +1,14 @@
 """Public reports about other collectors that a golden case cannot show: blocks, rejects, errors, names.
 
-Those that one batch of bytes shows are golden cases, in golden/known_reports.toml. Those that take a command line are
-in test_cli.py, those about parsers of JSON in test_parsers.py. Each test names its report.
+Reports that one batch shows are golden cases, in golden/known_reports.toml. Reports that need the command are in
+test_cli.py, and reports about parsers of JSON in test_parsers.py. Each test names its report.
 
-Not applicable to a converter, which has no request and no API:
+These reports do not apply to a converter, which has no request and no API:
 
-- elastic/integrations#8342, PR#8446: a request without Content-Type application/json is refused
+- elastic/integrations#8342, PR#8446: a request without Content-Type application/json is rejected
 - cloudflare/terraform-provider-cloudflare#564, #1019, #1024, #1028, #2118, #2181, #5266: settings of a job are not
   checked before they are sent
-- cloudflare/cloudflare-go#500: ownership that is refused inside an answer of success
+- cloudflare/cloudflare-go#500: ownership that is rejected within an answer of success
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from golden import CASES
+from support.feeding import feed
 from support.records import RAW_LIMIT, numbers, record, records
 from support.writers import every_writer
 
@@ -30,16 +31,15 @@ REPORTED = [case for case in CASES if case.topic == "known_reports"]
 def in_blocks(data: bytes, size: int) -> tuple[bytes, list[Reject], int]:
     """Convert data that arrives in blocks; return output, rejects and blank lines."""
     stream = NdjsonStream(Normalizer())
-    results = [stream.feed(data[start : start + size]) for start in range(0, len(data), size)]
-    results.append(stream.finish())
+    results = feed(stream, data, size)
     rejects = [reject for result in results for reject in result.rejects]
     return b"".join(result.output for result in results), rejects, sum(result.blank for result in results)
 
 
-# Every report that a batch shows, again where the batch arrives in pieces.
+# Every report that a batch shows, with the batch in blocks.
 @pytest.mark.parametrize("size", [1, 7, 64])
 @pytest.mark.parametrize("case", [case for case in REPORTED if not case.options], ids=lambda case: case.id)
-def test_reported_batch_when_it_arrives_in_blocks_then_same_events_and_positions(case: Any, size: int) -> None:
+def test_reported_batch_in_blocks_equals_one_call(case: Any, size: int) -> None:
     output, rejects, blank = in_blocks(case.data, size)
     whole = Normalizer().to_ndjson(case.data)
     assert output == whole.output
@@ -50,7 +50,7 @@ def test_reported_batch_when_it_arrives_in_blocks_then_same_events_and_positions
 
 
 # Azure/Azure-Sentinel#7576
-def test_normalizer_when_a_batch_cannot_be_decoded_then_the_next_one_is_as_if_it_had_not_been() -> None:
+def test_undecodable_batch_affects_no_later_batch() -> None:
     normalizer = Normalizer()
     broken = record(0) + b'{"QueryName":"\xff"}\n' + record(1)
     for _ in range(3):
@@ -60,13 +60,13 @@ def test_normalizer_when_a_batch_cannot_be_decoded_then_the_next_one_is_as_if_it
 
 
 # elastic/beats#49558
-def test_stream_when_empty_lines_stand_at_block_edges_then_counted_as_blank() -> None:
+def test_empty_lines_at_block_edges_are_blank() -> None:
     output, rejects, blank = in_blocks(record(0) + b"\n\n" + record(1) + b"\r\n", len(record(0)) + 1)
     assert (numbers(output), rejects, blank) == ([0, 1], [], 3)
 
 
 # elastic/logstash#3856
-def test_parse_when_a_record_is_no_object_then_an_error_with_code_and_position(implementation: Any) -> None:
+def test_parse_error_of_a_list_has_code_and_position(implementation: Any) -> None:
     with pytest.raises(RecordError) as error:
         implementation.parse(b"[1,2]")
     assert (error.value.code, error.value.line, error.value.byte_offset) == ("json.not_object", 1, 0)
@@ -74,7 +74,7 @@ def test_parse_when_a_record_is_no_object_then_an_error_with_code_and_position(i
 
 
 # Wave-RF/WaveHouse#398
-def test_parse_when_a_second_object_follows_then_an_error_and_not_the_first_alone(implementation: Any) -> None:
+def test_parse_of_two_objects_raises_record_multiple(implementation: Any) -> None:
     with pytest.raises(RecordError) as error:
         implementation.parse(b'{"ColoCode":"AMS"}{"ColoCode":"CDG"}')
     assert error.value.code == "record.multiple"
@@ -82,7 +82,7 @@ def test_parse_when_a_second_object_follows_then_an_error_and_not_the_first_alon
 
 # Wave-RF/WaveHouse#398
 @every_writer
-def test_conversion_when_lines_hold_anything_then_every_byte_is_event_reject_or_white_space(write: Any) -> None:
+def test_every_byte_is_event_reject_or_white_space(write: Any) -> None:
     for case in REPORTED:
         result = write(Normalizer(**case.options), case.data)
         output = result.output if isinstance(result.output, list) else map(json.loads, result.output.split(b"\n")[:-1])
@@ -105,7 +105,7 @@ def test_conversion_when_lines_hold_anything_then_every_byte_is_event_reject_or_
 
 
 # elastic/beats#5135
-def test_conversion_when_a_bad_line_is_long_then_raw_is_bounded_and_its_position_whole(implementation: Any) -> None:
+def test_long_reject_has_bounded_raw_and_position(implementation: Any) -> None:
     bad = b'{"ColoCode":"' + b"A" * (2 * RAW_LIMIT)
     data = record(0) + bad + b"\n" + record(1)
     (reject,) = implementation.to_dicts(data).rejects
@@ -114,7 +114,8 @@ def test_conversion_when_a_bad_line_is_long_then_raw_is_bounded_and_its_position
 
 
 # elastic/beats#5135
-def test_conversion_when_rejects_are_raised_then_the_error_has_the_line_but_its_message_does_not() -> None:
+def test_raised_reject_text_omits_the_line() -> None:
+    """The attribute `raw` of the error holds the line."""
     with pytest.raises(RecordError) as error:
         Normalizer(on_reject="raise").to_ndjson(record(0) + b'{"QueryName":"private.example"\n')
     assert (error.value.line, error.value.byte_offset) == (2, len(record(0)))
@@ -124,30 +125,29 @@ def test_conversion_when_rejects_are_raised_then_the_error_has_the_line_but_its_
 
 # elastic/beats#19902: newline-delimited JSON labelled application/json is read as one document
 @pytest.mark.parametrize("input_format", ["auto", "json", "ndjson"])
-def test_conversion_when_ndjson_is_called_json_then_every_record(input_format: str, implementation: Any) -> None:
+def test_ndjson_labelled_json_gives_every_record(input_format: str, implementation: Any) -> None:
     data = b"".join(map(record, range(5)))
     result = implementation.to_ndjson(data, input_format=input_format)
     assert (numbers(result.output), result.rejects) == ([0, 1, 2, 3, 4], ())
 
 
-# Wave-RF/WaveHouse PR#217: of a truncated array the first half was stored before it was refused, and came again
+# Wave-RF/WaveHouse PR#217: the first half of a truncated array was stored before the array was rejected and sent again
 @pytest.mark.parametrize("input_format", ["auto", "json"])
-def test_conversion_when_an_array_is_truncated_then_each_record_once_and_the_rest_a_reject(
-    input_format: str, implementation: Any
-) -> None:
+def test_truncated_array_gives_each_record_once(input_format: str, implementation: Any) -> None:
+    """The rest of the array is a reject."""
     data = b"[" + b",\n".join(record(number).rstrip() for number in range(3)) + b',\n{"QueryName":"n'
     result = implementation.to_ndjson(data, input_format=input_format)
     assert numbers(result.output) == [0, 1, 2]
     (reject,) = result.rejects
     assert data[reject.byte_offset :] == reject.raw == b'{"QueryName":"n'
-    # Who wants all or nothing asks for it, before anything is stored.
+    # With on_reject="raise", the caller gets the error instead of the first events.
     if implementation.name == "native":
         with pytest.raises(RecordError):
             Normalizer(on_reject="raise", input_format=input_format).to_ndjson(data)
 
 
 # DNS-OARC/PacketQ#91, dnsimple/dns_erlang PR#28, AdguardTeam/AdGuardHome#3686
-def test_conversion_when_names_differ_in_escapes_only_then_they_stay_different(implementation: Any) -> None:
+def test_names_of_different_escapes_stay_different(implementation: Any) -> None:
     names = ["'", '"', "\\", '\\"', "\\\\", "\\000", "\0", "\\255", "ÿ", "\\195\\191", "\\.test", "\\\\.test", "test"]
     data = "\n".join(json.dumps({"QueryName": name}) for name in names).encode()
     output = implementation.to_dicts(data).output
@@ -177,7 +177,7 @@ def test_conversion_when_names_differ_in_escapes_only_then_they_stay_different(i
         "*",
     ],
 )
-def test_split_domain_when_the_name_is_no_host_name_then_nothing_is_raised(name: str, implementation: Any) -> None:
+def test_split_domain_of_no_host_name_raises_nothing(name: str, implementation: Any) -> None:
     parts = split_domain(name)
     (event,) = implementation.to_dicts(json.dumps({"QueryName": name}).encode()).output
     question = event.get("dns", {}).get("question", {})

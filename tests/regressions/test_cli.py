@@ -1,4 +1,4 @@
-"""Public reports about other collectors that take a file and a command line. Each test names its report."""
+"""Public reports about other collectors that need a file and the command. Each test names its report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cfdns_fast.cli.app import main
 
 
 class Run:
-    """One run of `cfdns-fast convert` on one input, and what it left."""
+    """One run of `cfdns-fast convert` on one input, and its results."""
 
     def __init__(self, directory: Path, capsys: Any, name: str, content: bytes) -> None:
         (directory / name).write_bytes(content)
@@ -37,7 +37,7 @@ def convert(tmp_path: Path, capsys: Any) -> Any:
 
 
 # Azure/Azure-Sentinel PR#3818
-def test_convert_when_values_hold_unicode_line_separators_then_one_event_a_record(convert: Any) -> None:
+def test_unicode_line_separators_end_no_record(convert: Any) -> None:
     value = "a\u2028b\u2029c\u0085d".encode()
     line = b'{"QueryName":"n%d.example.com","ColoCode":"' + value + b'"}\n'
     run = convert("in", b"".join(line % number for number in range(3)))
@@ -47,13 +47,13 @@ def test_convert_when_values_hold_unicode_line_separators_then_one_event_a_recor
 
 # logstash-plugins/logstash-input-http#110
 @pytest.mark.parametrize("count", [1, 3])
-def test_convert_when_the_last_newline_is_missing_then_the_last_record_counts(convert: Any, count: int) -> None:
+def test_last_record_needs_no_newline(convert: Any, count: int) -> None:
     run = convert("in", records(count).rstrip(b"\n"))
     assert (run.code, numbers(run.output), run.rejects) == (0, list(range(count)), [])
 
 
 # banso-labs/banso#1193
-def test_convert_when_lines_are_malformed_then_all_of_each_is_in_the_file_of_rejects(convert: Any) -> None:
+def test_rejects_file_holds_whole_malformed_lines(convert: Any) -> None:
     long = b'{"ColoCode":"' + b"A" * (2 * RAW_LIMIT)
     binary = b'{"ColoCode":"\xe4"}'
     lines = [record(0), b"oops\n", b"\n", long + b"\n", record(1), binary + b"\n", record(2) + b"[1]"]
@@ -71,7 +71,7 @@ def test_convert_when_lines_are_malformed_then_all_of_each_is_in_the_file_of_rej
 
 # tower-rs/tower-http#353, #354, #737; curl/curl#22156; tornadoweb/tornado#3560, #3654
 @pytest.mark.parametrize("padding", [0, 512])
-def test_convert_when_gzip_has_several_members_then_all_of_them_and_lines_may_cross(convert: Any, padding: int) -> None:
+def test_gzip_members_may_split_lines(convert: Any, padding: int) -> None:
     content = records(200)
     members = [content[:1000], b"", content[1000:1020], content[1020:]]
     run = convert("in.gz", b"".join(gzip.compress(member) + bytes(padding) for member in members))
@@ -81,7 +81,7 @@ def test_convert_when_gzip_has_several_members_then_all_of_them_and_lines_may_cr
 
 # tornadoweb/tornado#3560, #3654: gzip.decompress() gives nothing of such a file
 @pytest.mark.parametrize("members", [1, 2])
-def test_convert_when_gzip_is_truncated_then_complete_lines_and_it_is_said(convert: Any, members: int) -> None:
+def test_truncated_gzip_is_reported_after_its_lines(convert: Any, members: int) -> None:
     cut = gzip.compress(records(2000))[:-100]
     compressed = gzip.compress(record(0)) * (members - 1) + cut
     run = convert("in.gz", compressed)
@@ -91,12 +91,12 @@ def test_convert_when_gzip_is_truncated_then_complete_lines_and_it_is_said(conve
     complete = len(plain.splitlines()) - (not plain.endswith((b"}", b"\n")))
     assert 1000 < complete < 2000
     assert numbers(run.output) == [0] * (members - 1) + list(range(complete))
-    # The beginning of a line where the input ends is not lost either.
+    # The unfinished last line is not lost either.
     assert "".join(reject["raw"] for reject in run.rejects).encode() == plain[len(records(complete)) :]
 
 
 # tornadoweb/tornado#3560, #3654
-def test_convert_when_bytes_that_are_no_gzip_follow_then_every_record_and_it_is_said(convert: Any) -> None:
+def test_bytes_after_gzip_are_reported_after_its_lines(convert: Any) -> None:
     member = gzip.compress(records(3))
     run = convert("in.gz", member + b"trailing")
     assert (run.code, numbers(run.output), run.rejects) == (1, [0, 1, 2], [])
@@ -104,21 +104,21 @@ def test_convert_when_bytes_that_are_no_gzip_follow_then_every_record_and_it_is_
 
 
 # cloudflare/cloudflare-docs#29117
-def test_convert_when_a_gz_file_was_decompressed_in_transit_then_read_as_what_it_is(convert: Any) -> None:
+def test_plain_file_named_gz_is_read(convert: Any) -> None:
     run = convert("20220707T224206Z.log.gz", records(3))
     assert (run.code, numbers(run.output), run.rejects) == (0, [0, 1, 2], [])
 
 
 # cloudflare/cloudflare-docs#29117
 @pytest.mark.parametrize("name", ["20220707T224206Z.log", "20220707T224206Z"])
-def test_convert_when_a_compressed_file_does_not_say_so_in_its_name_then_decompressed(convert: Any, name: str) -> None:
+def test_gzip_file_of_another_name_is_decompressed(convert: Any, name: str) -> None:
     run = convert(name, gzip.compress(records(3)))
     assert (run.code, numbers(run.output), run.rejects) == (0, [0, 1, 2], [])
 
 
 # cloudflare/cloudflare-docs#8865: the body with which a destination is validated is counted as a bad line. The command
 # skips an input that holds nothing else. To the library the text is a reject, and the object an event of constants.
-def test_convert_when_a_destination_was_checked_then_its_files_are_skipped(convert: Any, tmp_path: Path) -> None:
+def test_destination_check_files_are_skipped(convert: Any, tmp_path: Path) -> None:
     (tmp_path / "20240607").mkdir()
     for name, content in (
         ("20240607/test.txt.gz", gzip.compress(b'{"content":"tests"}')),
@@ -132,7 +132,7 @@ def test_convert_when_a_destination_was_checked_then_its_files_are_skipped(conve
 
 
 # dmachard/DNS-collector#1219
-def test_convert_when_names_are_not_utf8_then_their_bytes_can_be_had_back(convert: Any) -> None:
+def test_bytes_of_names_not_utf8_are_recoverable(convert: Any) -> None:
     lines = [b'{"QueryName":"%b.tunnel.example"}' % bytes([byte]) for byte in range(0x80, 0x100)]
     run = convert("in", b"\n".join(lines))
     assert run.output == b""
@@ -140,7 +140,7 @@ def test_convert_when_names_are_not_utf8_then_their_bytes_can_be_had_back(conver
 
 
 # elastic/integrations#7762, #19085
-def test_convert_when_times_cannot_be_read_then_the_summary_counts_them(convert: Any) -> None:
+def test_summary_counts_unreadable_times(convert: Any) -> None:
     run = convert("in", b'{"Timestamp":"26/May/2022"}\n{"Timestamp":1e30}\n{"Datetime":"2022-05-26T09:23:54Z"}\n')
     assert run.code == 0
     times = "field.missing:Timestamp 1; field.range:Timestamp 1; field.type:Timestamp 1"

@@ -1,4 +1,4 @@
-"""Public reports about parsers of JSON: long batches, deep ones, memory around them. Each test names its report."""
+"""Public reports about parsers of JSON: long and deep batches, memory around them. Each test names its report."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from support.writers import every_writer
 from cfdns_fast import Normalizer
 
 REPORTED = [case for case in CASES if case.topic == "known_reports"]
-#: What the parsers behind the reports about streams take at a time.
+#: Batch size of the parsers in the reports about streams.
 BATCH_BYTES = 1_000_000
 
 
 # simdjson/simdjson PR#913, #1205: documents longer than the batch of parse_many end it
 @every_writer
-def test_conversion_when_records_are_longer_than_a_parser_batch_then_neighbours_and_all(write: Any) -> None:
+def test_record_longer_than_parser_batch_is_converted(write: Any) -> None:
     pad = b'{"QueryName":"n%d.example.com","ColoCode":"%b"}\n'
     data = record(0) + pad % (1, b"A" * BATCH_BYTES) + record(2) + pad % (3, b"B" * 40_000) + record(4)
     result = write(Normalizer(keep_message=False), data)
@@ -33,7 +33,7 @@ def test_conversion_when_records_are_longer_than_a_parser_batch_then_neighbours_
 
 # simdjson/simdjson PR#913, #1310: an error in the middle of a stream of documents ends it silently
 @every_writer
-def test_conversion_when_errors_stand_all_over_a_long_batch_then_each_is_reported(write: Any) -> None:
+def test_every_error_in_a_long_batch_is_reported(write: Any) -> None:
     data = b"".join(record(number) if number % 7 else b"{broken %d\n" % number for number in range(3000))
     result = write(Normalizer(), data)
     wrong = list(range(0, 3000, 7))
@@ -42,9 +42,9 @@ def test_conversion_when_errors_stand_all_over_a_long_batch_then_each_is_reporte
     assert result.events == 3000 - len(wrong)
 
 
-# simdjson/simdjson PR#913, #570: what stands behind the end of the input is read and counts
+# simdjson/simdjson PR#913, #570: bytes after the end of the input are read as input
 @every_writer
-def test_conversion_when_data_is_a_slice_then_what_stands_around_it_does_not_count(write: Any) -> None:
+def test_bytes_around_a_slice_are_ignored(write: Any) -> None:
     whole = b'{"ColoCode":"AMS"}' + GOOD.rstrip() + b'"}]}{"a":1}'
     start, stop = 18, 18 + len(GOOD.rstrip())
     for end in range(start, stop + 1):
@@ -80,13 +80,13 @@ print("done", len(inputs))
 
 # simdjson/simdjson PR#913, #570: over-read past the buffer, crashes with wrong padding
 @pytest.mark.skipif(sys.platform != "linux", reason="mprotect")
-def test_conversion_when_memory_around_data_cannot_be_read_then_no_crash() -> None:
+def test_conversion_reads_no_byte_outside_the_data() -> None:
     run = run_python(_GUARDED)
     assert (run.returncode, run.stdout.split()[:1]) == (0, ["done"]), run.stderr
 
 
 # Parsers recurse, or have a limit of 1024, beyond which the whole document fails
-def test_conversion_when_nesting_is_enormous_then_one_reject_and_neighbours(implementation: Any) -> None:
+def test_enormous_nesting_is_one_reject(implementation: Any) -> None:
     data = record(0) + b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n" + record(1)
     result = implementation.to_ndjson(data)
     assert numbers(result.output) == [0, 1]
@@ -94,7 +94,7 @@ def test_conversion_when_nesting_is_enormous_then_one_reject_and_neighbours(impl
 
 
 # ultrajson/ultrajson#691: the string is accepted and cannot be encoded later
-def test_conversion_when_surrogates_are_anywhere_then_all_output_can_be_encoded(implementation: Any) -> None:
+def test_output_of_reported_cases_can_be_encoded(implementation: Any) -> None:
     for case in REPORTED:
         result = implementation.to_dicts(case.data, **case.options)
         for event in result.output:

@@ -8,7 +8,7 @@ from support.records import GOOD, MIXED
 
 
 def shuffled_lines(size_bytes: int, seed: int) -> bytes:
-    """Good, bad, blank, doubled and long lines in any order; the last one has no newline."""
+    """Return good, bad, blank, doubled and long lines in random order; the last line has no newline."""
     pick = random.Random(seed)
     lines = [GOOD, GOOD, GOOD, MIXED + b"\n", b"\n", b"\xff\n", b'{"a":"' + b"x" * 3000 + b'"}\n', b" \t\r\n", b"[1]\n"]
     made = bytearray()
@@ -23,7 +23,7 @@ DATA = {
     "no newline": b'{"QueryName":"a.example"}' * 40_000,
     "lines that end where a piece does": (GOOD.rstrip() + b" " * (1024 - len(GOOD)) + b"\n") * 1024,
     "blank lines": b"\n" * 1_000_000,
-    "output that outgrows its room": (b'{"\x01a":1,"ColoCode":"' + b"\\u0001" * 40 + b'"}\n') * 6000,
-    "nothing": b"",
+    "output larger than its buffer": (b'{"\x01a":1,"ColoCode":"' + b"\\u0001" * 40 + b'"}\n') * 6000,
+    "no data": b"",
     "less than a piece": MIXED,
 }

@@ -1,4 +1,4 @@
-"""The command as a person or a script meets it: what the tests of it share. Every run is ``python -m cfdns_fast``."""
+"""Helpers for tests of the command, which run ``python -m cfdns_fast`` as a process."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def numbered(count: int, first: int = 0) -> list[str]:
 
 
 class Cli:
-    """Runs the command in a directory of its own."""
+    """Runs the command in its own directory."""
 
     prefix: ClassVar = ["-m", "cfdns_fast"]
 
@@ -72,7 +72,7 @@ class Cli:
 
 
 class Finished:
-    """How a run ended. No run may show a traceback or leave a temporary file."""
+    """The end of a run. Raises AssertionError if the run shows a traceback."""
 
     def __init__(self, process: subprocess.Popen[bytes], input: bytes | None = None) -> None:
         try:

@@ -1,13 +1,13 @@
 """Runs the code blocks of the documentation.
 
-How a block is tried, by its language:
+The language of a block says how it is run:
 
-python      executed; what it prints must be the text of the comments behind its ``print(…)``
+python      executed; it must print the text of the comments after its ``print(…)``
 sh          executed by ``sh -e``; with ``<!-- exit N -->`` before it, it must end with that code; with
-            ``<!-- command: NAME -->`` it is for `.ci/run`, which starts from nothing and has the time
-toml, yaml  parsed; a mapping file is loaded, and of a collector's configuration the command is taken out and run
+            ``<!-- command: NAME -->`` it is run by `.ci/run`, in a new environment
+toml, yaml  parsed; a mapping file is loaded, and the command in the configuration of a collector is run
 diff        applied to the file that its first lines name
-json, text  after ``<!-- output -->``: what the block before must have printed; ``…`` stands for anything within a line
+json, text  after ``<!-- output -->``: the output of the block before; ``…`` stands for any text within a line
 
 The blocks of a page run in order, in one folder that holds `SAMPLES`, and Python's share their names.
 """
@@ -52,7 +52,7 @@ PAGES = [
 
 RECORD = b'{"QueryName":"www.example.co.uk.","QueryType":28,"ResponseCode":0,"Timestamp":1657233726004000000}\n'
 SAMPLE = gzip.compress(RECORD * 3, mtime=0)
-#: What stands in a page's folder, because its commands name it.
+#: Files in the folder of a page, because commands of the page name them.
 SAMPLES = {
     "logs/one.log.gz": SAMPLE,
     "logs/two.log.gz": SAMPLE,
@@ -66,7 +66,7 @@ TIMEOUT_S = 60
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: where it stands, its language, its text, and the words of a comment before it."""
+    """A fenced block: its position, its language, its text, and the words of a comment before it."""
 
     page: str
     line: int
@@ -81,7 +81,7 @@ class Block:
 
     @property
     def command(self) -> str | None:
-        """The name by which `.ci/run` knows it: ``<!-- command: name -->``."""
+        """The name of the block in `.ci/run`: ``<!-- command: name -->``."""
         return self.marks[1] if self.marks[:1] == ("command:",) else None
 
     @property
@@ -93,7 +93,7 @@ _FENCE = re.compile(r"^(?:<!-- ([^\n]*) -->\n+)?```(\w*)\n(.*?)^```$", re.MULTIL
 
 
 def name_of(path: Path) -> str:
-    """Return how a page is called: its path in the repository."""
+    """Return the name of a page, which is its path in the repository."""
     return path.relative_to(ROOT).as_posix()
 
 
@@ -127,7 +127,7 @@ class Page:
         self.environment = _environment(folder / "bin")
 
     def run(self, block: Block) -> None:
-        """Try one block; AssertionError if it is not so."""
+        """Run one block. Raises AssertionError if the block does not do what the page says."""
         if block.marks == ("output",):
             assert self._printed is not None, f"{block.place}: output of nothing"
             assert _matches(block.text, self._printed), f"{block.place}: printed was\n{self._printed}"
@@ -143,7 +143,7 @@ class Page:
         self._printed = tried[block.language](block)
 
     def _python(self, block: Block) -> str:
-        # Blank lines before it, so that a traceback names the page's line.
+        # The blank lines make a traceback name the line of the page.
         code = compile("\n" * (block.line - 1) + block.text, block.page, "exec")
         printed = io.StringIO()
         with contextlib.chdir(self.folder), contextlib.redirect_stdout(printed):
@@ -202,7 +202,7 @@ class Page:
 
 
 def _matches(claimed: str, printed: str) -> bool:
-    """Whether text is what a page says it is; JSON may be laid out in another way."""
+    """Return whether the printed text is the claimed text; the layout of JSON may differ."""
     with contextlib.suppress(ValueError):
         return bool(json.loads(claimed) == json.loads(printed))
     return re.fullmatch(re.escape(claimed.strip()).replace("…", ".*"), printed.strip()) is not None
@@ -221,7 +221,7 @@ def _environment(programs: Path) -> dict[str, str]:
 
 
 def _commands(document: Any) -> Iterator[list[str]]:
-    """Give every value of a key ``command``, text as the shell's."""
+    """Yield the value of every key ``command``; text is a command of the shell."""
     if isinstance(document, dict):
         for key, value in document.items():
             if key == "command":
@@ -234,9 +234,9 @@ def _commands(document: Any) -> Iterator[list[str]]:
 
 
 def collect(command: list[str], folder: Path, environment: dict[str, str]) -> None:
-    """Run a command that follows a log for ever: events must come while it runs, and rejects must not be among them.
+    """Run a command that follows a log: it must write events while it runs, and no rejects among the events.
 
-    The folders it names below /var are made here.
+    The folders below /var that the command names are made in `folder`.
     """
     log = folder / "var/log/cloudflare/dns.ndjson"
     log.parent.mkdir(parents=True, exist_ok=True)

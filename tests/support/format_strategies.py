@@ -1,4 +1,4 @@
-"""Inputs of every format, for hypothesis."""
+"""hypothesis strategies for inputs of every format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cfdns_fast import InputFormatError
 
 
 def _cut(text: str, size: int) -> str:
-    """Leave the last characters out."""
+    """Remove the last characters."""
     return text[: max(len(text) - size, 0)]
 
 
@@ -104,7 +104,7 @@ _delimited = st.lists(
     st.tuples(st.builds(_cut, strategies.lines, _cuts), st.sampled_from(_delimiters)), max_size=4
 ).map(lambda pieces: "".join(line + delimiter for line, delimiter in pieces).encode())
 
-# Beginnings of formats that are not read, as they are and with bytes changed, and what only looks like them.
+# First bytes of unsupported formats, whole and cut, and text that only looks like such a format.
 foreign: st.SearchStrategy[bytes] = st.one_of(
     st.sampled_from(list(FOREIGN.values())),
     st.builds(lambda data, end: data[:end], st.sampled_from(list(FOREIGN.values())), st.integers(1, 24)),

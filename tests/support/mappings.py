@@ -20,5 +20,5 @@ def field(**entry: Any) -> str:
 
 
 def toml(value: Any) -> str:
-    """Return JSON text of a scalar or list, which is TOML too but for surrogates and a raw DEL."""
+    """Return a scalar or list as JSON, which is valid TOML except for surrogates and a raw DEL."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

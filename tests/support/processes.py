@@ -1,4 +1,4 @@
-"""Other processes, other threads, and what this process is."""
+"""Helpers that run processes and threads, and facts about this process."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ T = TypeVar("T")
 
 U = TypeVar("U")
 
-#: Such a Python has an allocator of its own, which cannot be replaced and keeps what was freed.
+#: A free-threaded Python has its own allocator, which cannot be replaced and keeps freed memory.
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
-#: The process's size says nothing then, and no other library can take malloc's place.
+#: With AddressSanitizer the size of the process is meaningless, and no other library can replace malloc.
 SANITIZED = "asan" in os.environ.get("LD_PRELOAD", "")
 
 
 @contextmanager
 def running(function: Callable[[], object]) -> Iterator[None]:
-    """Run a function again and again on another thread until the block ends."""
+    """Run a function repeatedly on another thread until the block ends."""
     stop = threading.Event()
 
     def run() -> None:
@@ -47,9 +47,9 @@ def running(function: Callable[[], object]) -> Iterator[None]:
 def run_python(
     code: str, *arguments: str, stdin: Any = None, input: bytes | None = None, **environment: str | None
 ) -> subprocess.CompletedProcess[str]:
-    """Run code in a Python of its own that finds this package and these modules; None unsets a variable.
+    """Run code in a new Python that finds this package and the helpers of the tests; None unsets a variable.
 
-    Arguments stand in sys.argv from its second place on; the first is "-c".
+    In sys.argv the arguments follow "-c".
     """
     folders = [str(Path(cfdns_fast.__file__).parents[1]), str(Path(__file__).parents[1]), *filter(None, sys.path)]
     wanted = {**os.environ, "PYTHONPATH": os.pathsep.join(folders), **environment}
@@ -60,6 +60,6 @@ def run_python(
 
 
 def at_once(function: Callable[[T], U], arguments: Sequence[T]) -> list[U]:
-    """Call it with each argument, all on threads of their own at the same time."""
+    """Call the function with all arguments at the same time, each on its own thread."""
     with ThreadPoolExecutor(len(arguments)) as pool:
         return list(pool.map(function, arguments))

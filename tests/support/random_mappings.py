@@ -1,4 +1,4 @@
-"""Mappings by chance: several sources, readings and kinds; and records that try what one leaves behind for the next."""
+"""Random mappings with several sources, readings and kinds, and random records for these mappings."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 from cfdns_fast import MappingError, Normalizer
 
-#: So many mappings by chance; more with CFDNS_MAPPINGS, others with CFDNS_MAPPINGS_SEED.
+#: Number of random mappings, set by CFDNS_MAPPINGS, and their seed, set by CFDNS_MAPPINGS_SEED.
 COUNT = int(os.environ.get("CFDNS_MAPPINGS", "400"))
 SEED = int(os.environ.get("CFDNS_MAPPINGS_SEED", "20261127"))
 
-#: Those that a quick run tries.
+#: The bundled mappings of a quick run.
 QUICK_BUNDLED = [("sekoia", "dns_logs"), ("ecs", "gateway_dns")]
 BUNDLED = [
     (schema, dataset) for schema in ("sekoia", "ecs") for dataset in ("dns_logs", "dns_firewall_logs", "gateway_dns")
@@ -23,7 +23,7 @@ BUNDLED = [
 
 KEYS = "ABCDEFGH"
 
-#: By name: what a field of that kind has besides.
+#: Name -> further keys of a field of that kind.
 KINDS: dict[str, dict[str, Any]] = {
     "text": {},
     "texts": {"kind": "text", "list": True},
@@ -47,7 +47,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 COLLECTED = ("text", "ip", "name", "registered_domain", "subdomain", "top_level_domain")
 
-#: As they stand between quotes.
+#: Texts as JSON writes them between quotes.
 TEXTS = ["", ".", "..", "com", "co.uk", "www.example.co.uk.", "EXAMPLE.COM", "x.city.kawasaki.jp", "a..b", "é.fr"]
 TEXTS += ["a\\u002ecom", "a.com\\u0000", "xn--fiqs8s", "a.中国", "x" * 63 + ".com", "a." * 31 + "co", "a\\\\.b.com"]
 TEXTS += ["1.2.3.4", "::1", "::ffff:1.2.3.4", "1:2:3:4:5:6:7:8", "true", "0", "1", "-0", "007", "-1", "12345678"]
@@ -59,12 +59,12 @@ NUMBERS += ["1657233726004000000", "1657233726004000001", "-1657233726004000000"
 
 
 def mapping(pick: random.Random) -> str:
-    """Return the text of a mapping file; it may be one that is refused."""
+    """Return the text of a mapping file, which may be invalid."""
     fields: list[dict[str, Any]] = []
     for number in range(pick.randint(1, 10)):
         kind = pick.choice(list(KINDS))
         sources = pick.sample(KEYS, pick.choice([1, 1, 1, 2, 3]))
-        # Mostly what the field before reads, too.
+        # Fields often share the sources of the field before.
         sources = fields[-1]["from"] if fields and pick.random() < 0.4 else sources
         field = {"from": sources, "to": f"{pick.choice(['a', 'b.c', 'd.e.f'])}.t{number}", "kind": kind, **KINDS[kind]}
         if pick.random() < 0.2:
@@ -87,7 +87,7 @@ def mapping(pick: random.Random) -> str:
 
 
 def normalizers(pick: random.Random, folder: Path, count: int) -> Iterator[tuple[Normalizer, Path]]:
-    """Give the normalizers of so many mappings, but of those that are refused, and the file."""
+    """Yield a normalizer and its file for each valid one of `count` random mappings."""
     path = folder / "mapping.toml"
     for _ in range(count):
         path.write_text(mapping(pick), encoding="utf-8")
@@ -98,7 +98,7 @@ def normalizers(pick: random.Random, folder: Path, count: int) -> Iterator[tuple
 
 
 def value(pick: random.Random, depth: int = 0) -> str:
-    """Return a value as JSON, now and then nearly so."""
+    """Return a value as JSON, which is sometimes invalid."""
     chance = pick.random()
     if chance < 0.45:
         return f'"{pick.choice(TEXTS)}"'
@@ -113,7 +113,7 @@ def value(pick: random.Random, depth: int = 0) -> str:
 
 
 def record(pick: random.Random, keys: str | list[str]) -> str:
-    """Return a record of some of the keys, in any order and more than once, or something else."""
+    """Return a record of some keys, in any order and also repeated, or sometimes a reject."""
     if pick.random() < 0.03:
         return pick.choice(["", "oops", "[1]", '{"A":"\\ud800"}'])
     members = (f'"{pick.choice(keys)}":{value(pick)}' for _ in range(pick.choice([0, 1, 2, 3, 5, 8])))
@@ -121,5 +121,5 @@ def record(pick: random.Random, keys: str | list[str]) -> str:
 
 
 def batch(pick: random.Random, keys: str | list[str]) -> bytes:
-    """Return a few records, one a line."""
+    """Return a few records, one per line."""
     return "\n".join(record(pick, keys) for _ in range(pick.randint(1, 12))).encode()

@@ -1,6 +1,6 @@
-"""Stand-ins for what the recipes talk to, in this process: S3, Kafka, and an intake over HTTP.
+"""Stand-ins for the services of the recipes, within this process: S3, Kafka, and an intake over HTTP.
 
-They keep to the documented interface of the real ones, as far as the recipes use it.
+They implement the documented interfaces as far as the recipes use them.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 
-# S3, as boto3 has it
+# S3, with the interface of boto3
 
 
 class StreamingBody(io.RawIOBase):
-    """As botocore's: `read` gives at most so many bytes, and it cannot seek."""
+    """The body of an object, as in botocore: `read` returns at most `amt` bytes, and there is no `seek`."""
 
     def __init__(self, content: bytes) -> None:
         self._content = io.BytesIO(content)
@@ -58,7 +58,7 @@ class S3Client:
         self.objects[Bucket, Key] = content
 
 
-# Kafka, as confluent_kafka has it
+# Kafka, with the interface of confluent_kafka
 
 
 class KafkaException(Exception):
@@ -66,7 +66,7 @@ class KafkaException(Exception):
 
 
 class Message:
-    """What `consume` gives."""
+    """A message that `consume` returns."""
 
     def __init__(self, topic: str, partition: int, offset: int, value: bytes | None, error: object = None) -> None:
         self._parts = (topic, partition, offset, value, error)
@@ -88,13 +88,13 @@ class Message:
 
 
 class Kafka:
-    """A broker of one partition a topic, with its clients."""
+    """A broker with one partition per topic, and its clients."""
 
     def __init__(self) -> None:
         self.topics: dict[str, list[tuple[bytes | None, Any]]] = {}
         self.committed = 0
         self.log: list[str] = []
-        #: What a delivery report says is wrong, if anything.
+        #: The error in delivery reports, None if the delivery succeeds.
         self.fault: object = None
         self.queue_limit = 100_000
 
@@ -138,7 +138,7 @@ class Consumer:
 
 
 class Producer:
-    """Keeps messages until `poll` or `flush` delivers them; refuses more than the broker's limit."""
+    """Keeps messages until `poll` or `flush` delivers them. Raises BufferError above the limit of the broker."""
 
     def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
@@ -170,13 +170,14 @@ class Producer:
 
 
 class Intake:
-    """Takes the lines posted to /plain/batch, as the intake documents it; answers with `statuses` first."""
+    """Accepts the lines posted to /plain/batch, as the intake documents it, after answers with `statuses`."""
 
     def __init__(self) -> None:
         self.key = "intake-key"
         self.requests: list[list[str]] = []
         self.statuses: list[int] = []
-        self.takes = 1.0
+        #: The share of the lines that the answer confirms.
+        self.accepted_share = 1.0
 
     @contextmanager
     def listening(self) -> Iterator[str]:
@@ -195,7 +196,7 @@ class Intake:
                         body = gzip.decompress(body)
                     lines = body.decode("utf-8").split("\n")
                     intake.requests.append(lines)
-                    answer = {"event_ids": [str(number) for number in range(int(len(lines) * intake.takes))]}
+                    answer = {"event_ids": [str(number) for number in range(int(len(lines) * intake.accepted_share))]}
                 content = json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
@@ -218,7 +219,7 @@ class Intake:
 
 
 class Services:
-    """All of them."""
+    """All stand-ins."""
 
     def __init__(self) -> None:
         self.s3 = S3Client()
@@ -228,7 +229,7 @@ class Services:
 
 @contextmanager
 def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
-    """Let ``import boto3``, ``import confluent_kafka`` and the recipes' environment variables mean the stand-ins."""
+    """Make the imports and environment variables of the recipes refer to the stand-ins."""
     found = Services()
     boto3, confluent_kafka = ModuleType("boto3"), ModuleType("confluent_kafka")
     vars(boto3).update(client=lambda service: {"s3": found.s3}[service])

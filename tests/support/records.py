@@ -1,4 +1,4 @@
-"""Records, and what they become."""
+"""Records, and the events that they become."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from cfdns_fast import Normalizer
 
 GOOD = b'{"QueryName":"www.example.com.","QueryType":1,"SourceIP":"192.0.2.7","Timestamp":1657233726}\n'
 
-#: Good, bad, blank and troubled lines in turn; the last line has no newline.
+#: Lines that are good, bad, blank or have problems; the last line has no newline.
 MIXED = GOOD + b"oops\n" + b'{"QueryType":-1}\n' + b" \r\n" + b'{"ColoCode":"AMS"}{"ColoCode":"CDG"}[1]\n' + GOOD + b"{"
 
-#: How much of a reject `raw` keeps: the first 64 KiB.
+#: Maximum number of bytes of a reject in `raw`.
 RAW_LIMIT = 65536
 
-#: Every field that schema "sekoia" reads.
+#: A record with every field that schema "sekoia" reads.
 FULL_RECORD = (
     b'{"ColoCode":"AMS","EDNSSubnet":"198.51.100.0","EDNSSubnetLength":24,"QueryName":"www.example.co.uk.","QueryType":28,'
     b'"ResponseCached":true,"ResponseCode":3,"SourceIP":"192.0.2.1","Timestamp":1657233726}'
@@ -52,7 +52,7 @@ def _foreign() -> dict[str, bytes]:
         "format.xz": lzma.compress(text),
         "format.bzip2": bz2.compress(text),
         "format.zlib": zlib.compress(text),
-        # Of the text "a" with a newline.
+        # The next three are the text "a" with a newline.
         "format.zstd": bytes.fromhex("28b52ffd0458110000610a55c8cc1e"),
         "format.lz4": bytes.fromhex("04224d186440a702000080610a0000000085954d99"),
         "format.snappy": bytes.fromhex("ff060000734e61507059010600007bd19d04610a"),
@@ -67,12 +67,12 @@ def _foreign() -> dict[str, bytes]:
     return {**data, "format.zip": archive.getvalue()}
 
 
-#: By code: the beginning of an input in a format that is not read.
+#: Code -> the first bytes of an input in an unsupported format.
 FOREIGN = _foreign()
 
 
 def containers(value: Any) -> Iterator[Any]:
-    """Give every dict and list within a value, itself included."""
+    """Yield every dict and list within a value, including the value itself."""
     if isinstance(value, (dict, list)):
         yield value
         for child in value.values() if isinstance(value, dict) else value:
@@ -88,7 +88,7 @@ def memory_mapped(data: bytes, folder: Path) -> mmap.mmap:
 
 def event_of(implementation: Any, data: bytes, schema: Any, **options: Any) -> dict[str, Any]:
     """Convert one record and check that all writers agree on its event."""
-    # Not at the top: it reads all golden cases, which the programs that import this module seldom need.
+    # Imported here, because it reads all golden cases and most importers of this module need none.
     from golden import flatten
 
     (event,) = implementation.to_dicts(data, schema, **options).output
@@ -103,7 +103,7 @@ def event_of(implementation: Any, data: bytes, schema: Any, **options: Any) -> d
     return event
 
 
-#: Lists, with elements that are left out.
+#: Records with lists, some of whose elements are omitted.
 LISTS = (
     b'{"ResolvedIPs":["192.0.2.1","x","2001:db8::1"],"RData":[{"type":"1"},{"data":"\\u0000\xc3\xa9"},{}],'
     b'"MatchedCategoryIDs":[1,"2",-3,true],"QueryType":65353,"Datetime":"2024-01-02T03:04:05.678901234Z"}\n'

@@ -1,11 +1,13 @@
-"""A stream fed block by block, with all bytes of its rejects."""
+"""Streams whose rejects keep all of their bytes."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+
+from support.feeding import cut
 
 from cfdns_fast import Normalizer, Reject, Rejects, Result
 from cfdns_fast.formats.auto import open_stream
@@ -13,7 +15,7 @@ from cfdns_fast.results import joined
 
 
 class MemorySpill:
-    """Keeps the bytes of the long reject at hand."""
+    """Keeps the bytes of the current long reject."""
 
     def __init__(self) -> None:
         self.content = b""
@@ -26,12 +28,12 @@ class MemorySpill:
 
 
 def streamed(
-    data: bytes, sizes: Iterable[int], *, with_spill: bool = False, threads: int = 1, **options: Any
+    data: bytes, sizes: Sequence[int], *, with_spill: bool = False, threads: int = 1, **options: Any
 ) -> Result[bytes]:
     """Convert data in blocks whose sizes repeat; rejects hold all of their bytes if there is a spill."""
     spill = MemorySpill() if with_spill else None
     stream = open_stream(Normalizer(**options), spill=spill, threads=threads)
-    blocks = list(cut(data, list(sizes)))
+    blocks = list(cut(data, sizes))
     results = []
     turns = [(block, {"final": number == len(blocks)}) for number, block in enumerate([*blocks, b""])]
     # A flush may come at any time.
@@ -56,11 +58,3 @@ def whole(reject: Reject, spill: MemorySpill | None) -> Reject:
     assert len(spill.content) == reject.byte_length and spill.content.startswith(reject.raw)
     content, spill.content = spill.content, b""
     return replace(reject, raw=content)
-
-
-def cut(data: bytes, sizes: list[int]) -> Iterable[bytes]:
-    at = turn = 0
-    while at < len(data):
-        size = sizes[turn % len(sizes)] or 1
-        yield data[at : at + size]
-        at, turn = at + size, turn + 1

@@ -94,7 +94,7 @@ changes = st.lists(
 
 
 def changed(data: bytes, how: list[tuple[str, int, int, bytes]]) -> bytes:
-    """Apply byte changes: (what, where, how much, with which bytes)."""
+    """Apply changes of bytes: (what to do, position, number of bytes, new bytes)."""
     for what, where, length, piece in how:
         at = where % (len(data) + 1)
         if what == "flip" and at < len(data):
@@ -201,7 +201,7 @@ def _entry(draw: Any, target: str, kind: str) -> dict[str, Any]:
 
 
 def _alternative(draw: Any, first: dict[str, Any]) -> dict[str, Any] | None:
-    """Draw a field that may stand in for another of the same target; None for kinds that have none."""
+    """Draw an alternative to a field, with the same target; None if its kind allows no alternative."""
     kind = first["kind"]
     if kind in ("raw", "constant", "problems"):
         return None
@@ -213,7 +213,7 @@ def _alternative(draw: Any, first: dict[str, Any]) -> dict[str, Any] | None:
 
 @st.composite
 def mappings(draw: Any) -> str:
-    """Draw the text of a mapping file that is right."""
+    """Draw the text of a valid mapping file."""
     taken: dict[str, set[str]] = {}
     entries = []
     for target in draw(st.lists(st.sampled_from(TARGETS), min_size=1, max_size=14, unique=True)):

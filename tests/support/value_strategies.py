@@ -1,4 +1,4 @@
-"""hypothesis strategies for single values: names, addresses, timestamps and JSON tokens, right and nearly right."""
+"""hypothesis strategies for single values: names, addresses, timestamps and JSON tokens, valid and almost valid."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIELDS = (
 
 @st.composite
 def json_text(draw: Any, text: str) -> str:
-    """Write text as a JSON string in one of the many ways there are."""
+    """Write text as a JSON string, with any of the escapes that JSON allows."""
     way = draw(st.integers(0, 5))
     if way <= 2:
         return json.dumps(text, ensure_ascii=False)
@@ -237,5 +237,5 @@ tokens_by_field = {
 
 
 def tokens_of(field: str) -> SearchStrategy[list[str]]:
-    """Return tokens for one field, many at once, so that a batch tries all of them; any kind of token among them."""
+    """Return lists of tokens for one field, so that a batch tries many; some tokens are of another kind."""
     return st.lists(st.one_of(tokens_by_field[field], tokens_by_field[field], scalars), min_size=1, max_size=25)

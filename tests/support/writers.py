@@ -1,4 +1,4 @@
-"""The ways to convert, with one form of result."""
+"""The ways to convert, each of which returns a Result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cfdns_fast import Normalizer, Result
 
 
 def consume(iterator: Any) -> Result[list[dict[str, Any]]]:
-    """Return what an iterator of `iter_dicts` gives, as the Result that `to_dicts` would give."""
+    """Return the Result of `to_dicts` from an iterator of `iter_dicts`."""
     output = list(iterator)
     return Result(output, iterator.events, iterator.blank, tuple(iterator.rejects), dict(iterator.problems))
 
@@ -29,12 +29,12 @@ def time_text(ns: int, nine_digits: bool) -> str:
 
 
 def events_of(batch: Any, nine_digits: Any = ()) -> list[dict[str, Any]]:
-    """Return the events in an Arrow batch; `nine_digits` names the columns of timestamps that have so many as text."""
+    """Return the events in an Arrow batch; `nine_digits` names the timestamps whose text has nine digits."""
     events: list[dict[str, Any]] = [{} for _ in range(batch.num_rows)]
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         is_time = "timestamp" in str(column.type)
         if is_time:
-            # Not as Python times: they have no nanoseconds.
+            # Python times have no nanoseconds.
             column = column.cast(_without_times(column.type))
         *parents, leaf = name.split(".")
         for event, value in zip(events, column.to_pylist(), strict=True):
@@ -62,7 +62,7 @@ def _present(item: Any) -> Any:
 
 
 def to_arrow_and_back(normalizer: Normalizer, data: Any, **options: Any) -> Result[list[dict[str, Any]]]:
-    """Return what `to_arrow` gives, as the Result that `to_dicts` would give."""
+    """Return the Result of `to_dicts` from the batch of `to_arrow`."""
     result = normalizer.to_arrow(data, **options)
     result.output.validate(full=True)
     return replace(result, output=events_of(result.output))
