@@ -1,7 +1,7 @@
-"""What the documentation shows is so: every code block runs and prints what the page says, every link leads somewhere.
+"""The documentation is true: every code block runs and prints what the page says, and every link has a target.
 
-`documentation.py` says how a block is tried. `.ci/run` runs those marked as commands, which install or take minutes.
-Longer runs stand within sentences, and are tried as far as their programs take them.
+`tests/support/documentation.py` says how a block is run. `.ci/run` runs the blocks that are marked as commands, which
+install or take minutes. Commands within sentences are tried as far as their programs parse them.
 """
 
 from __future__ import annotations
@@ -20,12 +20,6 @@ from support.documentation import PAGES, ROOT, Page, blocks, blocks_of, name_of
 
 pytestmark = pytest.mark.skipif(not (ROOT / "docs").exists(), reason="no documentation around the tests")
 
-#: Page and first line of a block that is no code.
-DRAWINGS = {
-    ("docs/architecture.md", "bytes ──► frame ──────► decode ─────► read ────────────► assemble ──► NDJSON bytes"),
-    ("docs/architecture.md", "mapping file ── mapping/      ──► Mapping ──────┐"),
-}
-
 WITH_CODE = [page for page in PAGES if blocks(page)]
 
 
@@ -40,22 +34,15 @@ def prose_of(path: Path) -> str:
 
 @pytest.mark.skipif(os.name != "posix", reason="a POSIX shell")
 @pytest.mark.parametrize("path", WITH_CODE, ids=name_of)
-def test_page_when_its_code_runs_then_does_what_it_says(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_page_code_prints_what_the_page_says(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = Page(tmp_path)
     with recipe_fakes.services(monkeypatch):
         for block in blocks(path):
-            if block.key not in DRAWINGS and block.command is None:
+            if block.command is None:
                 page.run(block)
 
 
-def test_blocks_when_listed_as_drawings_then_are_there_once() -> None:
-    keys = [block.key for page in PAGES for block in blocks(page)]
-    assert {key: keys.count(key) for key in DRAWINGS} == dict.fromkeys(DRAWINGS, 1)
-
-
-def test_commands_when_they_install_or_take_minutes_then_ci_runs_them_as_they_stand() -> None:
+def test_marked_commands_are_run_by_ci() -> None:
     run = ROOT / ".ci" / "run"
     if not run.exists():
         pytest.skip("not part of an sdist")
@@ -63,8 +50,8 @@ def test_commands_when_they_install_or_take_minutes_then_ci_runs_them_as_they_st
     assert sorted(named) == sorted(re.findall(r"\bdocumented (\w+)", text_of(run)))
 
 
-#: Within sentences: what begins with a variable of ours, a script of the repository, or python; and the page it is on.
-#: Those that run pytest are slow: each collects tests in a process of its own.
+#: Commands within sentences: they begin with a variable of this project, a script of the repository, or python.
+#: Commands that run pytest are slow, because each collects tests in a process of its own.
 SENTENCES = [
     pytest.param(
         found[0].split(),
@@ -79,7 +66,7 @@ SENTENCES = [
 
 
 @pytest.mark.parametrize("words", SENTENCES)
-def test_command_when_a_sentence_names_it_then_its_program_takes_it(words: list[str]) -> None:
+def test_command_in_a_sentence_is_accepted(words: list[str]) -> None:
     settings = dict(word.split("=") for word in words if word.startswith("CFDNS_"))
     program, *arguments = words[len(settings) :]
     if program == "pytest":
@@ -96,8 +83,8 @@ def test_command_when_a_sentence_names_it_then_its_program_takes_it(words: list[
 
 
 def require_tests(arguments: list[str], settings: dict[str, str]) -> str:
-    """Require that pytest collects that; return the text of what is run."""
-    # No more: these take minutes. The modules read their settings then.
+    """Require that pytest collects the arguments; return the text of the test module and its helpers."""
+    # The tests are only collected, because they take minutes; modules read their settings when they are collected.
     collected = subprocess.run(
         [sys.executable, "-P", "-m", "pytest", "-q", "--collect-only", *arguments],
         cwd=ROOT,
@@ -113,7 +100,7 @@ def require_tests(arguments: list[str], settings: dict[str, str]) -> str:
 
 
 def require_python(arguments: list[str]) -> str:
-    """Require that there is such a module or file, and that it takes its options; return what reads variables."""
+    """Require that the module or file exists and accepts its options; return the text that reads variables."""
     if arguments[0] != "-m":
         assert (ROOT / arguments[0]).exists()
         return text_of(ROOT / arguments[0])
@@ -128,32 +115,32 @@ def require_python(arguments: list[str]) -> str:
 
 
 def require_usage(program: str, arguments: list[str], text: str) -> None:
-    """Require that a script's usage, at its beginning, has these arguments, where capitals stand for something."""
+    """Require that the usage at the beginning of a script has these arguments; capitals there are placeholders."""
     usages = [
         each.strip() for each in re.findall(rf"^# +{re.escape(program)}((?: \S+)*)(?:  .*)?$", text, re.MULTILINE)
     ]
     if not usages:
-        assert not arguments, "it has no usage"
+        assert not arguments, "the script has no usage"
         return
     patterns = [re.sub("[A-Z]{4,}", r"\\S+", re.escape(usage).replace("SECONDS", r"\d+")) for usage in usages]
     assert any(re.fullmatch(pattern, " ".join(arguments)) for pattern in patterns), usages
 
 
-def test_commands_when_looked_for_in_sentences_then_are_found() -> None:
-    assert len(SENTENCES) > 25
+def test_commands_in_sentences_are_found() -> None:
+    assert len(SENTENCES) > 20
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
-def test_code_when_it_is_on_a_page_then_stands_in_fences_of_known_languages(path: Path) -> None:
-    assert not re.search(r"\n\n {4}\S", prose_of(path)), "indented code is not run"
+def test_code_is_fenced_with_a_known_language(path: Path) -> None:
+    assert not re.search(r"\n\n {4}\S", prose_of(path)), "indented code would not be run"
     for block in blocks(path):
         assert block.language in ("python", "sh", "toml", "yaml", "diff", "json", "text"), block.place
 
 
 LIES = {
     "what is printed": "```python\nprint(1)  # 2\n```\n",
-    "what is printed beside": "```python\nprint(1)\nprint(2)  # 2\n```\n",
-    "what must not raise": "```python\nassert False\n```\n",
+    "the second line that is printed": "```python\nprint(1)\nprint(2)  # 2\n```\n",
+    "code that raises": "```python\nassert False\n```\n",
     "an output": "```sh\necho a b\n```\n\n<!-- output -->\n```text\na … c\n```\n",
     "an output as JSON": '```sh\necho \'{"a": 1}\'\n```\n\n<!-- output -->\n```json\n{"a": 2}\n```\n',
     "a failing command": "```sh\nfalse\ntrue\n```\n",
@@ -161,13 +148,13 @@ LIES = {
     "a mapping": '```toml\n[[field]]\nto = "a"\nkind = "b"\n```\n',
     "a diff": "```sh\necho a > a.toml\n```\n\n```diff\n--- a.toml\n+++ a.toml\n@@\n-b\n+c\n```\n",
     "a command of a collector": '```toml\ncommand = ["sh", "-c", "cfdns-fast --version; exec sleep 60"]\n```\n',
-    "a block of no known language": "```text\na\n```\n",
+    "a block of an unknown language": "```text\na\n```\n",
 }
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a POSIX shell")
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
-def test_page_when_it_does_not_say_what_is_so_then_fails(lie: str, tmp_path: Path) -> None:
+def test_page_with_a_false_statement_fails(lie: str, tmp_path: Path) -> None:
     page = Page(tmp_path)
     with pytest.raises((AssertionError, ValueError)):
         for block in blocks_of(lie, "page"):
@@ -178,13 +165,13 @@ def test_page_when_it_does_not_say_what_is_so_then_fails(lie: str, tmp_path: Pat
 
 
 def anchors(path: Path) -> set[str]:
-    """Return what can stand behind # in a link to a page, as GitHub makes it of headings."""
+    """Return the anchors of a page, as GitHub makes them from its headings."""
     headings = re.findall(r"^#+ (.*)$", prose_of(path), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
-def test_links_when_they_are_relative_then_lead_to_a_page_and_a_heading(path: Path) -> None:
+def test_relative_links_have_a_target(path: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", text_of(path)):
         if re.match(r"\w+:", target):
             continue
@@ -195,14 +182,14 @@ def test_links_when_they_are_relative_then_lead_to_a_page_and_a_heading(path: Pa
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
-def test_paths_when_a_page_names_them_then_exist(path: Path) -> None:
+def test_paths_on_a_page_exist(path: Path) -> None:
     for name in re.findall(r"`((?:docs|tests|benchmarks|cfdns_fast)/[\w./*-]+)`", text_of(path)):
-        # DATASET and NAME stand for something.
+        # DATASET and NAME are placeholders.
         pattern = re.sub(r"[A-Z]{4,}", "*", name.rstrip("/"))
         assert list(ROOT.glob(pattern)), f"{name_of(path)}: {name}"
 
 
-def test_index_when_read_then_names_every_page() -> None:
+def test_index_links_every_page() -> None:
     index = ROOT / "docs" / "README.md"
     linked = {
         (index.parent / target.partition("#")[0]).resolve() for target in re.findall(r"\]\(([^)]+)\)", text_of(index))
@@ -222,6 +209,6 @@ def generator() -> Any:
     return module
 
 
-def test_fields_when_the_mappings_changed_then_are_made_anew() -> None:
+def test_fields_page_is_generated_from_the_mappings() -> None:
     made = generator()
     assert text_of(made.PAGE) == made.render(), "run: python docs/fields.py"
