@@ -15,7 +15,8 @@ FLOORS = (
     (("arrow.py", "pyarrow types"),),
     (("plan", "a mapping, compiled"), ("reference", "the same in plain Python")),
     (("mapping", "an event as data"), ("_core", "the boundary, in Cython"), ("io", "files in and out")),
-    (("_native", "C++17 without Python"), ("domains.py", "suffix rules"), ("errors, results, …", "leaves")),
+    (("_native", "C++17 without Python"), ("domains.py", "names"), ("options, results, …", "")),
+    (("errors.py", "exceptions, codes"), ("suffix_list.py", "suffix rules")),
 )
 PUBLIC = 1  # the number of floors above the public line
 NATIVE = (("batch",), ("framing", "output"), ("events",), ("plan",), ("values",), ("json",), ("support",))
@@ -28,7 +29,7 @@ STEPS = (
 )
 OUTPUTS = ("NDJSON bytes", "dicts", "Arrow columns")
 
-WIDTH, GAP, ROW, ROOM = 900, 12, 52, 40
+WIDTH, GAP, ROW, ROOM, NATIVE_ROW = 900, 12, 52, 40, 60
 LEFT, HOUSE, SIDE = 20, 590, 230
 INK, FAINT, LINE, FILL, NATIVE_FILL, PUBLIC_FILL = "#212529", "#5c636a", "#adb5bd", "#f1f3f5", "#e7f5ff", "#fff4e6"
 
@@ -82,7 +83,7 @@ def house(top: float) -> tuple[list[str], float]:
         y += ROW
     for number, native in enumerate(NATIVE):
         shapes += rooms(
-            LEFT + HOUSE + 40, top + 30 + number * ROW, SIDE, tuple((name, "") for name in native), NATIVE_FILL
+            LEFT + HOUSE + 40, top + 30 + number * NATIVE_ROW, SIDE, tuple((name, "") for name in native), NATIVE_FILL
         )
     return shapes, y
 
