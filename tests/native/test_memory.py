@@ -26,7 +26,7 @@ from support.writers import WRITERS, every_writer
 from cfdns_fast import Normalizer, RecordError
 from cfdns_fast.formats.ndjson import NdjsonStream
 
-#: CFDNS_SOAK=N does N times as much; docs/contributing.md names it.
+#: CFDNS_SOAK=N does N times as much; README.md names it.
 SOAK = int(os.environ.get("CFDNS_SOAK", "1"))
 
 # An allocation that fails

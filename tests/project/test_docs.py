@@ -1,7 +1,7 @@
-"""The documentation is true: every code block runs and prints what the page says, and every link has a target.
+"""The documentation is correct: every code block runs and prints what its page says, and every link resolves.
 
-`tests/support/documentation.py` says how a block is run. `.ci/run` runs the blocks that are marked as commands, which
-install or take minutes. Commands within sentences are tried as far as their programs parse them.
+`documentation.py` says how a block is run. `.ci/run` runs the blocks marked as commands, which install or take minutes.
+Of the commands within sentences, only the arguments are checked.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def test_marked_commands_are_run_by_ci() -> None:
     assert sorted(named) == sorted(re.findall(r"\bdocumented (\w+)", text_of(run)))
 
 
-#: Commands within sentences: they begin with a variable of this project, a script of the repository, or python.
-#: Commands that run pytest are slow, because each collects tests in a process of its own.
+#: Commands within sentences, which begin with a variable of the project, a script of the repository, or python.
+#: Commands that run pytest are slow, because each collects tests in a process.
 SENTENCES = [
     pytest.param(
         found[0].split(),
@@ -83,8 +83,8 @@ def test_command_in_a_sentence_is_valid(words: list[str]) -> None:
 
 
 def require_tests(arguments: list[str], settings: dict[str, str]) -> str:
-    """Require that pytest collects the arguments; return the text of the test module and its helpers."""
-    # The tests are only collected, because they take minutes; modules read their settings when they are collected.
+    """Require that pytest collects these tests; return the text of their modules."""
+    # The tests are only collected, because they take minutes. Their modules read the settings at import.
     collected = subprocess.run(
         [sys.executable, "-P", "-m", "pytest", "-q", "--collect-only", *arguments],
         cwd=ROOT,
@@ -100,7 +100,7 @@ def require_tests(arguments: list[str], settings: dict[str, str]) -> str:
 
 
 def require_python(arguments: list[str]) -> str:
-    """Require that the module or file exists and accepts its options; return the text that reads variables."""
+    """Require that the module or file exists and accepts its options; return the text that reads the variables."""
     if arguments[0] != "-m":
         assert (ROOT / arguments[0]).exists()
         return text_of(ROOT / arguments[0])
@@ -115,12 +115,12 @@ def require_python(arguments: list[str]) -> str:
 
 
 def require_usage(program: str, arguments: list[str], text: str) -> None:
-    """Require that the usage at the beginning of a script has these arguments; capitals there are placeholders."""
+    """Require that the usage at the top of a script has these arguments; words in capitals are placeholders."""
     usages = [
         each.strip() for each in re.findall(rf"^# +{re.escape(program)}((?: \S+)*)(?:  .*)?$", text, re.MULTILINE)
     ]
     if not usages:
-        assert not arguments, "the script has no usage"
+        assert not arguments, "it has no usage"
         return
     patterns = [re.sub("[A-Z]{4,}", r"\\S+", re.escape(usage).replace("SECONDS", r"\d+")) for usage in usages]
     assert any(re.fullmatch(pattern, " ".join(arguments)) for pattern in patterns), usages
@@ -132,15 +132,15 @@ def test_commands_in_sentences_are_found() -> None:
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_code_is_in_fences_of_known_languages(path: Path) -> None:
-    assert not re.search(r"\n\n {4}\S", prose_of(path)), "indented code would not be run"
+    assert not re.search(r"\n\n {4}\S", prose_of(path)), "indented code is not run"
     for block in blocks(path):
         assert block.language in ("python", "sh", "toml", "yaml", "diff", "json", "text"), block.place
 
 
-LIES = {
+WRONG_PAGES = {
     "what is printed": "```python\nprint(1)  # 2\n```\n",
-    "the second line that is printed": "```python\nprint(1)\nprint(2)  # 2\n```\n",
-    "code that raises": "```python\nassert False\n```\n",
+    "what is printed beside": "```python\nprint(1)\nprint(2)  # 2\n```\n",
+    "what must not raise": "```python\nassert False\n```\n",
     "an output": "```sh\necho a b\n```\n\n<!-- output -->\n```text\na … c\n```\n",
     "an output as JSON": '```sh\necho \'{"a": 1}\'\n```\n\n<!-- output -->\n```json\n{"a": 2}\n```\n',
     "a failing command": "```sh\nfalse\ntrue\n```\n",
@@ -148,16 +148,16 @@ LIES = {
     "a mapping": '```toml\n[[field]]\nto = "a"\nkind = "b"\n```\n',
     "a diff": "```sh\necho a > a.toml\n```\n\n```diff\n--- a.toml\n+++ a.toml\n@@\n-b\n+c\n```\n",
     "a command of a collector": '```toml\ncommand = ["sh", "-c", "cfdns-fast --version; exec sleep 60"]\n```\n',
-    "a block of an unknown language": "```text\na\n```\n",
+    "a block of no known language": "```text\na\n```\n",
 }
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a POSIX shell")
-@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
-def test_wrong_page_fails(lie: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", WRONG_PAGES.values(), ids=WRONG_PAGES)
+def test_wrong_page_fails(text: str, tmp_path: Path) -> None:
     page = Page(tmp_path)
     with pytest.raises((AssertionError, ValueError)):
-        for block in blocks_of(lie, "page"):
+        for block in blocks_of(text, "page"):
             page.run(block)
 
 
@@ -165,7 +165,7 @@ def test_wrong_page_fails(lie: str, tmp_path: Path) -> None:
 
 
 def anchors(path: Path) -> set[str]:
-    """Return the anchors of a page, as GitHub makes them from its headings."""
+    """Return the anchors of a page, as GitHub makes them from headings."""
     headings = re.findall(r"^#+ (.*)$", prose_of(path), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
