@@ -75,11 +75,6 @@ class Block:
     marks: tuple[str, ...]
 
     @property
-    def key(self) -> tuple[str, str]:
-        """The page, and the block's first line."""
-        return self.page, self.text.partition("\n")[0]
-
-    @property
     def command(self) -> str | None:
         """The name of the block in `.ci/run`: ``<!-- command: name -->``."""
         return self.marks[1] if self.marks[:1] == ("command:",) else None
@@ -139,7 +134,7 @@ class Page:
             "yaml": self._yaml,
             "diff": self._diff,
         }
-        assert block.language in tried, f"{block.place}: a block that is not run must be listed, with the reason"
+        assert block.language in tried, f"{block.place}: a block of this language cannot be run"
         self._printed = tried[block.language](block)
 
     def _python(self, block: Block) -> str:
