@@ -53,7 +53,7 @@ def test_simultaneous_callers_get_their_own_batches() -> None:
 @pytest.fixture
 def small_columns(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Lower the limit of each column, in bytes of text, rows or items."""
-    monkeypatch.setattr(columns_module, "MOST_OFFSET", 400_000)
+    monkeypatch.setattr(columns_module, "MAX_OFFSET", 400_000)
     yield 400_000
 
 
@@ -77,7 +77,7 @@ def test_too_many_rows_or_items_ask_for_smaller_blocks(small_columns: int) -> No
 
 
 def test_limit_is_that_of_signed_32_bit_offsets() -> None:
-    assert Normalizer()._plan.columns.most_offset == 2**31 - 1
+    assert Normalizer()._plan.plan.columns.max_offset == 2**31 - 1
 
 
 def test_column_outlives_its_batch() -> None:
