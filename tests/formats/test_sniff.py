@@ -193,7 +193,7 @@ def test_repeated_header_is_no_record(implementation: Any) -> None:
 
 
 def test_mapping_may_read_a_column_named_row(tmp_path: Path) -> None:
-    """The mapping has no field "message", and the option keep_message also applies to its raw field."""
+    """A row is an event with the raw field of the mapping, and without it."""
     entries = [field(**{"from": key, "to": key, "kind": "text"}) for key in ("row", "row_")]
     path = write_mapping(tmp_path, "\n".join([*entries, field(to="text", kind="raw")]))
     data = b"row,row_\n1,2\n"
