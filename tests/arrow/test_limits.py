@@ -79,7 +79,7 @@ def test_to_arrow_when_there_are_too_many_rows_or_items_then_asks_for_smaller_bl
 
 
 def test_limit_when_nobody_changed_it_then_is_that_of_signed_32_bit_offsets() -> None:
-    assert Normalizer()._plan.plan.columns.max_offset == 2**31 - 1
+    assert Normalizer()._converter.plan.columns.max_offset == 2**31 - 1
 
 
 def test_batch_when_only_a_column_of_it_lives_then_that_is_sound() -> None:
@@ -93,7 +93,7 @@ def test_batch_when_only_a_column_of_it_lives_then_that_is_sound() -> None:
 
 
 def test_take_when_it_fails_then_the_error_is_passed_on_and_the_memory_released() -> None:
-    plan = Normalizer()._plan
+    plan = Normalizer()._converter
 
     def fail(_address: int) -> None:
         raise KeyError("not taken")

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from cfdns_fast import Normalizer
-from cfdns_fast.formats.auto import open_stream
 
 SIZE_BYTES = 120_000
 
@@ -88,7 +87,7 @@ def test_input_when_it_is_much_of_the_same_then_ends(name: str, max_record_bytes
     normalizer = Normalizer(input_format="auto", record_delimiter="|", max_record_bytes=max_record_bytes)
     whole = normalizer.to_ndjson(data)
     assert whole.events + len(whole.rejects) > 0 or name == "space"
-    stream = open_stream(normalizer)
+    stream = normalizer.stream()
     results = [stream.feed(data[at : at + 16384]) for at in range(0, len(data), 16384)] + [stream.finish()]
     assert b"".join(result.output for result in results) == whole.output
     assert sum(len(result.rejects) for result in results) == len(whole.rejects)
@@ -100,7 +99,7 @@ def test_stream_when_blocks_are_tiny_then_ends(name: str) -> None:
     first, piece, last = DATA[name]
     data = first + repeated(piece, 30_000) + last
     normalizer = Normalizer(input_format="auto", record_delimiter="|")
-    stream = open_stream(normalizer)
+    stream = normalizer.stream()
     results = []
     for at in range(0, len(data), 3):
         results.append(stream.feed(data[at : at + 3]))
@@ -117,7 +116,7 @@ def seconds(convert: Callable[[bytes], Any], data: bytes) -> float:
 
 
 def streamed(data: bytes) -> None:
-    stream = open_stream(Normalizer(input_format="auto", record_delimiter="|"))
+    stream = Normalizer(input_format="auto", record_delimiter="|").stream()
     for at in range(0, len(data), 4096):
         stream.feed(data[at : at + 4096])
     stream.finish()
@@ -177,7 +176,7 @@ def test_record_when_it_is_longer_than_a_window_and_spans_lines_then_is_an_event
 
 @pytest.mark.parametrize("input_format", ["auto", "ndjson", "json"])
 def test_stream_when_it_begins_with_nuls_then_keeps_none(input_format: str) -> None:
-    stream = open_stream(Normalizer(input_format=input_format))
+    stream = Normalizer(input_format=input_format).stream()
     block = bytes(1 << 16)
     tracemalloc.start()
     try:
@@ -193,7 +192,7 @@ def test_stream_when_it_begins_with_nuls_then_keeps_none(input_format: str) -> N
 
 
 def test_rows_when_nuls_come_first_then_are_one_blank_row() -> None:
-    stream = open_stream(Normalizer(input_format="auto"))
+    stream = Normalizer(input_format="auto").stream()
     results = [stream.feed(bytes(1 << 16)) for _ in range(64)]
     results += [stream.feed(b"\0ColoCode,QueryType\nAMS\n"), stream.feed(bytes(77)), stream.finish()]
     assert sum(result.blank for result in results) == 2

@@ -11,7 +11,6 @@ from support.mappings import field, write_mapping
 from support.records import containers
 
 from cfdns_fast import Normalizer, reference
-from cfdns_fast.formats.ndjson import NdjsonStream
 
 RECORD = b'{"QueryName":"www.example.com.","QueryType":1,"ResponseCode":0,"Timestamp":1657233726004000000}'
 
@@ -67,7 +66,7 @@ def test_iterator_when_collected_with_a_cycle_around_it_then_gives_its_memory_ba
     for _ in range(50):
         iterator = normalizer.iter_dicts(RECORD * 3)
         next(iterator)
-        cycle: list[object] = [iterator, normalizer._plan]
+        cycle: list[object] = [iterator, normalizer._converter]
         cycle.append(cycle)
         del iterator, cycle
         gc.collect()
@@ -96,7 +95,7 @@ def test_key_when_written_with_a_backslash_then_is_compared_as_what_it_stands_fo
 def test_stream_when_fed_by_single_bytes_then_gives_what_one_call_gives() -> None:
     data = b'\xef\xbb\xbf{"a":1}{"b":2}\r\n\n[1]\n' + RECORD + b' \xff{"c":3}'
     whole = Normalizer().to_ndjson(data)
-    stream = NdjsonStream(Normalizer())
+    stream = Normalizer().stream()
     parts = [stream.feed(data[i : i + 1]) for i in range(len(data))] + [stream.finish()]
     assert b"".join(part.output for part in parts) == whole.output
     assert tuple(reject for part in parts for reject in part.rejects) == whole.rejects

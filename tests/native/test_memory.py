@@ -24,7 +24,6 @@ from support.records import FULL_RECORD, MIXED, memory_mapped
 from support.writers import WRITERS, every_writer
 
 from cfdns_fast import Normalizer, RecordError
-from cfdns_fast.formats.ndjson import NdjsonStream
 
 #: CFDNS_SOAK=N does N times as much; README.md names it.
 SOAK = int(os.environ.get("CFDNS_SOAK", "1"))
@@ -135,7 +134,7 @@ call = {
     "to_dicts": lambda: normalizer.to_dicts(DATA),
     "iter_dicts": lambda: list(normalizer.iter_dicts(DATA * 3)),
     "a loop": lambda: [repr(event) for event in normalizer.iter_dicts(DATA * 3)],
-    "parse": lambda: normalizer._plan.parse(GOOD),
+    "parse": lambda: normalizer._converter.parse(GOOD),
 }[sys.argv[1]]
 expected = call()
 failures = 0
@@ -200,7 +199,7 @@ def refuse(normalizer: Normalizer, data: bytes) -> None:
 
 
 def stream_all(normalizer: Normalizer, data: bytes) -> None:
-    stream = NdjsonStream(normalizer)
+    stream = normalizer.stream()
     stream.feed(data[:777])
     stream.feed(data[777:])
     stream.finish()
@@ -477,7 +476,7 @@ def test_to_ndjson_when_done_or_refused_then_the_buffer_is_free_again(tmp_path: 
             with pytest.raises(RecordError):
                 getattr(Normalizer(on_reject="raise"), call)(data)
         with pytest.raises(RecordError):
-            Normalizer()._plan.parse(data)
+            Normalizer()._converter.parse(data)
     mapped.close()
     view.release()
     source.clear()

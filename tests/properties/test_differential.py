@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from support import strategies, value_strategies
 
 from cfdns_fast import InputFormatError, Normalizer, RecordError, Result, split_domain
-from cfdns_fast.formats.ndjson import NdjsonStream
 from cfdns_fast.signatures import foreign_format
 
 
@@ -165,7 +164,7 @@ def test_stream_when_fed_in_blocks_of_any_size_then_equals_one_call(
     data: bytes, sizes: list[int], options: dict[str, Any]
 ) -> None:
     whole = Normalizer(**options).to_ndjson(data)
-    stream = NdjsonStream(Normalizer(**options))
+    stream = Normalizer(**options).stream()
     results, at, turn = [], 0, 0
     while at < len(data):
         size = sizes[turn % len(sizes)] or 1

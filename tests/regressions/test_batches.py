@@ -22,14 +22,13 @@ from support.records import RAW_LIMIT, numbers, record, records
 from support.writers import every_writer
 
 from cfdns_fast import Normalizer, RecordError, Reject, split_domain
-from cfdns_fast.formats.ndjson import NdjsonStream
 
 REPORTED = [case for case in CASES if case.topic == "known_reports"]
 
 
 def in_blocks(data: bytes, size: int) -> tuple[bytes, list[Reject], int]:
     """Convert data that arrives in blocks; return output, rejects and blank lines."""
-    stream = NdjsonStream(Normalizer())
+    stream = Normalizer().stream()
     results = [stream.feed(data[start : start + size]) for start in range(0, len(data), size)]
     results.append(stream.finish())
     rejects = [reject for result in results for reject in result.rejects]

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from cfdns_fast import Normalizer, Reject, Rejects, Result
-from cfdns_fast.formats.auto import open_stream
 from cfdns_fast.results import joined
 
 
@@ -30,7 +29,7 @@ def streamed(
 ) -> Result[bytes]:
     """Convert data in blocks whose sizes repeat; rejects hold all of their bytes if there is a spill."""
     spill = MemorySpill() if with_spill else None
-    stream = open_stream(Normalizer(**options), spill=spill, threads=threads)
+    stream = Normalizer(**options).stream(whole_rejects=False if spill is None else spill, threads=threads)
     blocks = list(cut(data, list(sizes)))
     results = []
     turns = [(block, {"final": number == len(blocks)}) for number, block in enumerate([*blocks, b""])]
@@ -42,7 +41,7 @@ def streamed(
             results.append(replace(part, rejects=Rejects(whole(reject, spill) for reject in part.rejects)))
     assert spill is None or spill.content == b""
     assert stream.lines == data.count(b"\n") + (not data.endswith(b"\n") and data != b"")
-    return joined(results)
+    return joined(results, b"".join)
 
 
 def is_long(reject: Reject) -> bool:
