@@ -1,4 +1,4 @@
-"""A stream fed block by block, with all bytes of its rejects."""
+"""A stream that is fed block by block, with all bytes of its rejects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cfdns_fast.results import joined
 
 
 class MemorySpill:
-    """Keeps the bytes of the long reject at hand."""
+    """Keeps the bytes of one long reject; a `RejectSpill`."""
 
     def __init__(self) -> None:
         self.content = b""
@@ -25,11 +25,18 @@ class MemorySpill:
 
 
 def streamed(
-    data: bytes, sizes: Iterable[int], *, with_spill: bool = False, threads: int = 1, **options: Any
-) -> Result[bytes]:
+    data: bytes,
+    sizes: Iterable[int],
+    *,
+    with_spill: bool = False,
+    output: str = "ndjson",
+    threads: int = 1,
+    **options: Any,
+) -> Result[Any]:
     """Convert data in blocks whose sizes repeat; rejects hold all of their bytes if there is a spill."""
     spill = MemorySpill() if with_spill else None
-    stream = Normalizer(**options).stream(whole_rejects=False if spill is None else spill, threads=threads)
+    whole_rejects = False if spill is None else spill
+    stream: Any = Normalizer(**options).stream(output=output, whole_rejects=whole_rejects, threads=threads)  # type: ignore[call-overload]
     blocks = list(cut(data, list(sizes)))
     results = []
     turns = [(block, {"final": number == len(blocks)}) for number, block in enumerate([*blocks, b""])]
@@ -41,7 +48,17 @@ def streamed(
             results.append(replace(part, rejects=Rejects(whole(reject, spill) for reject in part.rejects)))
     assert spill is None or spill.content == b""
     assert stream.lines == data.count(b"\n") + (not data.endswith(b"\n") and data != b"")
-    return joined(results, b"".join)
+    return joined(results, concatenated)
+
+
+def concatenated(outputs: list[Any]) -> Any:
+    """Return NDJSON or Arrow batches as one; there is at least one."""
+    if isinstance(outputs[0], bytes):
+        return b"".join(outputs)
+    import pyarrow as pa
+
+    filled = pa.Table.from_batches(outputs).combine_chunks().to_batches()
+    return filled[0] if filled else outputs[0]
 
 
 def is_long(reject: Reject) -> bool:
