@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.feeding import feed
 from support.records import numbers, record, records
 from support.spill import MemorySpill
 
@@ -31,10 +32,10 @@ CALLS: list[Callable[[Stream[bytes]], Any]] = [
 ]
 
 
-def test_stream_gives_what_one_call_gives() -> None:
+def test_stream_equals_one_call() -> None:
     data = records(5) + b"oops\n" + record(5).rstrip()
     with Normalizer().stream() as stream:
-        results = [stream.feed(data[:100]), stream.feed(data[100:]), stream.finish()]
+        results = feed(stream, data, [100, len(data)])
     whole = Normalizer().to_ndjson(data)
     assert b"".join(result.output for result in results) == whole.output
     assert [reject for result in results for reject in result.rejects] == list(whole.rejects)
@@ -74,7 +75,7 @@ def test_stream_ends_with_its_block_after_an_exception() -> None:
     assert stream.unfinished_bytes == 150_000 - len(record(0))
 
 
-def test_stream_wants_all_parts_taken() -> None:
+def test_stream_requires_all_parts_to_be_consumed() -> None:
     stream = Normalizer().stream()
     parts = stream.parts(records(2))
     with pytest.raises(ValueError, match="not all taken"):
@@ -92,7 +93,7 @@ def test_stream_counts_stay_after_the_end() -> None:
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 @pytest.mark.parametrize("input_format", ["auto", "ndjson", "json"])
-def test_stream_takes_any_buffer(input_format: str, kind: Any) -> None:
+def test_stream_accepts_any_buffer(input_format: str, kind: Any) -> None:
     block = bytearray(records(3))
     with Normalizer(input_format=input_format).stream() as stream:
         first = stream.feed(kind(block[:60]))
@@ -103,7 +104,7 @@ def test_stream_takes_any_buffer(input_format: str, kind: Any) -> None:
 
 
 @pytest.mark.parametrize("block", ["text", 5, None, memoryview(b"abcd")[::2]])
-def test_stream_refuses_what_is_no_buffer(block: Any) -> None:
+def test_stream_of_another_type_raises_type_error(block: Any) -> None:
     stream = Normalizer().stream()
     with pytest.raises(TypeError, match="data must be"):
         stream.feed(block)
@@ -117,9 +118,7 @@ def test_stream_raises_at_the_first_reject(input_format: str) -> None:
     with pytest.raises(RecordError) as whole:
         normalizer.to_ndjson(data)
     with normalizer.stream() as stream, pytest.raises(RecordError) as caught:
-        for at in range(0, len(data), 999):
-            stream.feed(data[at : at + 999])
-        stream.finish()
+        feed(stream, data, 999)
     assert pickle.dumps(caught.value) == pickle.dumps(whole.value)
 
 
@@ -131,7 +130,7 @@ def test_whole_rejects_hold_all_bytes(input_format: str, max_record_bytes: int) 
     (expected,) = normalizer.to_ndjson(data).rejects
     for whole_rejects, size_bytes in ((False, 65_536), (True, expected.byte_length)):
         with normalizer.stream(whole_rejects=whole_rejects) as stream:
-            results = [stream.feed(data[at : at + 4096]) for at in range(0, len(data), 4096)] + [stream.finish()]
+            results = feed(stream, data, 4096)
         (reject,) = (reject for result in results for reject in result.rejects)
         assert (reject.line, reject.byte_offset, reject.byte_length) == (
             expected.line,

@@ -1,4 +1,4 @@
-"""Streams of Arrow batches: all batches together are the batch of one call, wherever the input is cut."""
+"""The batches of an Arrow stream together are the batch of one call, wherever the input is cut."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 from support import strategies
+from support.feeding import feed
 from support.format_strategies import any_data, options, outcome
 from support.records import GOOD, MIXED
 from support.spill import streamed
@@ -28,7 +29,7 @@ sizes = st.lists(st.integers(1, 60), min_size=1, max_size=8)
 
 
 def equal(one: Any, other: Any) -> bool:
-    """Whether two results are equal; batches are compared with their schemas."""
+    """Return whether two results are equal; batches are compared with their schemas."""
     if isinstance(one, str) or isinstance(other, str):
         return bool(one == other)
     assert one.output.schema.equals(other.output.schema, check_metadata=True)
@@ -52,12 +53,12 @@ def test_arrow_stream_of_long_records_equals_one_call(
 
 
 @pytest.mark.parametrize("input_format", INPUTS)
-def test_arrow_stream_gives_a_batch_a_call(input_format: str) -> None:
+def test_arrow_stream_gives_one_batch_per_call(input_format: str) -> None:
     data = INPUTS[input_format]
     normalizer = Normalizer(input_format=input_format)
     whole = normalizer.to_arrow(data)
     with normalizer.stream(output="arrow") as stream:
-        results = [stream.feed(data[at : at + 50]) for at in range(0, len(data), 50)] + [stream.finish()]
+        results = feed(stream, data, 50)
     assert all(isinstance(result.output, pa.RecordBatch) for result in results)
     assert all(result.output.schema.equals(whole.output.schema) for result in results)
     assert pa.Table.from_batches([result.output for result in results]) == pa.Table.from_batches([whole.output])
@@ -94,7 +95,7 @@ def test_arrow_stream_raises_at_the_first_reject() -> None:
     assert (caught.value.line, caught.value.byte_offset) == (2, len(GOOD))
 
 
-def test_arrow_stream_needs_pyarrow_only_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arrow_output_alone_needs_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "cfdns_fast.arrow", None)
     normalizer = Normalizer()
     result: Result[bytes] = normalizer.stream().feed(GOOD)
