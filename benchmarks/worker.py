@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from cfdns_fast import Normalizer
-from cfdns_fast.formats.ndjson import NdjsonStream
 from cfdns_fast.io.inputs import blocks_ahead, blocks_of, read_plain
 
 from .parallel import CORPORA_A_TURN, GZIP_MEMBERS
@@ -26,7 +25,7 @@ Job = Callable[[], Iterable[bytes]]
 
 
 def _converted(normalizer: Normalizer, blocks: Iterable[bytes]) -> Iterator[bytes]:
-    stream = NdjsonStream(normalizer)
+    stream = normalizer.stream()
     for block in blocks:
         yield stream.feed(block).output
     yield stream.finish().output

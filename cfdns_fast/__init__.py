@@ -1,9 +1,10 @@
 """Cloudflare DNS logs to Elastic Common Schema events, fast and without loss.
 
-`parse` converts one record, a `Normalizer` batches, `split_domain` one name. Errors are subclasses of `CfdnsError`.
+`parse` converts one record; a `Normalizer` converts batches, and streams of blocks; `split_domain` splits one name.
+Errors are subclasses of `CfdnsError`.
 """
 
-# Type checkers read it as true. The module typing takes longer to import than this one.
+# Type checkers assume that it is true. The module typing takes longer to import than this one.
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from .domains import DomainParts, split_domain
     from .errors import CfdnsError, EngineError, InputFormatError, MappingError, RecordError
     from .normalizer import Normalizer, parse
-    from .results import Reject, Result
+    from .results import EventIterator, Reject, RejectSpill, Result, Stream
 
     # To a type checker, a function for attributes means that a module has every attribute.
     __version__: str
@@ -20,13 +21,16 @@ __all__ = [
     "CfdnsError",
     "DomainParts",
     "EngineError",
+    "EventIterator",
     "InputFormatError",
     "MappingError",
     "Normalizer",
     "RecordError",
     "Reject",
+    "RejectSpill",
     "Rejects",
     "Result",
+    "Stream",
     "parse",
     "split_domain",
 ]
@@ -36,7 +40,7 @@ _MODULES = {
     "domains": ("DomainParts", "split_domain"),
     "errors": ("CfdnsError", "EngineError", "InputFormatError", "MappingError", "RecordError"),
     "normalizer": ("Normalizer", "parse"),
-    "results": ("Reject", "Result"),
+    "results": ("EventIterator", "Reject", "RejectSpill", "Result", "Stream"),
 }
 
 if not TYPE_CHECKING:

@@ -1,22 +1,43 @@
-"""What a conversion gives back."""
+"""What a conversion gives back: results, rejects, and the protocols of event iterators and streams."""
 
 from __future__ import annotations
 
+import base64
+import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from .errors import RecordError
 
 if TYPE_CHECKING:
+    from typing import Self
+
+    from typing_extensions import Buffer  # collections.abc has it from Python 3.12 on
+
     from ._core import Rejects
 
-__all__ = ["RAW_LIMIT_BYTES", "Reject", "Result", "joined", "nothing"]
+__all__ = [
+    "RAW_LIMIT_BYTES",
+    "EventIterator",
+    "Reject",
+    "RejectSpill",
+    "Result",
+    "Stream",
+    "empty_result",
+    "joined",
+    "record_error",
+]
 
 Output = TypeVar("Output")
 
-#: How much of a reject's bytes `Reject.raw` keeps.
+#: The maximum size of `Reject.raw`, unless a stream was asked for whole rejects.
 RAW_LIMIT_BYTES = 65536
+
+#: One encoder for all lines: json.dumps() makes a new one at every call with options.
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +49,11 @@ class Reject:
     line : int
         1-based; lines end at byte 0x0A only.
     byte_offset, byte_length : int
-        Where the bytes stand within the data of the call, in bytes.
+        Position and size in bytes, within the data of the call or within the whole input of the stream.
     code : str
         A key of `cfdns_fast.errors.REJECT_CODES`.
     raw : bytes
-        The first 64 KiB of them, a copy.
+        A copy of the first 64 KiB of the rejected bytes; a stream can give all of them.
     """
 
     line: int
@@ -41,19 +62,43 @@ class Reject:
     code: str
     raw: bytes
 
+    def to_json(self, input: str | None = None) -> bytes:
+        """Return the reject as a JSON object on one line, without the newline.
+
+        The members are the attributes. ``raw`` is text if the bytes are UTF-8; otherwise ``raw_base64`` stands in its
+        place.
+
+        Parameters
+        ----------
+        input : str, optional
+            The name of the input, which becomes the first member.
+        """
+        members: dict[str, object] = {} if input is None else {"input": input}
+        members |= {
+            "line": self.line,
+            "byte_offset": self.byte_offset,
+            "byte_length": self.byte_length,
+            "code": self.code,
+        }
+        try:
+            members["raw"] = self.raw.decode("utf-8")
+        except UnicodeDecodeError:
+            members["raw_base64"] = base64.b64encode(self.raw).decode("ascii")
+        return _to_json(members).encode("utf-8")
+
 
 @dataclass(frozen=True, slots=True)
 class Result(Generic[Output]):
-    """The outcome of one batch. Records == events + rejects.
+    """The outcome of one batch, or of one call of a stream. Records == events + rejects.
 
     Attributes
     ----------
     output : bytes, list[dict] or pyarrow.RecordBatch
         The events, in input order.
     events : int
-        How many there are.
+        The number of events.
     blank : int
-        Lines of only spaces, tabs, carriage returns and NULs, and runs of NULs where a record may begin.
+        Number of lines of only spaces, tabs, carriage returns and NULs, and of runs of NULs where a record may begin.
     rejects : Rejects
         In input order.
     problems : dict[str, int]
@@ -68,27 +113,136 @@ class Result(Generic[Output]):
     problems: dict[str, int]
 
 
-def nothing() -> Result[bytes]:
-    """Return what no bytes become; fresh, because its problems can be changed."""
+class EventIterator(Protocol):
+    """The events of one batch, built when they are asked for; see `Normalizer.iter_dicts`.
+
+    The counts are those of what was consumed so far, and final at the end. See `Result` for their meaning.
+    """
+
+    @property
+    def events(self) -> int:
+        """The number of events."""
+
+    @property
+    def blank(self) -> int:
+        """The number of blank lines."""
+
+    @property
+    def rejects(self) -> Rejects:
+        """The rejects, in input order."""
+
+    @property
+    def problems(self) -> dict[str, int]:
+        """The number of problems, by code and key."""
+
+    def __iter__(self) -> EventIterator: ...
+
+    def __next__(self) -> dict[str, Any]: ...
+
+
+class RejectSpill(Protocol):
+    """The place for the bytes of a reject that is too long for memory, for example a temporary file.
+
+    A stream writes all bytes of the reject, from its first one on, and then gives the reject as the last one of a part,
+    with ``byte_length`` greater than ``len(raw)``. The caller must read and clear the spill before it takes the next
+    part, so the spill holds the bytes of at most one reject.
+    """
+
+    def write(self, data: bytes, /) -> object:
+        """Append bytes."""
+
+    def clear(self) -> object:
+        """Discard all bytes: they belong to no reject."""
+
+
+class Stream(Protocol[Output]):
+    """The conversion of one input that arrives in blocks; `Normalizer.stream` makes it.
+
+    Blocks may be cut anywhere. All results together are the result of one call with the whole input, and positions in
+    rejects are positions in the whole input. What a block leaves unfinished is kept for the next block, at most
+    ``max_record_bytes`` of it, so memory is bounded by the block and by ``max_record_bytes``.
+
+    A stream is a context manager: it releases what it keeps at the end of the block. It also ends after `finish`, `cut`
+    and any exception, and every later call raises ValueError. One stream is for one thread at a time.
+
+    With ``on_reject="raise"`` the first reject ends the stream: the call raises RecordError and gives no result.
+    InputFormatError is raised as soon as the format is known, before any result has events or rejects.
+    """
+
+    @property
+    def lines(self) -> int:
+        """The number of lines begun so far; exact at the end."""
+
+    @property
+    def unfinished_bytes(self) -> int:
+        """The number of bytes that were fed and are not converted, because a record is not complete."""
+
+    @property
+    def unused_columns(self) -> tuple[str, ...]:
+        """The names of the columns of CSV or TSV that the mapping does not read."""
+
+    def feed(self, block: Buffer, /) -> Result[Output]:
+        """Append a block to the input, and convert what is complete. The stream may wait for more, to save time."""
+
+    def flush(self) -> Result[Output]:
+        """Convert all that is complete now."""
+
+    def finish(self) -> Result[Output]:
+        """Convert the rest: the input is complete, and its last line needs no newline."""
+
+    def cut(self) -> Result[Output]:
+        """Convert what is complete, and leave out the rest: the input ended unexpectedly.
+
+        `unfinished_bytes` then says how many bytes were left out.
+        """
+
+    def parts(self, block: Buffer, /, *, final: bool = False, at_once: bool = False) -> Iterator[Result[Output]]:
+        """Do what `feed` does, and give the result in parts of bounded size.
+
+        Every part must be taken before the next call; an iterator that is dropped earlier ends the stream.
+
+        Parameters
+        ----------
+        final : bool
+            Do what `finish` does after that.
+        at_once : bool
+            Do what `flush` does after that.
+        """
+
+    def cut_parts(self) -> Iterator[Result[Output]]:
+        """Do what `cut` does, and give the result in parts of bounded size."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+
+def record_error(reject: Reject) -> RecordError:
+    """Return the exception for a reject."""
+    return RecordError(reject.line, reject.byte_offset, reject.byte_length, reject.code, reject.raw)
+
+
+def empty_result(output: Output, rejects: Iterable[Reject] = (), *, blank: int = 0) -> Result[Output]:
+    """Return a result without events; each has its own dict of problems, which can be changed."""
     from ._core import Rejects  # not at the top: the compiled module imports this one
 
-    return Result(b"", 0, 0, Rejects(), {})
+    return Result(output, 0, blank, Rejects(rejects), {})
 
 
-def joined(parts: Iterable[Result[bytes]]) -> Result[bytes]:
-    """Return the results of consecutive parts as one result."""
+def joined(results: Iterable[Result[Output]], join: Callable[[list[Output]], Output]) -> Result[Output]:
+    """Return the results of consecutive parts as one result; `join` makes one output of several, or of none."""
     from ._core import Rejects  # not at the top: the compiled module imports this one
 
-    results = list(parts) or [nothing()]
-    if len(results) == 1:
-        return results[0]
+    parts = list(results)
+    if len(parts) == 1:
+        return parts[0]
     problems: Counter[str] = Counter()
-    for result in results:
-        problems.update(result.problems)
+    for part in parts:
+        problems.update(part.problems)
     return Result(
-        b"".join(result.output for result in results),
-        sum(result.events for result in results),
-        sum(result.blank for result in results),
-        Rejects(chain.from_iterable(result.rejects for result in results)),
+        join([part.output for part in parts]),
+        sum(part.events for part in parts),
+        sum(part.blank for part in parts),
+        Rejects(chain.from_iterable(part.rejects for part in parts)),
         dict(problems),
     )

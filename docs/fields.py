@@ -8,7 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from cfdns_fast.mapping import DEFAULT_DATASET, Field, bundled, load
+from cfdns_fast.mapping import Field, bundled, load
+from cfdns_fast.options import DEFAULT_DATASET
 
 PAGE = Path(__file__).with_name("fields.md")
 

@@ -7,21 +7,20 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
-from ..errors import CfdnsError, MappingError
-from ..formats.sniff import INPUT_FORMATS
+from .. import CfdnsError, MappingError, Normalizer
 from ..io.outputs import Output, OutputFault
 from ..io.paths import STANDARD_STREAM, PathError, check_outputs, descriptor_of, total_bytes
 from ..io.spill_file import SpillFile
-from ..mapping import DEFAULT_DATASET, is_path
-from ..normalizer import MOST_RECORD_BYTES, USUAL_RECORD_BYTES, Normalizer
-from ..plan.compiler import TIMESTAMP_UNITS
+from ..mapping import is_path
+from ..options import DEFAULT_DATASET, THREADS, Option, option
 from .conversion import Conversion
+from .memory import keep_freed_memory
 from .report import Progress, Tally, say
 from .signals import EXIT_SIGNAL, INTERRUPTS, is_out_of_memory, signal_text
 from .summary import summary_line
@@ -71,7 +70,7 @@ def _explain(error: BaseException) -> int:
         case _ if is_out_of_memory(error):
             say("out of memory")
         case OSError():
-            # --help or --version could not be written. What is left of it would be tried again at exit.
+            # --help or --version could not be written. The interpreter would write the rest of it again at exit.
             sys.stdout = None
             say(error.strerror or type(error).__name__)
         case _:
@@ -87,10 +86,10 @@ _CONVERT_HELP = """\
 Convert files of records to events, one a line, in the order of the inputs.
 
 INPUT is a file, or - for standard input, which is also read if there is none. Gzip is recognised by its content,
-and so is the shape: newline-delimited JSON, a JSON document around the records, CSV or TSV with a header row.
+and so is the format: newline-delimited JSON, a JSON document around the records, CSV or TSV with a header row.
 Gzip within gzip is read, up to four layers; other compression and UTF-16 are recognised and named. Each input is
-read for itself: its last line needs no newline. Files that Logpush writes to check a destination are skipped and
-counted. They are recognised by what they hold, and by name (test.txt.gz, ownership-challenge-….txt) if they hold
+read separately: its last line needs no newline. Files that Logpush writes to check a destination are skipped and
+counted. They are recognised by their content, and by name (test.txt.gz, ownership-challenge-….txt) if they hold
 one short line that is no record.
 
 An output file changes only when everything is complete, rejects before events. It is replaced by renaming. Where
@@ -119,6 +118,19 @@ Exit codes:
 """
 
 
+def _value(
+    name: str, taken: Option, metavar: str | None = None, *, default: object = None
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Return click's option for an option of the library; `default` if the command has another one."""
+    kind: Any = None
+    if taken.choices:
+        kind = click.Choice(taken.choices)
+    elif taken.limits is not None:
+        kind = click.IntRange(*taken.limits)
+    default = taken.default if default is None else default
+    return click.option(name, metavar=metavar, type=kind, default=default, show_default=True, help=taken.help)
+
+
 @click.group(help=_HELP, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(package_name="cfdns-fast", message="%(prog)s %(version)s")
 @click.pass_context
@@ -138,20 +150,8 @@ def _cli(context: click.Context) -> None:
     type=_PATH,
     help="Write events here instead of standard output; compressed if the name ends in .gz.",
 )
-@click.option(
-    "--schema",
-    metavar="NAME_OR_PATH",
-    default="sekoia",
-    show_default=True,
-    help="The form of the events: a bundled name, or the path of a mapping file (with a / in it, or ending in .toml).",
-)
-@click.option(
-    "--dataset",
-    metavar="NAME",
-    default=DEFAULT_DATASET,
-    show_default=True,
-    help="Logpush's name of the dataset, for a bundled schema: dns_logs, dns_firewall_logs or gateway_dns.",
-)
+@_value("--schema", option("schema"), "NAME_OR_PATH")
+@_value("--dataset", option("dataset"), "NAME")
 @click.option(
     "--rejects",
     metavar="FILE",
@@ -179,53 +179,14 @@ def _cli(context: click.Context) -> None:
     type=_PATH,
     help="Write the summary here too, as one JSON object; - is standard output.",
 )
-@click.option("--no-message", is_flag=True, help="Leave the original record out of the events.")
-@click.option(
-    "--private-suffixes",
-    is_flag=True,
-    help="Split names by the private section of the Public Suffix List too (github.io, for example).",
-)
-@click.option(
-    "--timestamp-unit",
-    type=click.Choice(TIMESTAMP_UNITS),
-    default="auto",
-    show_default=True,
-    help="The unit of numeric timestamps; auto tells it by their size.",
-)
-@click.option(
-    "--max-record-bytes",
-    metavar="BYTES",
-    type=click.IntRange(1, MOST_RECORD_BYTES),
-    default=USUAL_RECORD_BYTES,
-    show_default=True,
-    help="A longer record is a reject, and is not kept in memory.",
-)
-@click.option(
-    "--input-format",
-    type=click.Choice(INPUT_FORMATS),
-    default="auto",
-    show_default=True,
-    help="The shape of the inputs; auto tells it, for each input, by how it begins.",
-)
-@click.option(
-    "--columns",
-    metavar="NAME,NAME,...",
-    help="The names of the cells of CSV or TSV rows, in order, where no header row gives them. At least one "
-    "must be a known field.",
-)
-@click.option(
-    "--record-delimiter",
-    metavar="TEXT",
-    help="What stands between JSON records, besides newlines.",
-)
-@click.option(
-    "--threads",
-    metavar="N",
-    type=click.IntRange(1, 1024),
-    default=1,
-    show_default=True,
-    help="Convert newline-delimited JSON with so many threads; reading and decompressing have one of their own.",
-)
+@click.option("--no-message", is_flag=True, help=option("keep_message").help)
+@click.option("--private-suffixes", is_flag=True, help=option("private_suffixes").help)
+@_value("--timestamp-unit", option("timestamp_unit"))
+@_value("--max-record-bytes", option("max_record_bytes"), "BYTES")
+@_value("--input-format", option("input_format"), default="auto")
+@_value("--columns", option("columns"), "NAME,NAME,...")
+@_value("--record-delimiter", option("record_delimiter"), "TEXT")
+@_value("--threads", THREADS, "N")
 @click.option("--no-progress", is_flag=True, help="Show no progress, even on a terminal.")
 @click.option("-q", "--quiet", is_flag=True, help="Show neither progress nor the summary; errors are still shown.")
 def _convert(
@@ -289,6 +250,7 @@ def _convert(
         progress,
         threads,
     )
+    keep_freed_memory()
     with ExitStack() as cleanup:
         summary = None if summary_json is None else Output(summary_json)
         if summary is not None:

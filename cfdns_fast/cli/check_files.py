@@ -1,6 +1,6 @@
 """Recognise the files that Logpush writes when a destination is checked.
 
-They hold no logs, so the command skips them. A file is never skipped if it holds a record, whatever its name is.
+They hold no logs, so the command skips them. A file with any name that holds a record is never skipped.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from ..errors import InputFormatError
-from ..normalizer import Normalizer
-from ..signatures import foreign_format
+from .. import InputFormatError, Normalizer
+from .report import UNKNOWN
+from .unknown_records import Schema
 
 __all__ = ["CheckFile", "log_blocks"]
 
@@ -30,14 +30,23 @@ _BODIES = (
 _TOKEN_START = re.compile(rb"e(?:y(?:J[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*){0,2}\s*)?)?")
 _TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\s*")
 _TEXT_LINE = re.compile(rb"[ -~]*\s*")
+#: Why plain text is not converted. All other codes name a format that must be decompressed or decoded.
+_TEXT_CODES = ("format.unknown", "format.no_header", "format.other_header")
 
 
 class CheckFile(Exception):
     """An input that Logpush wrote to check a destination."""
 
 
-def log_blocks(name: str, blocks: Iterable[bytes], normalizer: Normalizer) -> Iterator[bytes]:
+def log_blocks(name: str, blocks: Iterable[bytes], normalizer: Normalizer, schema: Schema) -> Iterator[bytes]:
     """Yield the blocks of the input `name`. Blocks are kept only as long as the input may be a check file.
+
+    Parameters
+    ----------
+    normalizer : Normalizer
+        Converts the input if it is no check file; it collects rejects.
+    schema : Schema
+        Names its mapping.
 
     Raises
     ------
@@ -54,11 +63,11 @@ def log_blocks(name: str, blocks: Iterable[bytes], normalizer: Normalizer) -> It
             head += block
             if len(head) > _MAX_BYTES or not (is_named or _may_be_body(head)):
                 break
-            # Complete records must not wait for what comes next. An empty block says that the writer pauses.
+            # Complete records must not wait for the next block. An empty block says that the writer pauses.
             if (not block or b"\n" in block) and _holds_record(head, normalizer):
                 break
         else:
-            if _is_check(head, is_named, normalizer):
+            if _is_check(head, is_named, normalizer, schema):
                 raise CheckFile
     except CheckFile:
         raise
@@ -76,29 +85,19 @@ def _may_be_body(head: bytes) -> bool:
     )
 
 
-def _is_check(content: bytes, is_named: bool, normalizer: Normalizer) -> bool:
-    if content.rstrip() in _BODIES or _TOKEN.fullmatch(content):
-        return not _holds_record(content, normalizer)
-    # The body of a check may change. What may be a record that is damaged must not get lost.
-    return (
-        is_named
-        and _TEXT_LINE.fullmatch(content) is not None
-        and not any(field.encode() in content for field in normalizer._known)
-        and not foreign_format(content, complete=True)
-        and not _holds_record(content, normalizer)
-    )
+def _is_check(content: bytes, is_named: bool, normalizer: Normalizer, schema: Schema) -> bool:
+    if content.rstrip() not in _BODIES and not _TOKEN.fullmatch(content):
+        # The body of a check may change. A damaged record must not get lost.
+        is_line = is_named and _TEXT_LINE.fullmatch(content) is not None
+        if not is_line or any(field.encode() in content for field in schema.known()):
+            return False
+    return not _holds_record(content, normalizer)
 
 
 def _holds_record(content: bytes, normalizer: Normalizer) -> bool:
-    """Return whether a record in `content` has a field that the mapping reads."""
-    # Not at the top: few inputs need it.
-    from ..reference.formats import shaped_records
-    from ..reference.framing import Record
-
-    options = {key: normalizer._options[key] for key in ("input_format", "columns", "record_delimiter")}
-    known = set(normalizer._known)
+    """Return whether a record in the content has a key that the mapping reads, or may have one after decompression."""
     try:
-        found = list(shaped_records(content, normalizer._options["max_record_bytes"], known=known, **options))
-    except InputFormatError:
-        return False
-    return any(isinstance(record, Record) and not known.isdisjoint(record.members) for record in found)
+        result = normalizer.to_ndjson(content)
+    except InputFormatError as error:
+        return error.code not in _TEXT_CODES
+    return result.events > result.problems.get(UNKNOWN, 0)

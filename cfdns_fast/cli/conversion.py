@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
-from ..errors import InputFormatError
-from ..formats.auto import open_stream
+from .. import InputFormatError, Normalizer, Result, Stream
 from ..io.inputs import InputFault, blocks_ahead
 from ..io.outputs import Output, OutputFault, publish_all
 from ..io.read_ahead import Stop
 from ..io.spill_file import SpillFile
 from ..io.temporaries import remove_dead
-from ..normalizer import Normalizer
-from ..results import Result
 from .check_files import CheckFile, log_blocks
 from .report import Progress, Tally, reject_line_pieces, reject_lines, shown_name
 from .signals import INTERRUPTS
@@ -85,9 +82,9 @@ class Conversion:
                     cleanup.callback(INTERRUPTS.defer, None)
                 for name in inputs:
                     if self._stop is None or not self._stop.requested:
-                        self._convert(name)
+                        self._convert_input(name)
                 if not self._opened:
-                    # Nothing was read, so what the outputs held before is worth more.
+                    # No input was read, so the files keep what they held before.
                     return True
                 for output in outputs:
                     output.seal()
@@ -95,7 +92,7 @@ class Conversion:
                 if self._events.broken_pipe:
                     return False
                 raise
-            # All outputs are complete: no signal may separate them. Rejects come first: events tell that a run is done.
+            # All outputs are complete: no signal may separate them. Events come last, as the sign that a run is done.
             with INTERRUPTS.ignored():
                 publish_all(outputs[::-1])
         return True
@@ -105,22 +102,26 @@ class Conversion:
             for path in [] if folder is None else remove_dead(folder):
                 self._progress.say(f"{path}: removed; a run that was killed left it")
 
-    def _convert(self, name: str) -> None:
-        stream = open_stream(self._normalizer, spill=self._spill, threads=self._threads)
+    def _convert_input(self, name: str) -> None:
+        whole_rejects = False if self._spill is None else self._spill
+        with self._normalizer.stream(threads=self._threads, whole_rejects=whole_rejects) as stream:
+            self._convert_stream(name, stream)
+
+    def _convert_stream(self, name: str, stream: Stream[bytes]) -> None:
         fault: InputFault | InputFormatError | None = None
         first = FirstRecord()
         is_cut = False
         try:
             try:
-                # Progress is shown by this thread: what was read ahead counts when it is used.
+                # This thread shows the progress: bytes that were read ahead count when they are used.
                 counted = _Counter()
                 with blocks_ahead(name, counted.add, self._stop) as blocks:
-                    for block in log_blocks(name, blocks, self._normalizer):
+                    for block in log_blocks(name, blocks, self._normalizer, self._schema):
                         first.feed(block)
                         if block:
                             self._take(name, stream.parts(block), first)
                         else:
-                            # No more input waits at present, so neither may what is complete.
+                            # No more input waits at present, so complete records must not wait either.
                             self._take(name, stream.parts(b"", at_once=True), first)
                             self._flush()
                         self._progress.update(counted.take())
@@ -132,11 +133,8 @@ class Conversion:
             self._opened += 1
             self.tally.skipped.append(name)
         except InputFormatError as error:
-            # Nothing of it was converted. If it could not be read either, that is the reason.
+            # Nothing of it was converted. A fault while it was read is the likely reason.
             fault = fault or error
-            if self._spill is not None:
-                # A first row that is too long for memory is no header, and no reject.
-                self._spill.clear()
         else:
             if self._stop is None or self._stop.is_open:
                 self._opened += not isinstance(fault, InputFault) or fault.byte_offset is not None

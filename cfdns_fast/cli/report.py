@@ -1,4 +1,4 @@
-"""What a run of the command line tells: rejects as lines, the summary, messages, progress."""
+"""The reports of a run: rejects as lines, the summary, messages, progress."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
+from .. import Reject, Result
 from ..io.paths import STANDARD_STREAM
-from ..results import Reject, Result
 
 __all__ = [
     "UNKNOWN",
@@ -33,26 +34,20 @@ UNKNOWN = "record.unknown"
 #: The size of the pieces in which rejects are written. A line takes a hundred bytes more than the reject.
 _PIECE_BYTES = 1 << 16
 
-#: One encoder for all lines: json.dumps() makes a new one at every call with options.
-_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+#: One encoder for all pieces: json.dumps() makes a new one at every call with options.
+_to_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def reject_line(name: str, reject: Reject) -> bytes:
-    """Return a reject as a line of NDJSON.
+    """Return a reject of the input `name` as a line of NDJSON; see `Reject.to_json`.
 
-    ``raw`` holds the rejected bytes if they are UTF-8, else ``raw_base64`` does; nothing is left out. A byte of the
-    input's name that is not UTF-8 stands as ``\\xNN``, because JSON has no way to hold it.
+    A byte of the name that is not UTF-8 becomes ``\\xNN``, because JSON cannot hold it.
     """
-    line = _positions(name, reject)
-    try:
-        line["raw"] = reject.raw.decode("utf-8")
-    except UnicodeDecodeError:
-        line["raw_base64"] = base64.b64encode(reject.raw).decode("ascii")
-    return _to_json(line).encode("utf-8") + b"\n"
+    return reject.to_json(text_of(name)) + b"\n"
 
 
 def reject_line_pieces(name: str, reject: Reject, pieces: Iterable[bytes], *, is_text: bool) -> Iterator[bytes]:
-    """Give the line that `reject_line` would return for a reject whose bytes are too many for memory.
+    """Give the line that `reject_line` would return for a reject that is too long for memory.
 
     Parameters
     ----------
@@ -61,23 +56,12 @@ def reject_line_pieces(name: str, reject: Reject, pieces: Iterable[bytes], *, is
     is_text : bool
         Whether these bytes are UTF-8.
     """
-    key = "raw" if is_text else "raw_base64"
-    line = _to_json(_positions(name, reject) | {key: ""})
-    yield line.removesuffix('"}').encode("utf-8")
+    yield reject_line(name, replace(reject, raw=b"")).removesuffix(b'"raw":""}\n')
+    yield b'"raw":"' if is_text else b'"raw_base64":"'
     decoder = codecs.getincrementaldecoder("utf-8")()
     for piece in pieces:
         yield _to_json(decoder.decode(piece))[1:-1].encode("utf-8") if is_text else base64.b64encode(piece)
     yield b'"}\n'
-
-
-def _positions(name: str, reject: Reject) -> dict[str, object]:
-    return {
-        "input": text_of(name),
-        "line": reject.line,
-        "byte_offset": reject.byte_offset,
-        "byte_length": reject.byte_length,
-        "code": reject.code,
-    }
 
 
 def reject_lines(name: str, rejects: Iterable[Reject]) -> Iterator[bytes]:

@@ -9,9 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from .. import mapping
-from ..formats.sniff import known_fields
-from ..results import Result
+from .. import Result, mapping
 from .report import UNKNOWN, printable, shown_name
 
 __all__ = ["FirstRecord", "Schema", "UnknownInput"]
@@ -33,12 +31,12 @@ class Schema:
 
     def known(self) -> frozenset[str]:
         """Return the keys that the mapping reads."""
-        return known_fields(mapping.load(self.schema, self.dataset))
+        return mapping.load(self.schema, self.dataset).sources
 
     def datasets_of(self, keys: Iterable[str]) -> list[str]:
         """Return the datasets whose bundled mapping of this name reads any of the keys."""
         found = [name for name, schemas in mapping.bundled().items() if self.schema in schemas]
-        return [name for name in found if known_fields(mapping.load(self.schema, name)).intersection(keys)]
+        return [name for name in found if mapping.load(self.schema, name).sources.intersection(keys)]
 
 
 @dataclass(frozen=True)
@@ -75,12 +73,12 @@ class FirstRecord:
         self._is_known = False
 
     def feed(self, block: bytes) -> None:
-        """Take the next block of the input."""
+        """Append the next block of the input."""
         if not self._is_known and len(self._head) < _HEAD_BYTES:
             self._head += block[: _HEAD_BYTES - len(self._head)]
 
     def add(self, result: Result[bytes]) -> None:
-        """Take what a block became."""
+        """Count the result of a block."""
         self._records += result.events
         if not self._is_known and result.events > result.problems.get(UNKNOWN, 0):
             self._is_known = True

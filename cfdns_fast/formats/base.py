@@ -1,70 +1,62 @@
-"""What the streams of all input formats have in common."""
+"""The interface of an input format: the conversions of a whole batch, and a stream."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..results import Result, joined
+from .._core import Converter
+from ..results import EventIterator, Result
+from .streams import FormatStream, InputStream, StreamSettings, Writer
 
-__all__ = ["BlockStream"]
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["FixedFormat", "Format", "NdjsonWriter"]
+
+Output = TypeVar("Output")
 
 
-class BlockStream(ABC):
-    """One input, block by block: any number of `feed` and `flush`, then `finish`, or `cut` if the rest is not known.
-
-    These four join what the iterators `parts` and `cut_parts` give. A stream with a spill has the iterators only.
-    """
-
-    @property
-    @abstractmethod
-    def lines(self) -> int:
-        """Number of lines begun so far."""
-
-    @property
-    @abstractmethod
-    def unfinished_bytes(self) -> int:
-        """Number of bytes that were fed and are not converted, because what they belong to is not complete."""
+class Format(ABC):
+    """How input of one format is converted. Immutable."""
 
     @abstractmethod
-    def parts(self, block: bytes, *, final: bool = False, at_once: bool = False) -> Iterator[Result[bytes]]:
-        """Take the next block and convert what is complete, part by part.
-
-        The iterator must be exhausted before the next call. A reject whose bytes are in the spill is the last one of
-        its part; the caller empties the spill before it takes the next part.
-
-        Parameters
-        ----------
-        final : bool
-            The block is the last one: the last line needs no newline.
-        at_once : bool
-            Convert what is complete, however little it is. Otherwise the stream may wait for more, to save time.
-        """
-
-    def cut_parts(self) -> Iterator[Result[bytes]]:
-        """Convert what is complete; the input ends here, but not because it is complete.
-
-        `unfinished_bytes` says how much is left out.
-        """
-        yield from self.parts(b"", at_once=True)
-        self._discard_long()
+    def convert(self, data: Buffer, writer: Writer[Output], threads: int) -> Result[Output]:
+        """Convert a batch; see `Normalizer.to_ndjson` and `Normalizer.to_arrow`."""
 
     @abstractmethod
-    def _discard_long(self) -> None:
-        """Empty the spill if it holds a part of a reject that is not complete."""
+    def to_dicts(self, data: Buffer) -> Result[list[dict[str, Any]]]:
+        """Convert a batch; see `Normalizer.to_dicts`."""
 
-    def feed(self, block: bytes) -> Result[bytes]:
-        """Take the next block and convert what is complete."""
-        return joined(self.parts(block))
+    @abstractmethod
+    def iter_dicts(self, data: Buffer) -> EventIterator:
+        """Convert a batch lazily; see `Normalizer.iter_dicts`."""
 
-    def flush(self) -> Result[bytes]:
-        """Convert what is complete now, however little it is."""
-        return joined(self.parts(b"", at_once=True))
+    @abstractmethod
+    def stream(self, settings: StreamSettings[Output]) -> InputStream[Output]:
+        """Return a stream for one input; see `Normalizer.stream`."""
 
-    def cut(self) -> Result[bytes]:
-        """Convert what is complete; see `cut_parts`."""
-        return joined(self.cut_parts())
 
-    def finish(self) -> Result[bytes]:
-        """Convert the rest."""
-        return joined(self.parts(b"", final=True))
+class FixedFormat(Format):
+    """A format that is not detected."""
+
+    def stream(self, settings: StreamSettings[Output]) -> InputStream[Output]:
+        return InputStream(settings, lambda head, complete: self.open(settings))
+
+    @abstractmethod
+    def open(self, settings: StreamSettings[Output]) -> FormatStream[Output]:
+        """Return a stream for content that is known to have this format."""
+
+
+class NdjsonWriter:
+    """Events as NDJSON; a `Writer`."""
+
+    def convert(self, converter: Converter, data: Buffer, **options: Any) -> Result[bytes]:
+        return converter.to_ndjson(data, **options)
+
+    def convert_part(self, reader: Any, data: Buffer, **options: Any) -> tuple[Result[bytes], int, bool]:
+        part: tuple[Result[bytes], int, bool] = reader.to_ndjson(data, **options)
+        return part
+
+    def join(self, outputs: list[bytes]) -> bytes:
+        return b"".join(outputs)

@@ -1,52 +1,76 @@
-"""Convert a JSON document that arrives in blocks, with the meaning of one call on the whole of it."""
+"""JSON documents around records, and records that span lines."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from .. import _core
-from ..results import Result, nothing
-from .base import BlockStream
-from .long_reject import LongReject, Spill
-from .ndjson import LineCount
+from .._core import Converter, DocumentReader
+from ..results import EventIterator, Result, empty_result
+from .base import FixedFormat
+from .long_reject import LongReject
+from .streams import FormatStream, LineCount, StreamSettings, Writer
 
-__all__ = ["DocumentStream"]
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["DocumentFormat"]
+
+Output = TypeVar("Output")
 
 
-class DocumentStream(BlockStream):
-    """One JSON document, or several, to NDJSON, block by block; otherwise like `NdjsonStream`.
+class DocumentFormat(FixedFormat):
+    """One JSON document, or several. Only one thread converts documents to NDJSON."""
 
-    A value is kept until it ends or is longer than ``max_record_bytes``. After a fault nothing can be read, or nothing
-    of the line if every document is on a line. That rest is one reject.
+    def __init__(self, converter: Converter, *, raises: bool) -> None:
+        self._converter = converter
+        self._raises = raises
+
+    def convert(self, data: Buffer, writer: Writer[Output], threads: int) -> Result[Output]:
+        return writer.convert(self._converter, data, raise_on_reject=self._raises, threads=threads, document=True)
+
+    def to_dicts(self, data: Buffer) -> Result[list[dict[str, Any]]]:
+        return self._converter.to_dicts(data, raise_on_reject=self._raises, document=True)
+
+    def iter_dicts(self, data: Buffer) -> EventIterator:
+        return self._converter.iter_dicts(data, raise_on_reject=self._raises, document=True)
+
+    def open(self, settings: StreamSettings[Output]) -> FormatStream[Output]:
+        return _DocumentStream(self._converter, settings)
+
+
+class _DocumentStream(FormatStream[Output]):
+    """One input of JSON documents.
+
+    A value is kept until it ends or is longer than ``max_record_bytes``. After a fault the rest cannot be read, or the
+    rest of the line if every document is on a line. That rest is one reject.
     """
 
-    def __init__(self, converter: _core.Converter, *, spill: Spill | None = None) -> None:
-        self._reader = _core.DocumentReader(converter, whole_rejects=spill is not None)
-        self._max_kept_bytes = self._reader.max_unfinished_bytes
-        self._spill = spill
+    def __init__(self, converter: Converter, settings: StreamSettings[Output]) -> None:
+        self._settings = settings
+        self._reader = DocumentReader(converter, whole_rejects=settings.rejects.whole)
         self._kept = bytearray()
         self._retry_bytes = 0
-        self._is_untried = False  # something was added since the last conversion
+        self._is_untried = False  # there are new bytes since the last conversion
         self._long: LongReject | None = None
         self._lines = LineCount()
 
     @property
     def lines(self) -> int:
-        """Lines begun so far."""
         return self._lines.total
 
     @property
     def unfinished_bytes(self) -> int:
-        """Number of bytes that were fed and are neither converted nor, after a fault, part of a reject."""
-        return 0 if self._reader.is_broken else len(self._kept) + (self._long.byte_length if self._long else 0)
+        # The rest after a fault is a reject, whatever follows.
+        if self._reader.is_broken:
+            return 0
+        return len(self._kept) + (self._long.byte_length if self._long else 0)
 
-    def parts(self, block: bytes, *, final: bool = False, at_once: bool = False) -> Iterator[Result[bytes]]:
-        """Take the next block and convert what is complete, part by part."""
+    def parts(self, block: bytes, *, final: bool = False, at_once: bool = False) -> Iterator[Result[Output]]:
         self._lines.add(block)
         self._kept += block
         self._is_untried |= bool(block)
-        # A long unfinished record must not be read anew with every block: what is left over must double first.
+        # A long unfinished record must not be read again with every block: the kept bytes must double first.
         is_early = not self._is_untried if at_once else len(self._kept) < self._retry_bytes
         if self._long is None and not final and is_early:
             return
@@ -55,45 +79,38 @@ class DocumentStream(BlockStream):
                 ended = self._read_long(self._long, final)
                 if ended is None:
                     return
-                yield ended
                 self._long = None
+                yield ended
             more = True
             while more:
                 result, more = self._convert(final)
                 yield result
-            if not self._reader.is_broken and len(self._kept) <= self._max_kept_bytes:
+            if not self._reader.is_broken and len(self._kept) <= self._reader.max_unfinished_bytes:
                 return
             self._reader.begin_long()
-            self._long = LongReject(self._reader.newlines + 1, self._reader.byte_offset, self._spill)
+            self._long = LongReject(self._reader.newlines + 1, self._reader.byte_offset, self._settings.rejects)
 
-    def cut_parts(self) -> Iterator[Result[bytes]]:
-        """Convert what is complete; after a fault, the rest is a reject."""
+    def cut_parts(self) -> Iterator[Result[Output]]:
         yield from self.parts(b"", at_once=True)
         if self._reader.is_broken:
             yield from self.parts(b"", final=True)
-        else:
-            self._discard_long()
 
-    def _discard_long(self) -> None:
-        if self._long is not None:
-            self._long.discard()
-
-    def _read_long(self, reject: LongReject, final: bool) -> Result[bytes] | None:
-        """Move bytes from what is kept to the reject; return the result where it ends, else None."""
+    def _read_long(self, reject: LongReject, final: bool) -> Result[Output] | None:
+        """Move bytes from the kept ones to the reject; return the result where the reject ends, else None."""
         size_bytes, outcome = self._reader.read_long(self._kept, final=final)
         reject.append(self._kept[:size_bytes])
         del self._kept[:size_bytes]
         if outcome == "more":
             return None
+        empty = self._settings.writer.join([])
         if outcome == "ignored":
             reject.discard()
-            return nothing()
-        code = "record.too_large" if outcome == "item" else "json.syntax"
-        return replace(nothing(), rejects=_core.Rejects([reject.end(code)]))
+            return empty_result(empty)
+        return empty_result(empty, [reject.end("record.too_large" if outcome == "item" else "json.syntax")])
 
-    def _convert(self, final: bool) -> tuple[Result[bytes], bool]:
+    def _convert(self, final: bool) -> tuple[Result[Output], bool]:
         self._is_untried = False
-        result, consumed, more = self._reader.to_ndjson(self._kept, final=final)
+        result, consumed, more = self._settings.writer.convert_part(self._reader, self._kept, final=final)
         del self._kept[:consumed]
-        self._retry_bytes = min(2 * len(self._kept), self._max_kept_bytes + 1)
+        self._retry_bytes = min(2 * len(self._kept), self._reader.max_unfinished_bytes + 1)
         return result, more

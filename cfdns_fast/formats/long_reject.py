@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
 
-from ..results import RAW_LIMIT_BYTES, Reject
+from ..results import RAW_LIMIT_BYTES, Reject, RejectSpill
 
-__all__ = ["LongReject", "Spill"]
+__all__ = ["LongReject", "RejectBytes"]
 
 
-class Spill(Protocol):
-    """Where the bytes of one long reject go while it is read.
+@dataclass(frozen=True, slots=True)
+class RejectBytes:
+    """Which bytes of its rejects a stream keeps.
 
-    A stream writes all bytes of the reject, in order, from its first one on. The reject then is the last one of the
-    next part, with ``byte_length`` greater than ``len(raw)``. The caller empties the spill before it takes the part
-    that follows, so the spill holds the bytes of one reject at most.
+    Attributes
+    ----------
+    whole : bool
+        Whether ``raw`` holds all bytes of a reject, and not only the first 64 KiB.
+    spill : RejectSpill or None
+        Receives the bytes of rejects that are too long for memory; their ``raw`` holds the first 64 KiB.
     """
 
-    def write(self, data: bytes, /) -> object:
-        """Append bytes."""
+    whole: bool = False
+    spill: RejectSpill | None = None
 
-    def clear(self) -> object:
-        """Discard all bytes, because they are no part of a reject."""
+    @classmethod
+    def of(cls, whole_rejects: bool | RejectSpill) -> RejectBytes:
+        """Return what the option of `Normalizer.stream` says."""
+        return cls(whole_rejects) if isinstance(whole_rejects, bool) else cls(True, whole_rejects)
+
+    def discard(self) -> None:
+        """Clear the spill."""
+        if self.spill is not None:
+            self.spill.clear()
 
 
 class LongReject:
@@ -31,15 +42,15 @@ class LongReject:
     ----------
     line, byte_offset : int
         Where the reject begins; see `Reject`.
-    spill : Spill or None
-        Where the bytes go if there are more than ``raw`` holds; None drops all bytes but the first ones.
+    kept : RejectBytes
     """
 
-    def __init__(self, line: int, byte_offset: int, spill: Spill | None) -> None:
+    def __init__(self, line: int, byte_offset: int, kept: RejectBytes) -> None:
         self.byte_length = 0
         self._line = line
         self._byte_offset = byte_offset
-        self._spill = spill
+        self._spill = kept.spill
+        self._is_whole = kept.whole and kept.spill is None
         self._raw = bytearray()
 
     def append(self, piece: bytes | bytearray) -> None:
@@ -49,13 +60,13 @@ class LongReject:
                 self._spill.write(bytes(self._raw))
             self._spill.write(bytes(piece))
         self.byte_length += len(piece)
-        self._raw += piece[: RAW_LIMIT_BYTES - len(self._raw)]
+        self._raw += piece if self._is_whole else piece[: RAW_LIMIT_BYTES - len(self._raw)]
 
     def end(self, code: str) -> Reject:
         """Return the reject."""
         return Reject(self._line, self._byte_offset, self.byte_length, code, bytes(self._raw))
 
     def discard(self) -> None:
-        """Forget the bytes: they turned out to be no reject."""
+        """Discard the bytes: they are no reject."""
         if self._spill is not None and self.byte_length > RAW_LIMIT_BYTES:
             self._spill.clear()

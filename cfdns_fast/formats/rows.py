@@ -1,33 +1,33 @@
 """Cut CSV and TSV (RFC 4180) into rows and cells, with the position of every row.
 
-The csv module of the standard library knows no positions, and of a row it cannot read it does not say where the next
-one begins. Rows are read as it reads them where it is strict; reference_shapes.py uses it, and the tests compare them.
+The csv module of the standard library gives no positions, and after a row that it cannot read it does not say where
+the next one begins. Rows are read as that module reads them in strict mode; the reference uses it, and the tests
+compare both.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from .long_reject import LongReject, Spill
+from ..options import column_names
+from .long_reject import LongReject, RejectBytes
 
-__all__ = ["FIELD_DELIMITERS", "Row", "RowReader", "column_names", "first_row"]
+__all__ = ["Row", "RowReader", "first_row", "is_header"]
 
-#: By input format.
-FIELD_DELIMITERS = {"csv": ",", "tsv": "\t"}
-
+_MIN_KNOWN_COLUMNS = 2
 # NULs are padding where a row begins: a file that lost its data in a power cut holds them.
 _PADDING = re.compile(rb"\0*+")
 _ROW_START = re.compile(rb"\0*+(?:\xef\xbb\xbf\0*+)?")
-# Possessive: a doubled quote is never taken for the closing one and something behind it.
+# Possessive, so that a doubled quote is never read as a closing quote and text after it.
 _QUOTED = r'"[^"]*+(?:""[^"]*+)*+"'
 
 
 class Row(NamedTuple):
-    """A row: its bytes without the line end, and text and cells or the code of the reject; neither if it is blank.
+    """A row without its line end: text and cells, or the code of the reject, or neither if the row is blank.
 
-    `raw` holds the first 64 KiB of a line that is too long for memory; `byte_length` is the size of the whole.
+    `raw` may hold only the first 64 KiB of a line that is too long for memory; `byte_length` is the size of the line.
     """
 
     line: int
@@ -43,19 +43,19 @@ class RowReader:
     """The rows of input that arrives in blocks, which may be cut anywhere. NULs before a row are a blank row.
 
     A row ends at a newline outside quotes. A row of several lines must end within `max_record_bytes` bytes. If it does
-    not, or if its quotes are invalid, its first line alone is refused, so that the following rows are not harmed. Of
-    the lines that were read to find that out, the ones that need a further line are refused as well: reading on from
-    each of them would take quadratic time. A line that is longer than `max_record_bytes` is never kept: its bytes go to
-    `spill`; see `Spill`.
+    not, or if its quotes are invalid, only its first line is a reject, so that the following rows are not harmed. Of
+    the lines that were read to find that out, the ones that need a further line are rejects as well: reading on from
+    each of them would take quadratic time. A line that is longer than `max_record_bytes` is a reject, of which
+    `kept` says which bytes are kept.
     """
 
-    def __init__(self, delimiter: str, max_record_bytes: int, spill: Spill | None = None) -> None:
+    def __init__(self, delimiter: str, max_record_bytes: int, kept: RejectBytes) -> None:
         self._delimiter = delimiter
         self._opening = delimiter.encode() + b'"'
         cell = rf'(?:{_QUOTED}|(?!")[^{delimiter}\r\n]*+)'
         self._row_pattern = re.compile(rf"{cell}(?:{delimiter}{cell})*+(\r*+)".encode())
         self._cell_pattern = re.compile(rf"(?:^|{delimiter})({cell})")
-        # Of a row of nothing but tabs it is TSV that knows what they mean.
+        # In TSV, a row of tabs is a row of empty cells, and no blank line.
         self._blank = b" \r\0" if delimiter == "\t" else b" \t\r\0"
         self._max_record_bytes = max_record_bytes
         self._blocks: list[bytes] = []
@@ -65,7 +65,7 @@ class RowReader:
         self._offset = 0
         self._newlines = 0
         self._looked_until = 0
-        self._spill = spill
+        self._kept = kept
         self._long: LongReject | None = None  # the line at hand, if it is too long
         self._is_blank = True  # the line at hand, so far
         self._is_padded = False  # NULs were skipped before the row at hand
@@ -104,7 +104,7 @@ class RowReader:
                 # A CR may belong to the line end.
                 if len(data) - start <= self._max_record_bytes + 1 or data.find(b"\n", start) >= 0:
                     break
-                self._long = LongReject(self._newlines + 1, self._offset + start, self._spill)
+                self._long = LongReject(self._newlines + 1, self._offset + start, self._kept)
                 self._is_blank = True
                 continue
             end, is_readable = cut
@@ -119,11 +119,6 @@ class RowReader:
         self._blocks = [data[at:]]
         self._size_bytes = len(data) - at
         self._retry_bytes = min(2 * self._size_bytes, self._max_record_bytes + 2)
-
-    def discard_long(self) -> None:
-        """Empty the spill if it holds a part of a line that is not complete."""
-        if self._long is not None:
-            self._long.discard()
 
     def _skip_padding(self, data: bytes, at: int) -> int:
         """Return where the row begins, after NULs and a byte order mark."""
@@ -234,12 +229,12 @@ class RowReader:
         return end - start - (data.startswith(b"\n", end) and data.endswith(b"\r", start, end))
 
 
-def column_names(cells: Iterable[str]) -> list[str]:
-    """Return names of columns without the spaces and tabs around them."""
-    return [cell.strip(" \t") for cell in cells]
-
-
 def first_row(head: bytes, delimiter: str, complete: bool, max_record_bytes: int) -> Row | None:
     """Return the first row that is not blank; None if there is none, or not yet."""
-    rows = RowReader(delimiter, max_record_bytes).rows(head, final=complete)
+    rows = RowReader(delimiter, max_record_bytes, RejectBytes()).rows(head, final=complete)
     return next((row for row in rows if row.cells is not None or row.code is not None), None)
+
+
+def is_header(cells: Sequence[str], known: frozenset[str]) -> bool:
+    """Whether the cells of a row name so many known fields that the row is a header."""
+    return len(known.intersection(column_names(cells))) >= _MIN_KNOWN_COLUMNS

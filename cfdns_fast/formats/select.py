@@ -1,106 +1,86 @@
-"""Convert a batch of any shape through one normalizer's plan."""
+"""The format that the options name, or the one that the first bytes of the input have."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from .. import _core
+from .._core import Converter, first_bytes
 from ..mapping import Mapping
-from ..results import Result
-from .rows import FIELD_DELIMITERS
-from .sniff import HEAD_BYTES, detect, known_fields
-from .tabular import RowIterator, RowPlan, collect, records_of
+from ..options import DETECTION_BYTES, FIELD_DELIMITERS, Options
+from ..results import EventIterator, Result
+from .base import FixedFormat, Format
+from .ndjson import NdjsonFormat
+from .streams import FormatStream, InputStream, StreamSettings, Writer
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["ShapedInput"]
+__all__ = ["AutoFormat", "format_of"]
+
+Output = TypeVar("Output")
 
 
-class ShapedInput:
-    """The part of a `Normalizer` that knows shapes other than NDJSON. Immutable."""
+def format_of(converter: Converter, mapping: Mapping, options: Options) -> Format:
+    """Return the format that the options name."""
+    name = options.input_format
+    if name == "ndjson":
+        return _ndjson(converter, options)
+    # The modules of the other formats take time to import, and most input is NDJSON.
+    if name == "json":
+        return _documents(converter, options)
+    rows = _rows(mapping, options)
+    return AutoFormat(converter, mapping, options, rows) if name == "auto" else rows[name]
 
-    def __init__(
-        self,
-        plan: _core.Converter,
-        mapping: Mapping,
-        reading: dict[str, Any],
-        *,
-        input_format: str,
-        columns: tuple[str, ...] | None,
-        max_record_bytes: int,
-        delimiter: bytes,
-        raise_on_reject: bool,
-    ) -> None:
-        self.plan = plan
-        self.input_format = input_format
-        self.row_plan: RowPlan | None = None
-        self._raise_on_reject = raise_on_reject
-        self._known = known_fields(mapping)
-        self._columns = columns
-        self._max_record_bytes = max_record_bytes
-        self._delimiter = delimiter
-        if input_format != "json":
-            self.row_plan = RowPlan(mapping, reading, self._known, columns, max_record_bytes)
 
-    def shape(self, head: bytes, *, complete: bool) -> str | None:
-        """Return the shape of input that begins with `head`; None if more of it must be seen; see `detect`."""
-        if self.input_format != "auto":
-            return self.input_format
-        return detect(
-            head[:HEAD_BYTES],
-            complete=complete and len(head) < HEAD_BYTES,
-            converter=self.plan,
-            known=self._known,
-            columns=self._columns,
-            max_record_bytes=self._max_record_bytes,
-            delimiter=self._delimiter,
-        )
+class AutoFormat(Format):
+    """The format is detected for each input, by its first bytes."""
 
-    def to_ndjson(self, data: Buffer, threads: int) -> Result[bytes]:
-        """Convert a batch; see `Normalizer.to_ndjson`."""
-        shape, rows = self._shape_of(data)
-        if shape == "json":
-            return self.plan.to_ndjson(data, raise_on_reject=self._raise_on_reject, document=True)
-        if rows is None:
-            return self.plan.to_ndjson(data, raise_on_reject=self._raise_on_reject, threads=threads)
-        records, rejects, blank = collect(records_of(rows, shape, _copy(data)), self._raise_on_reject)
-        return replace(rows.plan.to_ndjson(records), blank=blank, rejects=rejects)
+    def __init__(self, converter: Converter, mapping: Mapping, options: Options, rows: dict[str, FixedFormat]) -> None:
+        self._converter = converter
+        self._known = mapping.sources
+        self._options = options
+        self._formats = {"ndjson": _ndjson(converter, options), "json": _documents(converter, options), **rows}
+
+    def convert(self, data: Buffer, writer: Writer[Output], threads: int) -> Result[Output]:
+        return self._format_of(data).convert(data, writer, threads)
 
     def to_dicts(self, data: Buffer) -> Result[list[dict[str, Any]]]:
-        """Convert a batch; see `Normalizer.to_dicts`."""
-        shape, rows = self._shape_of(data)
-        if rows is None:
-            return self.plan.to_dicts(data, raise_on_reject=self._raise_on_reject, document=shape == "json")
-        records, rejects, blank = collect(records_of(rows, shape, _copy(data)), self._raise_on_reject)
-        return replace(rows.plan.to_dicts(records), blank=blank, rejects=rejects)
+        return self._format_of(data).to_dicts(data)
 
-    def to_arrow(self, data: Buffer, threads: int) -> Result[Any]:
-        """Convert a batch; see `Normalizer.to_arrow`."""
-        from .. import arrow
+    def iter_dicts(self, data: Buffer) -> EventIterator:
+        return self._format_of(data).iter_dicts(data)
 
-        shape, rows = self._shape_of(data)
-        if rows is None:
-            return arrow.convert(
-                self.plan, data, raise_on_reject=self._raise_on_reject, threads=threads, document=shape == "json"
-            )
-        records, rejects, blank = collect(records_of(rows, shape, _copy(data)), self._raise_on_reject)
-        return replace(arrow.convert(rows.plan, records), blank=blank, rejects=rejects)
+    def stream(self, settings: StreamSettings[Output]) -> InputStream[Output]:
+        def open_format(head: bytes, complete: bool) -> FormatStream[Output] | None:
+            name = self.detect(head, complete=complete)
+            return None if name is None else self._formats[name].open(settings)
 
-    def iter_dicts(self, data: Buffer) -> _core.EventIterator | RowIterator:
-        """Convert a batch lazily; see `Normalizer.iter_dicts`."""
-        shape, rows = self._shape_of(data)
-        if rows is None:
-            return self.plan.iter_dicts(data, raise_on_reject=self._raise_on_reject, document=shape == "json")
-        return RowIterator(rows, shape, _copy(data), raise_on_reject=self._raise_on_reject)
+        return InputStream(settings, open_format)
 
-    def _shape_of(self, data: Buffer) -> tuple[str, RowPlan | None]:
-        head = _core.first_bytes(data, HEAD_BYTES, skip_padding=True)
-        shape = self.shape(head, complete=True)
-        assert shape is not None
-        return shape, self.row_plan if shape in FIELD_DELIMITERS else None
+    def detect(self, head: bytes, *, complete: bool) -> str | None:
+        """Return the name of the format; None if more bytes must be seen. See `sniff.detect`."""
+        from .sniff import detect
+
+        return detect(head, complete=complete, converter=self._converter, known=self._known, options=self._options)
+
+    def _format_of(self, data: Buffer) -> FixedFormat:
+        name = self.detect(first_bytes(data, DETECTION_BYTES, skip_padding=True), complete=True)
+        assert name is not None
+        return self._formats[name]
 
 
-def _copy(data: Buffer) -> bytes:
-    return data if isinstance(data, bytes) else bytes(memoryview(data))
+def _ndjson(converter: Converter, options: Options) -> NdjsonFormat:
+    return NdjsonFormat(converter, raises=options.raises, has_delimiter=options.record_delimiter is not None)
+
+
+def _documents(converter: Converter, options: Options) -> FixedFormat:
+    from .documents import DocumentFormat
+
+    return DocumentFormat(converter, raises=options.raises)
+
+
+def _rows(mapping: Mapping, options: Options) -> dict[str, FixedFormat]:
+    from .tabular import RowPlan, TabularFormat
+
+    plan = RowPlan(mapping, options)
+    return {name: TabularFormat(plan, name, raises=options.raises) for name in FIELD_DELIMITERS}

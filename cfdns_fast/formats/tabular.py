@@ -1,4 +1,4 @@
-"""Rows to events, through the same plan and writers as JSON: every row becomes a JSON record of text values."""
+"""CSV and TSV: every row becomes a JSON record of text values, which the same plan and writers convert."""
 
 from __future__ import annotations
 
@@ -6,23 +6,27 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from json.encoder import encode_basestring as quoted
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from .. import _core
-from .._core import Rejects
-from ..errors import InputFormatError, RecordError
+from .._core import Converter, RejectBuilder, Rejects
+from ..errors import InputFormatError
 from ..mapping import Mapping
+from ..options import FIELD_DELIMITERS, Options, column_names
 from ..plan.compiler import compile_plan
-from ..results import RAW_LIMIT_BYTES, Reject, Result
-from .base import BlockStream
-from .long_reject import Spill
-from .ndjson import LineCount
-from .rows import FIELD_DELIMITERS, Row, RowReader, column_names, first_row
-from .sniff import is_header
+from ..results import RAW_LIMIT_BYTES, EventIterator, Reject, Result, record_error
+from .base import FixedFormat
+from .long_reject import RejectBytes
+from .rows import Row, RowReader, first_row, is_header
+from .streams import FormatStream, LineCount, StreamSettings, Writer, to_bytes
 
-__all__ = ["RowIterator", "RowPlan", "RowStream", "collect", "records_of"]
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
-#: Number of rows converted at a time: rows of a few bytes take many times their size.
+__all__ = ["RowPlan", "TabularFormat"]
+
+Output = TypeVar("Output")
+
+#: The maximum number of rows converted at a time: rows of a few bytes become many times their size.
 _MAX_PART_ROWS = 1 << 14
 
 #: Rows are measured before they become JSON, which is longer.
@@ -30,44 +34,37 @@ _UNLIMITED_BYTES = 1 << 40
 
 
 class RowPlan:
-    """What to do with every row. Immutable.
+    """How every row is converted. Immutable.
 
-    The text of a row stands in the JSON record under a key of its own, which no column can have because only columns
-    that the mapping reads are taken over.
+    The JSON record holds the text of the row under a key that the mapping does not read. No column has this key,
+    because only columns that the mapping reads become members.
     """
 
-    def __init__(
-        self,
-        mapping: Mapping,
-        reading: dict[str, Any],
-        known: frozenset[str],
-        columns: tuple[str, ...] | None,
-        max_record_bytes: int,
-    ) -> None:
-        self.known = known
-        self.columns = columns
-        self.max_record_bytes = max_record_bytes
+    def __init__(self, mapping: Mapping, options: Options) -> None:
+        self.known = mapping.sources
+        self.columns = options.columns
+        self.max_record_bytes = options.max_record_bytes
         self.text_key = "row"
-        while self.text_key in known:
+        while self.text_key in self.known:
             self.text_key += "_"
         fields = (replace(f, kind="text", sources=(self.text_key,)) if f.kind == "raw" else f for f in mapping.fields)
-        self.plan = _core.Converter(
-            compile_plan(
-                replace(mapping, fields=tuple(fields)),
-                max_record_bytes=_UNLIMITED_BYTES,
-                own_key=self.text_key,
-                **reading,
-            )
+        plan = compile_plan(
+            replace(mapping, fields=tuple(fields)),
+            max_record_bytes=_UNLIMITED_BYTES,
+            own_key=self.text_key,
+            private_suffixes=options.private_suffixes,
+            timestamp_unit=options.timestamp_unit,
         )
+        self.converter = Converter(plan)
 
     def check_header(self, row: Row) -> list[str]:
-        """Return the columns that a header row names; InputFormatError if it is none."""
+        """Return the columns that a header row names; InputFormatError if the row is no header."""
         if row.cells is None or not is_header(row.cells, self.known):
             raise InputFormatError("format.no_header")
         return column_names(row.cells)
 
     def check_other_header(self, row: Row, columns: list[str]) -> None:
-        """Raise InputFormatError if the first row is a header of other columns than those named."""
+        """Raise InputFormatError if the first row is a header of other columns than `columns`."""
         if row.cells is None or not is_header(row.cells, self.known):
             return
         if column_names(row.cells) != columns:
@@ -75,9 +72,9 @@ class RowPlan:
 
 
 class _Rows:
-    """Rows of one input to JSON records and rejects; the header is taken on the way."""
+    """The JSON records and rejects of the rows of one input; the header names the columns."""
 
-    def __init__(self, plan: RowPlan, *, whole_rejects: bool) -> None:
+    def __init__(self, plan: RowPlan, *, whole_rejects: bool = False) -> None:
         self._plan = plan
         self._raw_limit_bytes = None if whole_rejects else RAW_LIMIT_BYTES
         self._columns: list[str] | None = None
@@ -97,12 +94,12 @@ class _Rows:
         return columns
 
     def records(self, rows: Iterable[Row]) -> Iterator[bytes | Reject | None]:
-        """Give a record or a reject for each row, None for a blank one, nothing for a header.
+        """Give a record or a reject for each row, and None for a blank row; headers are skipped.
 
         Raises
         ------
         InputFormatError
-            There is no header, and nobody named the columns.
+            There is neither a header nor the option `columns`.
         """
         for row in rows:
             columns = self._columns
@@ -130,32 +127,63 @@ def _repeats(cells: list[str], columns: list[str]) -> bool:
     return cells == columns or (cells[0].strip(" \t") == columns[0] and column_names(cells) == columns)
 
 
-class RowStream(BlockStream):
-    """One input of rows to NDJSON, block by block; otherwise like `NdjsonStream`."""
+class TabularFormat(FixedFormat):
+    """Rows of CSV or TSV.
 
-    def __init__(self, plan: RowPlan, shape: str, *, spill: Spill | None = None) -> None:
-        self._plan = plan.plan
-        self._rows = _Rows(plan, whole_rejects=spill is not None)
-        self._reader = RowReader(FIELD_DELIMITERS[shape], plan.max_record_bytes, spill)
+    Parameters
+    ----------
+    plan : RowPlan
+    name : {"csv", "tsv"}
+    raises : bool
+        Whether the first reject ends a call.
+    """
+
+    def __init__(self, plan: RowPlan, name: str, *, raises: bool) -> None:
+        self._plan = plan
+        self._delimiter = FIELD_DELIMITERS[name]
+        self._raises = raises
+
+    def convert(self, data: Buffer, writer: Writer[Output], threads: int) -> Result[Output]:
+        records, rejects, blank = self._records(data)
+        return replace(writer.convert(self._plan.converter, records), blank=blank, rejects=rejects)
+
+    def to_dicts(self, data: Buffer) -> Result[list[dict[str, Any]]]:
+        records, rejects, blank = self._records(data)
+        return replace(self._plan.converter.to_dicts(records), blank=blank, rejects=rejects)
+
+    def iter_dicts(self, data: Buffer) -> EventIterator:
+        return _RowIterator(self._plan, self._delimiter, to_bytes(data), raises=self._raises)
+
+    def open(self, settings: StreamSettings[Output]) -> FormatStream[Output]:
+        return _RowStream(self._plan, self._delimiter, settings)
+
+    def _records(self, data: Buffer) -> tuple[bytes, Rejects, int]:
+        return _collect(_records_of(self._plan, self._delimiter, to_bytes(data)), self._raises)
+
+
+class _RowStream(FormatStream[Output]):
+    """One input of rows."""
+
+    def __init__(self, plan: RowPlan, delimiter: str, settings: StreamSettings[Output]) -> None:
+        self._converter = plan.converter
+        self._writer = settings.writer
+        self._rows = _Rows(plan, whole_rejects=settings.rejects.whole)
+        self._reader = RowReader(delimiter, plan.max_record_bytes, settings.rejects)
         self._lines = LineCount()
 
     @property
     def lines(self) -> int:
-        """Lines begun so far."""
         return self._lines.total
 
     @property
     def unused_columns(self) -> tuple[str, ...]:
-        """Names of columns that the mapping does not read."""
         return self._rows.unused_columns
 
     @property
     def unfinished_bytes(self) -> int:
-        """Number of bytes of the row that is not complete."""
         return self._reader.unfinished_bytes
 
-    def parts(self, block: bytes, *, final: bool = False, at_once: bool = False) -> Iterator[Result[bytes]]:
-        """Take the next block and convert what is complete, part by part."""
+    def parts(self, block: bytes, *, final: bool = False, at_once: bool = False) -> Iterator[Result[Output]]:
         self._lines.add(block)
         part: list[bytes | Reject | None] = []
         for found in self._rows.records(self._reader.rows(block, final=final, at_once=at_once)):
@@ -167,61 +195,46 @@ class RowStream(BlockStream):
                 part.clear()
         yield self._convert(part)
 
-    def _discard_long(self) -> None:
-        self._reader.discard_long()
-
-    def _convert(self, found: list[bytes | Reject | None]) -> Result[bytes]:
-        records, rejects, blank = collect(found, False)
-        return replace(self._plan.to_ndjson(records), blank=blank, rejects=rejects)
+    def _convert(self, found: list[bytes | Reject | None]) -> Result[Output]:
+        records, rejects, blank = _collect(found, False)
+        return replace(self._writer.convert(self._converter, records), blank=blank, rejects=rejects)
 
 
-def collect(found: Iterable[bytes | Reject | None], raise_on_reject: bool) -> tuple[bytes, Rejects, int]:
-    """Return records as NDJSON, rejects, and how many rows were blank."""
+def _collect(found: Iterable[bytes | Reject | None], raises: bool) -> tuple[bytes, Rejects, int]:
+    """Return the records as NDJSON, the rejects, and the number of blank rows."""
     records = []
-    rejects = _core.RejectBuilder()
+    rejects = RejectBuilder()
     blank = 0
     for each in found:
         if each is None:
             blank += 1
         elif isinstance(each, Reject):
-            if raise_on_reject:
-                raise _error(each)
+            if raises:
+                raise record_error(each)
             rejects.add(each)
         else:
             records.append(each)
     return b"\n".join(records), rejects.rejects(), blank
 
 
-def records_of(plan: RowPlan, shape: str, data: bytes) -> Iterator[bytes | Reject | None]:
-    """Give what every row of a whole input becomes."""
-    reader = RowReader(FIELD_DELIMITERS[shape], plan.max_record_bytes)
-    return _Rows(plan, whole_rejects=False).records(reader.rows(data, final=True))
+def _records_of(plan: RowPlan, delimiter: str, data: bytes) -> Iterator[bytes | Reject | None]:
+    """Give the record or the reject of each row of a whole input; see `_Rows.records`."""
+    reader = RowReader(delimiter, plan.max_record_bytes, RejectBytes())
+    return _Rows(plan).records(reader.rows(data, final=True))
 
 
-def _error(reject: Reject) -> RecordError:
-    return RecordError(reject.line, reject.byte_offset, reject.byte_length, reject.code, reject.raw)
+class _RowIterator:
+    """The events of rows; an `EventIterator`."""
 
-
-class RowIterator:
-    """Events of rows, built when they are asked for; like the iterator for JSON.
-
-    Attributes
-    ----------
-    events, blank : int
-    rejects : Rejects
-    problems : dict[str, int]
-        As in `Result`; true for what was consumed so far, final at the end.
-    """
-
-    def __init__(self, plan: RowPlan, shape: str, data: bytes, *, raise_on_reject: bool) -> None:
+    def __init__(self, plan: RowPlan, delimiter: str, data: bytes, *, raises: bool) -> None:
         if plan.columns is None:
-            header = first_row(data, FIELD_DELIMITERS[shape], True, plan.max_record_bytes)
+            header = first_row(data, delimiter, True, plan.max_record_bytes)
             if header is not None:
                 plan.check_header(header)
-        self._plan = plan.plan
-        self._found = records_of(plan, shape, data)
-        self._raise_on_reject = raise_on_reject
-        self._rejects = _core.RejectBuilder()
+        self._converter = plan.converter
+        self._found = _records_of(plan, delimiter, data)
+        self._raises = raises
+        self._rejects = RejectBuilder()
         self._problems: Counter[str] = Counter()
         self.events = 0
         self.blank = 0
@@ -234,7 +247,7 @@ class RowIterator:
     def problems(self) -> dict[str, int]:
         return dict(self._problems)
 
-    def __iter__(self) -> RowIterator:
+    def __iter__(self) -> _RowIterator:
         return self
 
     def __next__(self) -> dict[str, Any]:
@@ -243,10 +256,10 @@ class RowIterator:
                 self.blank += 1
             elif isinstance(found, Reject):
                 self._rejects.add(found)
-                if self._raise_on_reject:
-                    raise _error(found)
+                if self._raises:
+                    raise record_error(found)
             else:
-                result = self._plan.to_dicts(found)
+                result = self._converter.to_dicts(found)
                 self.events += 1
                 self._problems.update(result.problems)
                 return result.output[0]

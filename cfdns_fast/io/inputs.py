@@ -35,9 +35,6 @@ READ_BYTES = 1 << 19
 #: So many reads at most wait to be converted.
 _READS_AHEAD = 4
 
-#: More than all that waits to be converted.
-_KEPT_BYTES = 1 << 22
-
 #: How much compressed data is read at a time: zlib copies what follows a member, once for every tiny member in it.
 _COMPRESSED_BYTES = 1 << 16
 
@@ -88,16 +85,6 @@ def blocks_of(plain: bytes) -> Iterator[bytes]:
     return (plain[start : start + BLOCK_BYTES] for start in range(0, len(plain) or 1, BLOCK_BYTES))
 
 
-@functools.cache
-def _keep_freed_memory() -> None:
-    """Let the C library keep what is freed instead of giving it back to the system and asking for it again.
-
-    glibc gives free memory back when there is twice as much of it as in the largest block that was freed and had pages
-    of its own. Here is such a block, never touched; without it a large file costs up to 20 % more, in page faults.
-    """
-    bytes(_KEPT_BYTES)
-
-
 def read_plain(name: str, on_read: Callable[[int], object] | None = None, stop: Stop | None = None) -> Iterator[bytes]:
     """Yield the plain bytes of an input, in pieces of about `READ_BYTES` at most, cut anywhere.
 
@@ -118,7 +105,6 @@ def read_plain(name: str, on_read: Callable[[int], object] | None = None, stop: 
     InputFault
         The input is missing, unreadable, truncated or damaged; raised after all that could be decoded was yielded.
     """
-    _keep_freed_memory()
     source: _Source | None = None
     try:
         with _open_input(name) as raw:

@@ -6,12 +6,10 @@ import os
 from functools import cache
 
 from ..errors import MappingError
+from ..options import DEFAULT_DATASET
 from .model import DATA_FOLDER, Mapping
 
-__all__ = ["DEFAULT_DATASET", "bundled", "is_path", "load"]
-
-#: The dataset that is meant where none is named.
-DEFAULT_DATASET = "dns_logs"
+__all__ = ["bundled", "is_path", "load"]
 
 
 def load(schema: str | os.PathLike[str], dataset: str = DEFAULT_DATASET) -> Mapping:

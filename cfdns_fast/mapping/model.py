@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from dataclasses import dataclass
 from typing import Any, Union
@@ -107,12 +108,25 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """A validated mapping file: its fields in file order."""
+    """A validated mapping file.
+
+    Attributes
+    ----------
+    file, schema, dataset : str
+    fields : tuple of Field
+        In file order.
+    sources : frozenset of str
+        The keys of a record that the fields read.
+    """
 
     file: str
     schema: str
     dataset: str
     fields: tuple[Field, ...]
+    sources: frozenset[str] = dataclasses.field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sources", frozenset(key for each in self.fields for key in each.sources))
 
     def without_raw(self) -> Mapping:
         """Return the same mapping without its fields of kind raw (``keep_message=False``)."""

@@ -9,9 +9,7 @@ from .slots import Readings
 from .steps import dict_steps, ndjson_steps
 from .suffix_table import suffix_table
 
-__all__ = ["TIMESTAMP_UNITS", "compile_plan"]
-
-TIMESTAMP_UNITS = ("auto", "s", "ms", "us", "ns")
+__all__ = ["compile_plan"]
 
 
 def compile_plan(

@@ -10,40 +10,29 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
 from .._core import Rejects
 from ..errors import PROBLEM_CODES, RecordError
-from ..mapping import DEFAULT_DATASET, Field, Mapping, Node, load
+from ..mapping import Field, Mapping, Node, load
+from ..options import DEFAULT_DATASET, DEFAULT_MAX_RECORD_BYTES, DEFAULT_SCHEMA, Options
 from ..results import RAW_LIMIT_BYTES, Reject, Result
 from .formats import shaped_records
 from .framing import Record, records
 from .signatures import check_signature
-from .timestamps import TIMESTAMP_UNITS
 from .values import Settings, read_field
 
 __all__ = ["parse", "to_dicts", "to_ndjson"]
 
-_DEFAULT_MAX_RECORD_BYTES = 1048576
-_MAX_RECORD_BYTES_LIMIT = 2**30
 _UNKNOWN = ("record.unknown", "")
 
 
 def to_dicts(
     data: Any,
-    schema: str | PathLike[str] | Mapping = "sekoia",
-    *,
-    dataset: str = DEFAULT_DATASET,
-    keep_message: bool = True,
-    private_suffixes: bool = False,
-    timestamp_unit: str = "auto",
-    max_record_bytes: int = _DEFAULT_MAX_RECORD_BYTES,
-    input_format: str = "ndjson",
-    columns: Sequence[str] | None = None,
-    record_delimiter: str | None = None,
+    schema: str | PathLike[str] | Mapping = DEFAULT_SCHEMA,
+    **options: Any,
 ) -> Result[list[dict[str, Any]]]:
     """Convert a batch of Logpush `dns_logs` records to events.
 
@@ -53,18 +42,8 @@ def to_dicts(
         NDJSON in UTF-8: records are JSON objects, lines end at byte 0x0A, blank lines are counted and left out.
     schema : str, os.PathLike or Mapping
         A bundled name, the path of a mapping file, or a mapping already loaded.
-    dataset : str
-        Of a bundled schema.
-    keep_message : bool
-        False: fields of kind raw are left out.
-    private_suffixes : bool
-        True: names are split by the Public Suffix List's PRIVATE section too.
-    timestamp_unit : str
-        "s", "ms", "us" or "ns": what a Timestamp counts that is a number; "auto": by magnitude.
-    max_record_bytes : int
-        A longer record is a reject; 1 to 2**30 bytes.
-    input_format, columns, record_delimiter
-        As for `Normalizer`; reference_shapes.py says what they mean.
+    options
+        As for `Normalizer`; `on_reject` has no effect.
 
     Returns
     -------
@@ -80,18 +59,12 @@ def to_dicts(
     InputFormatError
         `data` begins like a format that is not read, or has none of the shapes that may be meant.
     """
-    for option, value in (("keep_message", keep_message), ("private_suffixes", private_suffixes)):
-        if not isinstance(value, bool):
-            raise ValueError(f"{option} must be True or False")
-    if timestamp_unit not in TIMESTAMP_UNITS:
-        raise ValueError(f"timestamp_unit must be one of {', '.join(TIMESTAMP_UNITS)}")
-    is_integer = isinstance(max_record_bytes, int) and not isinstance(max_record_bytes, bool)
-    if not is_integer or not 1 <= max_record_bytes <= _MAX_RECORD_BYTES_LIMIT:
-        raise ValueError(f"max_record_bytes must be an integer from 1 to {_MAX_RECORD_BYTES_LIMIT}")
-    mapping = schema if isinstance(schema, Mapping) else load(schema, dataset)
-    if not keep_message:
+    given = Options(**options)
+    mapping = schema if isinstance(schema, Mapping) else load(schema, given.dataset)
+    given.check_known(mapping.sources)
+    if not given.keep_message:
         mapping = mapping.without_raw()
-    settings = _Settings(private_suffixes, timestamp_unit, mapping.fields, mapping.tree())
+    settings = _Settings(given.private_suffixes, given.timestamp_unit, mapping.fields, mapping.tree())
     events: list[dict[str, Any]] = []
     rejects: list[Reject] = []
     problems: Counter[str] = Counter()
@@ -100,11 +73,11 @@ def to_dicts(
     check_signature(content)
     found_in_data = shaped_records(
         content,
-        max_record_bytes,
-        known={key for field in mapping.fields for key in field.sources},
-        input_format=input_format,
-        columns=columns,
-        record_delimiter=record_delimiter,
+        given.max_record_bytes,
+        known=set(mapping.sources),
+        input_format=given.input_format,
+        columns=given.columns,
+        delimiter=given.delimiter,
     )
     for found in found_in_data:
         if found is None:
@@ -120,37 +93,18 @@ def to_dicts(
 
 def to_ndjson(
     data: Any,
-    schema: str | PathLike[str] | Mapping = "sekoia",
-    *,
-    dataset: str = DEFAULT_DATASET,
-    keep_message: bool = True,
-    private_suffixes: bool = False,
-    timestamp_unit: str = "auto",
-    max_record_bytes: int = _DEFAULT_MAX_RECORD_BYTES,
-    input_format: str = "ndjson",
-    columns: Sequence[str] | None = None,
-    record_delimiter: str | None = None,
+    schema: str | PathLike[str] | Mapping = DEFAULT_SCHEMA,
+    **options: Any,
 ) -> Result[bytes]:
     """Convert as `to_dicts`; the output is NDJSON in UTF-8, one event a line, 0x0A after each, the last too."""
-    result = to_dicts(
-        data,
-        schema,
-        dataset=dataset,
-        keep_message=keep_message,
-        private_suffixes=private_suffixes,
-        timestamp_unit=timestamp_unit,
-        max_record_bytes=max_record_bytes,
-        input_format=input_format,
-        columns=columns,
-        record_delimiter=record_delimiter,
-    )
+    result = to_dicts(data, schema, **options)
     lines = (json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n" for event in result.output)
     output = "".join(lines).encode("utf-8")
     return Result(output, result.events, result.blank, result.rejects, result.problems)
 
 
 def parse(
-    data: Any, schema: str | PathLike[str] | Mapping = "sekoia", *, dataset: str = DEFAULT_DATASET
+    data: Any, schema: str | PathLike[str] | Mapping = DEFAULT_SCHEMA, *, dataset: str = DEFAULT_DATASET
 ) -> dict[str, Any]:
     """Convert exactly one record. Its text in the event is exactly the data given, line end and blanks included.
 
@@ -164,7 +118,7 @@ def parse(
     mapping = schema if isinstance(schema, Mapping) else load(schema, dataset)
     content = _bytes_of(data)
     check_signature(content)
-    found = [record for record in records(content, _DEFAULT_MAX_RECORD_BYTES) if record is not None]
+    found = [record for record in records(content, DEFAULT_MAX_RECORD_BYTES) if record is not None]
     if len(found) != 1:
         code = "record.multiple" if found else "record.empty"
         raise RecordError(1, 0, len(content), code, content[:RAW_LIMIT_BYTES])

@@ -31,7 +31,7 @@ def shaped_records(
     known: set[str],
     input_format: str,
     columns: Sequence[str] | None,
-    record_delimiter: str | None,
+    delimiter: bytes,
 ) -> Iterator[Found]:
     """Give the records and rejects of data in any shape, in order; None for a blank line.
 
@@ -44,16 +44,7 @@ def shaped_records(
     ------
     InputFormatError
         The shape cannot be told, or rows have no header.
-    ValueError
-        `columns` names no known field, or a name is empty or repeated.
     """
-    if columns is not None:
-        columns = _names(columns)
-        if not all(columns) or len(set(columns)) != len(columns):
-            raise ValueError("columns must have names that differ, none of them empty")
-        if not known & set(columns):
-            raise ValueError(f"columns must name at least one known field; known are: {', '.join(sorted(known))}")
-    delimiter = (record_delimiter or "").strip("\r\n").encode("utf-8")
     if input_format == "auto":
         input_format = _shape(data, known, columns, delimiter, max_record_bytes)
     if input_format == "json":

@@ -7,10 +7,7 @@ import re
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-__all__ = ["TIMESTAMP_UNITS", "epoch_text", "rfc3339_text"]
-
-#: What the option timestamp_unit takes.
-TIMESTAMP_UNITS = ("auto", "s", "ms", "us", "ns")
+__all__ = ["epoch_text", "rfc3339_text"]
 
 _POWER_TO_NS = {"s": 9, "ms": 6, "us": 3, "ns": 0}
 
@@ -46,7 +43,7 @@ def epoch_text(number: str, unit: str, digits: int | None = None) -> str | None:
     number : str
         ``[+-]?digits[.digits][e[+-]digits]`` in ASCII, leading zeros allowed; every JSON number is of that form.
     unit : str
-        One of `TIMESTAMP_UNITS`; "auto" decides by the magnitude of the number.
+        One of `options.TIMESTAMP_UNITS`; "auto" decides by the magnitude of the number.
     digits : int or None
         9: always nine fraction digits.
 

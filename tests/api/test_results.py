@@ -150,7 +150,7 @@ def test_to_dicts_leaves_gc_state_unchanged(enabled: bool) -> None:
 
 
 def test_iter_dicts_starts_with_empty_counters() -> None:
-    """The iterator is its own iterator."""
+    """An iterator that was not used has consumed nothing, and iter() returns it."""
     iterator = Normalizer().iter_dicts(MIXED)
     assert iter(iterator) is iterator
     assert (iterator.events, iterator.blank, tuple(iterator.rejects), dict(iterator.problems)) == (0, 0, (), {})

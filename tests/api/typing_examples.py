@@ -24,7 +24,7 @@ from cfdns_fast import (
 
 
 def records(data: bytes, array: bytearray, view: memoryview, mapped: mmap.mmap) -> None:
-    """Any buffer will do, and no text."""
+    """A record is any buffer, but not text."""
     assert_type(parse(data), dict[str, Any])
     parse(array, "ecs")
     parse(view, Path("my.toml"))
@@ -35,7 +35,7 @@ def records(data: bytes, array: bytearray, view: memoryview, mapped: mmap.mmap) 
 
 
 def results(normalizer: Normalizer, data: bytes) -> None:
-    """What is in a result depends on the method."""
+    """The output of a result depends on the method."""
     ndjson = normalizer.to_ndjson(data, threads=4)
     assert_type(ndjson, Result[bytes])
     assert_type(ndjson.output, bytes)
@@ -57,7 +57,7 @@ def results(normalizer: Normalizer, data: bytes) -> None:
 
 
 def iteration(normalizer: Normalizer, data: bytes) -> None:
-    """The iterator has what a result has."""
+    """The iterator has the attributes of a result."""
     events = normalizer.iter_dicts(data)
     assert_type(next(events), dict[str, Any])
     for event in events:
@@ -69,7 +69,7 @@ def iteration(normalizer: Normalizer, data: bytes) -> None:
 
 
 def rejects(reject: Reject, several: Rejects) -> None:
-    """A reject is a value, and several are a sequence that can be added to tuples."""
+    """A reject is a value, and Rejects are a sequence that can be joined with tuples."""
     assert_type(several[0], Reject)
     assert_type(several[1:], Rejects)
     others = (reject,)
@@ -87,7 +87,7 @@ def rejects(reject: Reject, several: Rejects) -> None:
 
 
 def options() -> None:
-    """All are named but the first."""
+    """All options except the first are keyword-only."""
     Normalizer()
     Normalizer("ecs", dataset="gateway_dns", on_reject="raise", keep_message=False, private_suffixes=True)
     Normalizer(Path("my.toml"), timestamp_unit="ms", max_record_bytes=1 << 16)
@@ -100,7 +100,7 @@ def options() -> None:
 
 
 def names() -> None:
-    """A part is text or None."""
+    """Each part is text or None."""
     parts = split_domain("www.example.co.uk", private_suffixes=True)
     assert_type(parts, DomainParts)
     assert_type(parts.registered_domain, str | None)
@@ -112,7 +112,7 @@ def names() -> None:
 
 
 def errors(data: bytes) -> None:
-    """Every error is a CfdnsError, and those about values are ValueErrors."""
+    """Every error is a CfdnsError, and errors of values are ValueErrors."""
     try:
         parse(data)
     except RecordError as error:

@@ -158,7 +158,7 @@ DICTIONARY = pa.dictionary(pa.int16(), pa.string())
 def test_default_schema_has_these_column_types() -> None:
     schema = Normalizer().to_arrow(GOOD).output.schema
     types = {each.name: each.type for each in schema}
-    assert list(types) == [column.name for column in Normalizer()._plan.plan.columns.shown]
+    assert list(types) == [column.name for column in Normalizer()._converter.plan.columns.shown]
     assert types == {
         "message": pa.string(),
         "event.category": pa.list_(DICTIONARY),

@@ -77,7 +77,7 @@ def test_too_many_rows_or_items_ask_for_smaller_blocks(small_columns: int) -> No
 
 
 def test_limit_is_that_of_signed_32_bit_offsets() -> None:
-    assert Normalizer()._plan.plan.columns.max_offset == 2**31 - 1
+    assert Normalizer()._converter.plan.columns.max_offset == 2**31 - 1
 
 
 def test_column_outlives_its_batch() -> None:
@@ -91,7 +91,7 @@ def test_column_outlives_its_batch() -> None:
 
 
 def test_failed_import_raises_and_releases_the_array() -> None:
-    plan = Normalizer()._plan
+    plan = Normalizer()._converter
 
     def fail(_address: int) -> None:
         raise KeyError("not taken")

@@ -13,8 +13,10 @@ from support.feeding import cut
 from cfdns_fast import Normalizer
 from cfdns_fast.cli.app import main
 from cfdns_fast.cli.check_files import CheckFile, log_blocks
+from cfdns_fast.cli.unknown_records import Schema
 from cfdns_fast.io.inputs import InputFault
 
+SCHEMA = Schema("sekoia", "dns_logs", "auto")
 RECORD = b'{"QueryName":"a.com","Timestamp":1}\n'
 TOKEN = b"eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJsb2dwdXNoIn0.c2lnbmF0dXJlLV8"
 BODIES = [
@@ -33,7 +35,7 @@ def outcome(name: str, *blocks: bytes, **options: Any) -> bytes | None:
     """Return the bytes of an input that are converted, None if the input is skipped."""
     given: dict[str, Any] = {"input_format": "auto", **options}
     try:
-        return b"".join(log_blocks(name, iter(blocks), Normalizer(**given)))
+        return b"".join(log_blocks(name, iter(blocks), Normalizer(**given), SCHEMA))
     except CheckFile:
         return None
 
@@ -106,7 +108,7 @@ def test_blocks_pass_once_they_differ_from_a_body() -> None:
         yield b'lo":1}\n'
         raise AssertionError("asked for more than is needed")
 
-    passed = log_blocks("-", blocks(), Normalizer())
+    passed = log_blocks("-", blocks(), Normalizer(), SCHEMA)
     assert [next(passed), next(passed)] == [b'{"co', b'lo":1}\n']
 
 
@@ -117,7 +119,7 @@ def test_records_of_named_file_do_not_wait(pause: bytes) -> None:
         yield pause
         raise AssertionError("asked for more than is needed")
 
-    assert next(log_blocks("test.txt.gz", blocks(), Normalizer())) == RECORD.rstrip()
+    assert next(log_blocks("test.txt.gz", blocks(), Normalizer(), SCHEMA)) == RECORD.rstrip()
 
 
 def test_fault_comes_after_the_kept_blocks() -> None:
@@ -125,7 +127,7 @@ def test_fault_comes_after_the_kept_blocks() -> None:
         yield b'{"content":'
         raise InputFault("truncated gzip", 9)
 
-    passed = log_blocks("test.txt.gz", blocks(), Normalizer())
+    passed = log_blocks("test.txt.gz", blocks(), Normalizer(), SCHEMA)
     assert next(passed) == b'{"content":'
     with pytest.raises(InputFault):
         next(passed)

@@ -29,8 +29,7 @@ from support.writers import WRITERS, every_writer
 from cfdns_fast import InputFormatError, Normalizer, parse, reference
 from cfdns_fast._core import may_be_foreign
 from cfdns_fast.errors import FORMAT_CODES
-from cfdns_fast.formats.auto import open_stream
-from cfdns_fast.formats.sniff import INPUT_FORMATS
+from cfdns_fast.options import INPUT_FORMATS
 from cfdns_fast.signatures import HEAD_BYTES, foreign_format
 
 TEXT = GOOD.decode()
@@ -171,7 +170,7 @@ def test_decision_needs_two_bytes_of_a_record() -> None:
 @pytest.mark.parametrize("size", [1, 3, 1000])
 def test_stream_rejects_foreign_format_in_any_blocks(input_format: str, size: int) -> None:
     for code, data in ALL:
-        stream = open_stream(Normalizer(input_format=input_format))
+        stream = Normalizer(input_format=input_format).stream()
 
         def feed_all(stream: Any = stream, data: bytes = data) -> None:
             for block in cut(data, size):
@@ -182,13 +181,13 @@ def test_stream_rejects_foreign_format_in_any_blocks(input_format: str, size: in
 
 
 def test_stream_sniffs_only_its_first_bytes() -> None:
-    stream = open_stream(Normalizer())
+    stream = Normalizer().stream()
     assert stream.feed(GOOD).events == 1
     assert stream.feed(b"\x1f\x8b\n").rejects[0].code == "json.utf8"
 
 
 def test_stream_gives_a_short_record_at_once() -> None:
-    stream = open_stream(Normalizer())
+    stream = Normalizer().stream()
     assert stream.feed(b"{").events == 0
     assert stream.feed(b"}\n").events == 1
 

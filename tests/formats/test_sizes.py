@@ -12,7 +12,6 @@ import pytest
 from support.feeding import feed
 
 from cfdns_fast import Normalizer
-from cfdns_fast.formats.auto import open_stream
 
 SIZE_BYTES = 120_000
 
@@ -89,7 +88,7 @@ def test_repetitive_input_ends(name: str, max_record_bytes: int) -> None:
     normalizer = Normalizer(input_format="auto", record_delimiter="|", max_record_bytes=max_record_bytes)
     whole = normalizer.to_ndjson(data)
     assert whole.events + len(whole.rejects) > 0 or name == "space"
-    stream = open_stream(normalizer)
+    stream = normalizer.stream()
     results = feed(stream, data, 16384)
     assert b"".join(result.output for result in results) == whole.output
     assert sum(len(result.rejects) for result in results) == len(whole.rejects)
@@ -101,7 +100,7 @@ def test_stream_of_tiny_blocks_ends(name: str) -> None:
     first, piece, last = DATA[name]
     data = first + repeated(piece, 30_000) + last
     normalizer = Normalizer(input_format="auto", record_delimiter="|")
-    stream = open_stream(normalizer)
+    stream = normalizer.stream()
     results = feed(stream, data, 3)
     whole = normalizer.to_ndjson(data)
     assert sum(result.events for result in results) == whole.events
@@ -115,7 +114,7 @@ def seconds(convert: Callable[[bytes], Any], data: bytes) -> float:
 
 
 def streamed(data: bytes) -> None:
-    stream = open_stream(Normalizer(input_format="auto", record_delimiter="|"))
+    stream = Normalizer(input_format="auto", record_delimiter="|").stream()
     feed(stream, data, 4096)
 
 
@@ -174,7 +173,7 @@ def test_record_longer_than_a_window_is_an_event(implementation: Any) -> None:
 
 @pytest.mark.parametrize("input_format", ["auto", "ndjson", "json"])
 def test_stream_keeps_no_leading_nuls(input_format: str) -> None:
-    stream = open_stream(Normalizer(input_format=input_format))
+    stream = Normalizer(input_format=input_format).stream()
     block = bytes(1 << 16)
     tracemalloc.start()
     try:
@@ -190,7 +189,7 @@ def test_stream_keeps_no_leading_nuls(input_format: str) -> None:
 
 
 def test_leading_nuls_are_one_blank_row() -> None:
-    stream = open_stream(Normalizer(input_format="auto"))
+    stream = Normalizer(input_format="auto").stream()
     results = [stream.feed(bytes(1 << 16)) for _ in range(64)]
     results += [stream.feed(b"\0ColoCode,QueryType\nAMS\n"), stream.feed(bytes(77)), stream.finish()]
     assert sum(result.blank for result in results) == 2

@@ -16,7 +16,7 @@ from support.writers import WRITERS, consume, every_writer
 
 from cfdns_fast import CfdnsError, InputFormatError, Normalizer, RecordError, _core
 from cfdns_fast.errors import FORMAT_CODES
-from cfdns_fast.formats.auto import open_stream
+from cfdns_fast.formats.select import AutoFormat
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 SAMPLES = {
@@ -130,12 +130,12 @@ MISLEADING = [
 def test_auto_decision_is_final(data: bytes) -> None:
     """More data does not change what the first bytes decided."""
     for delimiter in (None, "|", " |", "\ufeff;"):
-        shaped = Normalizer(input_format="auto", record_delimiter=delimiter)._shaped
-        assert shaped is not None
-        decisions = [shaped.shape(data[:at], complete=False) for at in range(len(data) + 1)]
-        made = [shape for shape in decisions if shape is not None]
+        auto = Normalizer(input_format="auto", record_delimiter=delimiter)._format
+        assert isinstance(auto, AutoFormat)
+        decisions = [auto.detect(data[:at], complete=False) for at in range(len(data) + 1)]
+        made = [name for name in decisions if name is not None]
         if made:
-            assert {*made} == {shaped.shape(data, complete=True)}
+            assert {*made} == {auto.detect(data, complete=True)}
             assert None not in decisions[decisions.index(made[0]) :]
 
 
@@ -193,7 +193,7 @@ def test_repeated_header_is_no_record(implementation: Any) -> None:
 
 
 def test_mapping_may_read_a_column_named_row(tmp_path: Path) -> None:
-    """The mapping has no field "message", and the option keep_message also applies to its raw field."""
+    """A row is an event with the raw field of the mapping, and without it."""
     entries = [field(**{"from": key, "to": key, "kind": "text"}) for key in ("row", "row_")]
     path = write_mapping(tmp_path, "\n".join([*entries, field(to="text", kind="raw")]))
     data = b"row,row_\n1,2\n"
@@ -272,9 +272,9 @@ def test_threads_give_the_same_result_in_every_format() -> None:
         (b"[]x \n", None),
     ],
 )
-def test_document_fault_costs_line_or_rest(data: bytes, outcome: str | None) -> None:
+def test_document_fault_costs_the_line_or_the_rest(data: bytes, outcome: str | None) -> None:
     """A fault ends at the newline if every document is on a line; without a fault there is no outcome."""
-    reader = _core.DocumentReader(Normalizer(input_format="json")._plan)
+    reader = _core.DocumentReader(Normalizer(input_format="json")._converter)
     _, consumed_bytes, _ = reader.to_ndjson(data, final=False)
     assert reader.is_broken is (outcome is not None)
     if outcome is not None:
@@ -362,7 +362,7 @@ def test_stream_cut_within_a_delimiter_finds_it(at: int) -> None:
     data = b"{}\xef\xbb\xbf|{}\n"
     for input_format in ("json", "ndjson", "auto"):
         normalizer = Normalizer(input_format=input_format, record_delimiter="\ufeff|")
-        stream = open_stream(normalizer)
+        stream = normalizer.stream()
         parts = feed(stream, data, [at, len(data)])
         assert (sum(part.events for part in parts), [part.rejects for part in parts]) == (2, [()] * 3)
 
@@ -392,7 +392,7 @@ def test_header_of_spaced_names_is_a_header(implementation: Any) -> None:
 
 @pytest.mark.parametrize("input_format", ["auto", "csv"])
 def test_stream_names_columns_that_are_not_used(input_format: str) -> None:
-    stream = open_stream(Normalizer(input_format=input_format))
+    stream = Normalizer(input_format=input_format).stream()
     assert stream.unused_columns == ()
     feed(stream, b" Foo,ColoCode,QueryType, Bar ,Foo,,queryname\na,AMS,1,b,c,,d\n", 1)
     assert stream.unused_columns == ("Foo", "Bar", "", "queryname")
@@ -400,7 +400,7 @@ def test_stream_names_columns_that_are_not_used(input_format: str) -> None:
 
 def test_stream_of_other_formats_uses_all_columns() -> None:
     for data in (b"{}\n", b"[{}]", b"ColoCode,QueryType\n", b""):
-        stream = open_stream(Normalizer(input_format="auto"))
+        stream = Normalizer(input_format="auto").stream()
         stream.feed(data)
         stream.finish()
         assert stream.unused_columns == ()

@@ -8,12 +8,11 @@ import pytest
 from support.feeding import cut
 from support.records import numbers, record, records
 
-from cfdns_fast import InputFormatError, Normalizer
-from cfdns_fast.formats.auto import AutoStream, open_stream
+from cfdns_fast import InputFormatError, Normalizer, Stream
 
 
-def opened(input_format: str = "auto", *, threads: int = 1) -> AutoStream:
-    return open_stream(Normalizer(input_format=input_format), threads=threads)
+def opened(input_format: str = "auto", *, threads: int = 1) -> Stream[bytes]:
+    return Normalizer(input_format=input_format).stream(threads=threads)
 
 
 @pytest.mark.parametrize("input_format", ["auto", "ndjson"])
@@ -81,7 +80,7 @@ def test_flush_returns_a_short_row_after_a_long_one(separator: bytes) -> None:
     ids=["a CR after a value of the maximum length", "a row of CSV that TSV reads too"],
 )
 def test_bytewise_stream_equals_one_call(data: bytes, options: dict[str, Any]) -> None:
-    stream = open_stream(Normalizer(**options))
+    stream = Normalizer(**options).stream()
     results = [part for block in cut(data, 1) for part in (stream.feed(block), stream.flush())]
     results.append(stream.finish())
     whole = Normalizer(**options).to_ndjson(data)

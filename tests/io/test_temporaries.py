@@ -122,7 +122,7 @@ def test_temporary_name_holds_host_and_process(tmp_path: Path, monkeypatch: pyte
 
 
 def name_of(process: int | None = None, start: str | None = None, host: str | None = None) -> str:
-    """Return the name of a temporary file; without a process, of one that has ended."""
+    """Return the name of a temporary file, by default that of a process that has ended."""
     if process is None:
         ended = subprocess.Popen([sys.executable, "-c", ""])
         ended.wait()

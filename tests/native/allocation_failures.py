@@ -21,7 +21,6 @@ from unittest.mock import patch
 from support.records import FULL_RECORD
 
 from cfdns_fast import Normalizer, _core
-from cfdns_fast.formats.ndjson import NdjsonStream
 from cfdns_fast.mapping import load
 from cfdns_fast.plan import compiler
 
@@ -45,7 +44,7 @@ def change(event: dict[str, Any], number: int) -> str:
 
 
 def stream(normalizer: Normalizer) -> Any:
-    parts = NdjsonStream(normalizer)
+    parts = normalizer.stream()
     results = [parts.feed(DATA[:1000]), parts.feed(DATA[1000:]), parts.finish()]
     return [(part.output, part.rejects) for part in results]
 
@@ -72,7 +71,7 @@ def to_arrow(normalizer: Normalizer, data: bytes, **options: Any) -> Any:
         LIBRARY.arm(left, int(sys.argv[2]))
         return batch
 
-    return normalizer._plan.to_arrow(data, take, **options)
+    return normalizer._converter.to_arrow(data, take, **options)
 
 
 def in_new_thread(normalizer: Normalizer) -> Any:
@@ -132,7 +131,7 @@ CALLS: dict[str, tuple[dict[str, Any], Callable[[Normalizer], Any]]] = {
     "to_dicts": ({}, lambda n: n.to_dicts(DATA)),
     "iter_dicts": ({}, lambda n: list(n.iter_dicts(DATA))),
     "a loop": ({}, lambda n: [change(event, number) for number, event in enumerate(n.iter_dicts(FULL))]),
-    "parse": ({}, lambda n: n._plan.parse(GOOD)),
+    "parse": ({}, lambda n: n._converter.parse(GOOD)),
     "stream": ({}, stream),
     "rejects": ({}, rejects),
     "document": ({"input_format": "json"}, lambda n: n.to_dicts(DOCUMENT)),

@@ -12,7 +12,6 @@ from support.mappings import field, write_mapping
 from support.records import containers
 
 from cfdns_fast import Normalizer, reference
-from cfdns_fast.formats.ndjson import NdjsonStream
 
 RECORD = b'{"QueryName":"www.example.com.","QueryType":1,"ResponseCode":0,"Timestamp":1657233726004000000}'
 
@@ -70,7 +69,7 @@ def test_iterator_in_a_cycle_is_freed() -> None:
     for _ in range(50):
         iterator = normalizer.iter_dicts(RECORD * 3)
         next(iterator)
-        cycle: list[object] = [iterator, normalizer._plan]
+        cycle: list[object] = [iterator, normalizer._converter]
         cycle.append(cycle)
         del iterator, cycle
         gc.collect()
@@ -99,7 +98,7 @@ def test_key_with_a_backslash_is_compared_unescaped(tmp_path: Path) -> None:
 def test_stream_of_single_bytes_equals_one_call() -> None:
     data = b'\xef\xbb\xbf{"a":1}{"b":2}\r\n\n[1]\n' + RECORD + b' \xff{"c":3}'
     whole = Normalizer().to_ndjson(data)
-    stream = NdjsonStream(Normalizer())
+    stream = Normalizer().stream()
     parts = feed(stream, data, 1)
     assert b"".join(part.output for part in parts) == whole.output
     assert tuple(reject for part in parts for reject in part.rejects) == whole.rejects

@@ -218,7 +218,8 @@ def reachable(start):
 
 PATTERNS = """
 def convert(normalizer):
-    got = [normalizer.to_dicts(DATA).output, list(normalizer.iter_dicts(DATA)), normalizer._plan.parse(FULL_RECORD)]
+    record = normalizer._converter.parse(FULL_RECORD)
+    got = [normalizer.to_dicts(DATA).output, list(normalizer.iter_dicts(DATA)), record]
     try:
         return [got, normalizer.to_dicts(b"{}{").problems]
     except Exception:
@@ -233,7 +234,7 @@ for way in range(6):
         if type(node) is dict:
             attack(node, way)
     assert repr(convert(normalizer)) == expected, way
-    for node in reachable(normalizer._plan):
+    for node in reachable(normalizer._converter):
         if type(node) in (dict, list):
             node.clear()
     assert repr(convert(normalizer)) == expected, way

@@ -25,7 +25,6 @@ from support.records import FULL_RECORD, MIXED, memory_mapped
 from support.writers import WRITERS, every_writer
 
 from cfdns_fast import Normalizer, RecordError
-from cfdns_fast.formats.ndjson import NdjsonStream
 
 #: CFDNS_SOAK=N multiplies the work by N; README.md names it.
 SOAK = int(os.environ.get("CFDNS_SOAK", "1"))
@@ -137,7 +136,7 @@ call = {
     "to_dicts": lambda: normalizer.to_dicts(DATA),
     "iter_dicts": lambda: list(normalizer.iter_dicts(DATA * 3)),
     "a loop": lambda: [repr(event) for event in normalizer.iter_dicts(DATA * 3)],
-    "parse": lambda: normalizer._plan.parse(GOOD),
+    "parse": lambda: normalizer._converter.parse(GOOD),
 }[sys.argv[1]]
 expected = call()
 failures = 0
@@ -203,7 +202,7 @@ def raise_reject(normalizer: Normalizer, data: bytes) -> None:
 
 
 def stream_all(normalizer: Normalizer, data: bytes) -> None:
-    stream = NdjsonStream(normalizer)
+    stream = normalizer.stream()
     feed(stream, data, [777, len(data)])
 
 
@@ -480,7 +479,7 @@ def test_conversion_releases_buffers_after_errors(tmp_path: Path) -> None:
             with pytest.raises(RecordError):
                 getattr(Normalizer(on_reject="raise"), call)(data)
         with pytest.raises(RecordError):
-            Normalizer()._plan.parse(data)
+            Normalizer()._converter.parse(data)
     mapped.close()
     view.release()
     source.clear()

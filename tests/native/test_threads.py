@@ -15,7 +15,6 @@ from support.records import GOOD
 from support.writers import WRITERS
 
 from cfdns_fast import Normalizer, RecordError
-from cfdns_fast.formats.ndjson import NdjsonStream
 
 #: The writers with the option threads.
 every_threaded = pytest.mark.parametrize("method", [name for name in ("to_ndjson", "to_arrow") if name in WRITERS])
@@ -38,7 +37,7 @@ def test_stream_with_threads_equals_one_call(block_bytes: int) -> None:
     data = DATA["mixed"] + b"\n" + DATA["no newline"]
     normalizer = Normalizer()
     expected = normalizer.to_ndjson(data)
-    stream = NdjsonStream(normalizer, threads=3)
+    stream = normalizer.stream(threads=3)
     parts = []
     for start in range(0, len(data), block_bytes):
         parts.append(stream.feed(data[start : start + block_bytes]))

@@ -50,7 +50,7 @@ def run_unbuilt(folder: Path, *arguments: str) -> subprocess.CompletedProcess[st
     [
         ["-c", "import cfdns_fast"],
         ["-c", "from cfdns_fast import Normalizer"],
-        ["-c", "from cfdns_fast.formats.select import ShapedInput"],
+        ["-c", "from cfdns_fast.formats.select import AutoFormat"],
         ["-c", "import cfdns_fast.formats.documents"],
         ["-m", "cfdns_fast", "convert"],
     ],

@@ -19,7 +19,6 @@ from support import strategies, value_strategies
 from support.feeding import cut
 
 from cfdns_fast import InputFormatError, Normalizer, RecordError, Result, split_domain
-from cfdns_fast.formats.ndjson import NdjsonStream
 from cfdns_fast.signatures import foreign_format
 
 
@@ -157,7 +156,7 @@ def test_native_counts_add_up(native: Any, data: bytes) -> None:
 )
 def test_stream_in_any_blocks_equals_one_call(data: bytes, sizes: list[int], options: dict[str, Any]) -> None:
     whole = Normalizer(**options).to_ndjson(data)
-    stream = NdjsonStream(Normalizer(**options))
+    stream = Normalizer(**options).stream()
     results = []
     for block in cut(data, sizes):
         results.append(stream.feed(block))

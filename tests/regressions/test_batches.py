@@ -23,14 +23,13 @@ from support.records import RAW_LIMIT, numbers, record, records
 from support.writers import every_writer
 
 from cfdns_fast import Normalizer, RecordError, Reject, split_domain
-from cfdns_fast.formats.ndjson import NdjsonStream
 
 REPORTED = [case for case in CASES if case.topic == "known_reports"]
 
 
 def in_blocks(data: bytes, size: int) -> tuple[bytes, list[Reject], int]:
     """Convert data that arrives in blocks; return output, rejects and blank lines."""
-    stream = NdjsonStream(Normalizer())
+    stream = Normalizer().stream()
     results = feed(stream, data, size)
     rejects = [reject for result in results for reject in result.rejects]
     return b"".join(result.output for result in results), rejects, sum(result.blank for result in results)

@@ -170,7 +170,7 @@ class Producer:
 
 
 class Intake:
-    """Accepts the lines posted to /plain/batch, as the intake documents it, after answers with `statuses`."""
+    """Accepts the lines posted to /plain/batch, as the intake documents it; the first answers have `statuses`."""
 
     def __init__(self) -> None:
         self.key = "intake-key"
@@ -181,7 +181,7 @@ class Intake:
 
     @contextmanager
     def listening(self) -> Iterator[str]:
-        """Listen on the loopback interface, and give the URL."""
+        """Listen on the loopback interface, and yield the URL."""
         intake = self
 
         class Handler(BaseHTTPRequestHandler):

@@ -10,12 +10,11 @@ from typing import Any
 from support.feeding import cut
 
 from cfdns_fast import Normalizer, Reject, Rejects, Result
-from cfdns_fast.formats.auto import open_stream
 from cfdns_fast.results import joined
 
 
 class MemorySpill:
-    """Keeps the bytes of the current long reject."""
+    """Keeps the bytes of the current long reject; a `RejectSpill`."""
 
     def __init__(self) -> None:
         self.content = b""
@@ -28,11 +27,18 @@ class MemorySpill:
 
 
 def streamed(
-    data: bytes, sizes: Sequence[int], *, with_spill: bool = False, threads: int = 1, **options: Any
-) -> Result[bytes]:
+    data: bytes,
+    sizes: Sequence[int],
+    *,
+    with_spill: bool = False,
+    output: str = "ndjson",
+    threads: int = 1,
+    **options: Any,
+) -> Result[Any]:
     """Convert data in blocks whose sizes repeat; rejects hold all of their bytes if there is a spill."""
     spill = MemorySpill() if with_spill else None
-    stream = open_stream(Normalizer(**options), spill=spill, threads=threads)
+    whole_rejects = False if spill is None else spill
+    stream: Any = Normalizer(**options).stream(output=output, whole_rejects=whole_rejects, threads=threads)  # type: ignore[call-overload]
     blocks = list(cut(data, sizes))
     results = []
     turns = [(block, {"final": number == len(blocks)}) for number, block in enumerate([*blocks, b""])]
@@ -44,7 +50,17 @@ def streamed(
             results.append(replace(part, rejects=Rejects(whole(reject, spill) for reject in part.rejects)))
     assert spill is None or spill.content == b""
     assert stream.lines == data.count(b"\n") + (not data.endswith(b"\n") and data != b"")
-    return joined(results)
+    return joined(results, concatenated)
+
+
+def concatenated(outputs: list[Any]) -> Any:
+    """Return NDJSON or Arrow batches as one; there is at least one."""
+    if isinstance(outputs[0], bytes):
+        return b"".join(outputs)
+    import pyarrow as pa
+
+    filled = pa.Table.from_batches(outputs).combine_chunks().to_batches()
+    return filled[0] if filled else outputs[0]
 
 
 def is_long(reject: Reject) -> bool:

@@ -138,7 +138,7 @@ json_numbers = st.one_of(
         "{}{}".format, st.sampled_from(["", "-"]), st.sampled_from(["0", "0.0", "0e5", "0e999999999", *DOUBLE_EDGES])
     ),
 )
-# Integers as tools write them that know doubles only; their neighbours are no integers.
+# Integers as tools that only have doubles write them, and similar numbers that are no integers.
 doubles = st.builds(
     "{}{}".format,
     st.one_of(st.integers(0, 300), st.integers(-70000, 70000), st.sampled_from(BIT_EDGES)),
