@@ -252,10 +252,11 @@ class Normalizer:
     def stream(
         self, *, threads: int = 1, output: Literal["ndjson"] = "ndjson", whole_rejects: bool | RejectSpill = False
     ) -> Stream[bytes]: ...
+    # Not Stream[pyarrow.RecordBatch]: without stubs for pyarrow, strict checkers would refuse every use of the method.
     @overload
     def stream(
         self, *, threads: int = 1, output: Literal["arrow"], whole_rejects: bool | RejectSpill = False
-    ) -> Stream[pyarrow.RecordBatch]: ...
+    ) -> Stream[Any]: ...
     def stream(
         self, *, threads: int = 1, output: str = "ndjson", whole_rejects: bool | RejectSpill = False
     ) -> Stream[Any]:

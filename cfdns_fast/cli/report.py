@@ -20,7 +20,6 @@ __all__ = [
     "Progress",
     "Tally",
     "printable",
-    "reject_line",
     "reject_line_pieces",
     "reject_lines",
     "say",
@@ -31,45 +30,23 @@ __all__ = [
 #: The problem of a record without a key that the mapping reads.
 UNKNOWN = "record.unknown"
 
-#: The size of the pieces in which rejects are written. A line takes a hundred bytes more than the reject.
+#: Lines of rejects are written together when they have this size.
 _PIECE_BYTES = 1 << 16
 
 #: One encoder for all pieces: json.dumps() makes a new one at every call with options.
 _to_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def reject_line(name: str, reject: Reject) -> bytes:
-    """Return a reject of the input `name` as a line of NDJSON; see `Reject.to_json`.
+def reject_lines(name: str, rejects: Iterable[Reject]) -> Iterator[bytes]:
+    """Yield the rejects of the input `name` as lines of NDJSON, several at a time.
 
     A byte of the name that is not UTF-8 becomes ``\\xNN``, because JSON cannot hold it.
     """
-    return reject.to_json(text_of(name)) + b"\n"
-
-
-def reject_line_pieces(name: str, reject: Reject, pieces: Iterable[bytes], *, is_text: bool) -> Iterator[bytes]:
-    """Give the line that `reject_line` would return for a reject that is too long for memory.
-
-    Parameters
-    ----------
-    pieces : iterable of bytes
-        All bytes of the reject, in pieces whose sizes are a multiple of 3, except the last one.
-    is_text : bool
-        Whether these bytes are UTF-8.
-    """
-    yield reject_line(name, replace(reject, raw=b"")).removesuffix(b'"raw":""}\n')
-    yield b'"raw":"' if is_text else b'"raw_base64":"'
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    for piece in pieces:
-        yield _to_json(decoder.decode(piece))[1:-1].encode("utf-8") if is_text else base64.b64encode(piece)
-    yield b'"}\n'
-
-
-def reject_lines(name: str, rejects: Iterable[Reject]) -> Iterator[bytes]:
-    """Yield the lines of rejects (see `reject_line`) in pieces: a piece ends after the line that fills 64 KiB."""
+    label = text_of(name)
     lines: list[bytes] = []
     size_bytes = 0
     for reject in rejects:
-        lines.append(reject_line(name, reject))
+        lines.append(reject.to_json(label) + b"\n")
         size_bytes += len(lines[-1])
         if size_bytes >= _PIECE_BYTES:
             yield b"".join(lines)
@@ -79,12 +56,30 @@ def reject_lines(name: str, rejects: Iterable[Reject]) -> Iterator[bytes]:
         yield b"".join(lines)
 
 
+def reject_line_pieces(name: str, reject: Reject, pieces: Iterable[bytes], *, is_text: bool) -> Iterator[bytes]:
+    """Yield the line of a reject that is too long for memory.
+
+    Parameters
+    ----------
+    pieces : iterable of bytes
+        All bytes of the reject, in pieces whose sizes are a multiple of 3, except the last one.
+    is_text : bool
+        Whether these bytes are UTF-8.
+    """
+    yield replace(reject, raw=b"").to_json(text_of(name)).removesuffix(b'"raw":""}')
+    yield b'"raw":"' if is_text else b'"raw_base64":"'
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for piece in pieces:
+        yield _to_json(decoder.decode(piece))[1:-1].encode("utf-8") if is_text else base64.b64encode(piece)
+    yield b'"}\n'
+
+
 class Tally:
-    """The totals of a run. Of the rejects only the counts and the first of each code are kept."""
+    """The totals of a run. It keeps no rejects, only their counts and the position of the first one of each code."""
 
     def __init__(self) -> None:
         self.lines = 0
-        self.unfinished_bytes = 0  # read and not converted, because a signal came first
+        self.unfinished_bytes = 0  # read and not converted when a signal ended the run
         self.events = 0
         self.blank = 0
         self.problems: Counter[str] = Counter()
@@ -96,7 +91,7 @@ class Tally:
         self._unused_columns = _Names()
 
     def add(self, name: str, result: Result[bytes]) -> None:
-        """Count what one block of the input `name` gave."""
+        """Count the result of one block of the input `name`."""
         self.events += result.events
         self.blank += result.blank
         self.problems.update(result.problems)
@@ -186,9 +181,9 @@ class Progress:
     Parameters
     ----------
     total_bytes : int or None
-        Of all inputs; None if not known.
+        The size of all inputs; None if it is not known.
     shown : bool
-        Without it nothing is shown (and tqdm is not imported).
+        Whether there is a bar; without it tqdm is not imported.
     """
 
     def __init__(self, total_bytes: int | None, *, shown: bool) -> None:
@@ -196,7 +191,7 @@ class Progress:
         if shown:
             from tqdm import tqdm
 
-            # Its monitor thread is for loops that update too rarely; ours updates at every block.
+            # The monitor thread of tqdm is for loops that update too rarely; this one updates at every block.
             tqdm.monitor_interval = 0
             self._bar = tqdm(
                 total=total_bytes, unit="B", unit_scale=True, leave=False, file=sys.stderr, **_assumed_size()
@@ -209,7 +204,7 @@ class Progress:
         try:
             self._bar.update(size_bytes)
         except OSError:
-            # The terminal is gone; the conversion need not be.
+            # The terminal is gone; the conversion continues.
             self._bar.disable = True
             self._bar = None
 
@@ -227,7 +222,7 @@ class Progress:
 
 
 def _assumed_size() -> dict[str, int]:
-    """Return the size for tqdm where the terminal does not know its own; tqdm would show nothing there."""
+    """Return a size for tqdm if the terminal does not report its own; without it tqdm would show nothing."""
     try:
         known = all(os.get_terminal_size(sys.stderr.fileno()))
     except (OSError, ValueError):
@@ -236,19 +231,19 @@ def _assumed_size() -> dict[str, int]:
 
 
 def shown_name(name: str) -> str:
-    """Return the name of an input as messages have it."""
+    """Return the name of an input for messages."""
     return "stdin" if name == STANDARD_STREAM else name
 
 
 def say(text: str) -> None:
-    """Write one line to standard error; what a terminal might obey (from a file's name, say) is escaped."""
+    """Write one line to standard error. Control characters (of a file name, for example) are escaped."""
     if sys.stderr is None:
         return
     try:
         sys.stderr.write(f"cfdns-fast: {printable(text)}\n")
         sys.stderr.flush()
     except (OSError, ValueError):
-        # Nobody reads it. The interpreter would try again at exit and change the exit code.
+        # The reader is gone. The interpreter would try again at exit and change the exit code.
         sys.stderr = None
 
 

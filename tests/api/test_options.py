@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -10,7 +12,8 @@ from golden import ALL_GOLDEN
 from support.records import GOOD, MIXED
 from support.writers import WRITERS, every_writer
 
-from cfdns_fast import Normalizer
+from cfdns_fast import Normalizer, parse, reference
+from cfdns_fast.options import THREADS, Options, option
 
 
 @pytest.mark.parametrize(
@@ -126,3 +129,20 @@ def test_max_record_bytes_rejects_one_byte_more(write: Any) -> None:
         (1, 0, len(GOOD) - 1, "record.too_large"),
         (3, len(GOOD) + 3, len(GOOD) - 1, "record.too_large"),
     ]
+
+
+def test_normalizer_signature_is_that_of_options() -> None:
+    """The signature repeats names and defaults for readers and type checkers."""
+    parameters = list(inspect.signature(Normalizer).parameters.values())
+    assert [(each.name, each.default) for each in parameters] == [(each.name, each.default) for each in fields(Options)]
+
+
+@pytest.mark.parametrize("call", [parse, reference.parse], ids=["parse", "reference.parse"])
+def test_parse_defaults_are_those_of_options(call: Any) -> None:
+    for name, parameter in list(inspect.signature(call).parameters.items())[1:]:
+        assert parameter.default == option(name).default
+
+
+@pytest.mark.parametrize("name", ["to_ndjson", "to_arrow", "stream"])
+def test_threads_default_is_that_of_options(name: str) -> None:
+    assert inspect.signature(getattr(Normalizer, name)).parameters["threads"].default == THREADS.default

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import json
 import operator
 import pickle
 from collections.abc import Sequence
@@ -15,7 +17,7 @@ from support.processes import run_python
 from support.records import GOOD
 
 from cfdns_fast import Normalizer, Reject, Rejects
-from cfdns_fast.cli.report import reject_line, reject_lines
+from cfdns_fast.cli.report import reject_lines
 from cfdns_fast.errors import REJECT_CODES
 
 FIELDS = {
@@ -153,7 +155,7 @@ def test_rejects_of_threads_have_batch_positions() -> None:
 def test_reject_lines_come_in_small_pieces() -> None:
     rejects = rejected(5000)
     pieces = list(reject_lines("in", Rejects(rejects)))
-    assert b"".join(pieces) == b"".join(reject_line("in", reject) for reject in rejects)
+    assert b"".join(pieces) == b"".join(reject.to_json("in") + b"\n" for reject in rejects)
     assert len(pieces) > 5 and max(map(len, pieces)) < 70_000
     assert list(reject_lines("in", ())) == []
 
@@ -162,3 +164,32 @@ def test_rejects_unpickle_in_another_process() -> None:
     data = pickle.dumps(Normalizer().to_ndjson(b"x\n{}\n[1]").rejects, 0)
     done = run_python(f"import pickle; print(*[reject.code for reject in pickle.loads({data!r})])")
     assert (done.stdout, done.stderr) == ("json.syntax json.not_object\n", "")
+
+
+def test_reject_to_json_names_every_attribute() -> None:
+    reject = Reject(2, 7, 3, "json.syntax", b'{"\xc3\xa9\n')
+    assert reject.to_json() == (
+        b'{"line":2,"byte_offset":7,"byte_length":3,"code":"json.syntax","raw":"{\\"\xc3\xa9\\n"}'
+    )
+    assert reject.to_json("a b.log") == b'{"input":"a b.log",' + reject.to_json()[1:]
+
+
+def test_reject_to_json_of_other_bytes_is_base64() -> None:
+    made = json.loads(Reject(1, 0, 2, "json.utf8", b"\xff\xfe").to_json(input=""))
+    assert made == {
+        "input": "",
+        "line": 1,
+        "byte_offset": 0,
+        "byte_length": 2,
+        "code": "json.utf8",
+        "raw_base64": "//4=",
+    }
+
+
+@given(st.builds(Reject, **FIELDS))
+def test_reject_to_json_is_one_line_without_loss(reject: Reject) -> None:
+    line = reject.to_json()
+    made = json.loads(line)
+    raw = base64.b64decode(made.pop("raw_base64")) if "raw_base64" in made else made.pop("raw").encode()
+    assert b"\n" not in line and b"\r" not in line
+    assert Reject(**made, raw=raw) == reject

@@ -11,13 +11,16 @@ from cfdns_fast import (
     CfdnsError,
     DomainParts,
     EngineError,
+    EventIterator,
     InputFormatError,
     MappingError,
     Normalizer,
     RecordError,
     Reject,
     Rejects,
+    RejectSpill,
     Result,
+    Stream,
     parse,
     split_domain,
 )
@@ -59,6 +62,8 @@ def results(normalizer: Normalizer, data: bytes) -> None:
 def iteration(normalizer: Normalizer, data: bytes) -> None:
     """The iterator has the attributes of a result."""
     events = normalizer.iter_dicts(data)
+    assert_type(events, EventIterator)
+    assert_type(iter(events), EventIterator)
     assert_type(next(events), dict[str, Any])
     for event in events:
         assert_type(event, dict[str, Any])
@@ -66,6 +71,44 @@ def iteration(normalizer: Normalizer, data: bytes) -> None:
     assert_type(events.blank, int)
     assert_type(events.rejects, Rejects)
     assert_type(events.problems, dict[str, int])
+
+
+class Spill:
+    """Satisfies `RejectSpill`."""
+
+    def write(self, data: bytes) -> int:
+        return len(data)
+
+    def clear(self) -> None: ...
+
+
+def streams(normalizer: Normalizer, block: bytes, view: memoryview, spill: RejectSpill) -> None:
+    """The output of the results depends on the option `output`."""
+    stream = normalizer.stream(threads=2)
+    assert_type(stream, Stream[bytes])
+    assert_type(normalizer.stream(output="ndjson", whole_rejects=True), Stream[bytes])
+    with stream as same:
+        assert_type(same, Stream[bytes])
+        assert_type(same.feed(block), Result[bytes])
+        same.feed(view)
+    assert_type(stream.flush(), Result[bytes])
+    assert_type(stream.finish(), Result[bytes])
+    assert_type(stream.cut(), Result[bytes])
+    for part in stream.parts(block, final=False, at_once=True):
+        assert_type(part, Result[bytes])
+    for part in stream.cut_parts():
+        assert_type(part, Result[bytes])
+    assert_type(stream.lines, int)
+    assert_type(stream.unfinished_bytes, int)
+    assert_type(stream.unused_columns, tuple[str, ...])
+    normalizer.stream(whole_rejects=spill)
+    normalizer.stream(whole_rejects=Spill())
+    assert_type(normalizer.stream(output="arrow"), Stream[Any])
+    stream.feed("text")  # type: ignore[arg-type]
+    stream.lines = 0  # type: ignore[misc]
+    normalizer.stream(2)  # type: ignore[call-overload]
+    normalizer.stream(output="dicts")  # type: ignore[call-overload]
+    normalizer.stream(whole_rejects=5)  # type: ignore[call-overload]
 
 
 def rejects(reject: Reject, several: Rejects) -> None:
@@ -83,6 +126,9 @@ def rejects(reject: Reject, several: Rejects) -> None:
     assert_type(reject.byte_length, int)
     assert_type(reject.code, str)
     assert_type(reject.raw, bytes)
+    assert_type(reject.to_json(), bytes)
+    reject.to_json("batch.log.gz")
+    reject.to_json(b"batch.log.gz")  # type: ignore[arg-type]
     reject.code = "json.syntax"  # type: ignore[misc]
 
 
