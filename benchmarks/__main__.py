@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace, pinned: str) -> int:
     # Imported only now: engines start threads, which have to be born on the CPU they are to stay on.
-    from .contenders import Lineup
+    from .lineup import Lineup
 
     lineup = Lineup(options.records, _log)
     facts = machine.facts()

@@ -11,8 +11,9 @@ import pytest
 pytest.importorskip("orjson")
 pytest.importorskip("pytest_benchmark")
 
-from . import contenders, corpus, parallel, peers, timing
+from . import corpus, parallel, peers, timing
 from . import test_throughput as throughput
+from .lineup import Lineup
 from .peers import common, orjson_dict, orjson_tuned, suffix_walk
 from .preparation import fill
 
@@ -91,7 +92,7 @@ def test_who_keeps_names_says_so() -> None:
 
 @pytest.mark.slow
 def test_a_lineup_prepares_who_keeps_names() -> None:
-    lineup = contenders.Lineup(RECORDS, lambda _: None)
+    lineup = Lineup(RECORDS, lambda _: None)
     lineup.ndjson(orjson_dict, "ndjson")
     lineup.ndjson(orjson_tuned, "tuned")
     lineup.ndjson(orjson_dict, "ndjson_distinct", "distinct")
@@ -118,7 +119,7 @@ def test_a_lineup_prepares_who_keeps_names() -> None:
 
 
 def test_a_lineup_prepares_nobody_else() -> None:
-    lineup = contenders.Lineup(10, lambda _: None)
+    lineup = Lineup(10, lambda _: None)
     lineup.ndjson(SimpleNamespace(NAME="x", LIBRARY="x", VERSION="1", to_ndjson=bytes), "x")
     assert lineup.contenders["x"].before is None
 
@@ -127,7 +128,7 @@ def test_who_works_in_processes_of_its_own_is_marked(monkeypatch: pytest.MonkeyP
     workers = SimpleNamespace(ask=lambda _: [])
     pair = SimpleNamespace(workers=lambda _: workers, is_right=lambda *_: True)
     monkeypatch.setattr(parallel, "Parallel", lambda *_: pair)
-    lineup = contenders.Lineup(10, lambda _: None)
+    lineup = Lineup(10, lambda _: None)
     lineup.on_two_cpus()
     assert set(lineup.contenders) == {f"ours.{job}" for job in parallel.JOBS}
     assert all(contender.elsewhere and contender.check() == 0 for contender in lineup.contenders.values())
