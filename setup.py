@@ -1,8 +1,7 @@
-"""Builds the one extension module. Everything else is in pyproject.toml."""
+"""Build the extension module. Everything else is in pyproject.toml."""
 
 import os
 import sys
-import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,7 +13,7 @@ NATIVE = "cfdns_fast/_native"
 
 
 def simdjson_directory() -> str:
-    """Where simdjson.h and simdjson.cpp are: in the pysimdjson wheel, which is located and never imported."""
+    """Return the folder of simdjson.h and simdjson.cpp: CFDNS_SIMDJSON_DIR, or that of pysimdjson, which is not imported."""
     override = os.environ.get("CFDNS_SIMDJSON_DIR")
     spec = None if override else find_spec("simdjson")
     candidates = [override] if override else list(spec.submodule_search_locations or ()) if spec else []
@@ -36,11 +35,11 @@ def flag(name: str) -> bool:
 if sys.platform == "win32":
     compile_args, link_args = ["/std:c++17", "/O2"], []
 else:
-    # -g0: debug information would make the module ten times as large. No -march: simdjson and the escaper choose their
+    # -g0, because debug information makes the module much larger. No -march, because simdjson and the escaper select their
     # instructions at run time.
     compile_args = ["-std=c++17", "-O3", "-g0", "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-pthread"]
-    # One exported name, so that another simdjson in the process never meets ours: the flags above leave libstdc++'s
-    # templates visible.
+    # Export one symbol only, so that this simdjson never mixes with another one in the process; -fvisibility leaves the
+    # templates of libstdc++ visible.
     link_args = (
         ["-Wl,-exported_symbol,_PyInit_boundary"]
         if sys.platform == "darwin"
@@ -58,11 +57,6 @@ else:
         ]
         link_args += [sanitizers]
 
-# One module for CPython 3.12 and all later ones, at the price that docs/wheels.md names.
-abi3 = flag("CFDNS_ABI3")
-if abi3 and (sys.version_info < (3, 12) or sysconfig.get_config_var("Py_GIL_DISABLED")):
-    raise SystemExit("CFDNS_ABI3=1 needs CPython 3.12 or newer, with the GIL")
-
 extension = Extension(
     "cfdns_fast._core.boundary",
     sources=[
@@ -73,16 +67,12 @@ extension = Extension(
     ],
     depends=[str(header) for header in Path("cfdns_fast").rglob("*.hpp")],
     include_dirs=[".", NATIVE, simdjson_directory()],
-    # simdjson asks for NDEBUG in release builds.
-    define_macros=[("NDEBUG", "1"), *([("Py_LIMITED_API", "0x030C0000")] if abi3 else [])],
-    py_limited_api=abi3,
+    # simdjson requires NDEBUG in release builds.
+    define_macros=[("NDEBUG", "1")],
     extra_compile_args=compile_args,
     extra_link_args=link_args,
     language="c++",
 )
 
-# build_dir keeps the generated C++ out of the package and of the sdist.
-setup(
-    ext_modules=cythonize([extension], build_dir="build/cython"),
-    options={"bdist_wheel": {"py_limited_api": "cp312" if abi3 else False}},
-)
+# build_dir keeps the generated C++ out of the package and the sdist.
+setup(ext_modules=cythonize([extension], build_dir="build/cython"))
