@@ -92,13 +92,13 @@ def _is_check(content: bytes, is_named: bool, normalizer: Normalizer) -> bool:
 def _holds_record(content: bytes, normalizer: Normalizer) -> bool:
     """Return whether a record in `content` has a field that the mapping reads."""
     # Not at the top: few inputs need it.
-    from ..reference.formats import shaped_records
+    from ..reference.formats import input_records
     from ..reference.framing import Record
 
     options = {key: normalizer._options[key] for key in ("input_format", "columns", "record_delimiter")}
     known = set(normalizer._known)
     try:
-        found = list(shaped_records(content, normalizer._options["max_record_bytes"], known=known, **options))
+        found = list(input_records(content, normalizer._options["max_record_bytes"], known=known, **options))
     except InputFormatError:
         return False
     return any(isinstance(record, Record) and not known.isdisjoint(record.members) for record in found)

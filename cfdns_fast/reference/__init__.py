@@ -1,9 +1,15 @@
-"""The same conversion in plain Python: the specification for readers, and the oracle the compiled core is tested with.
+"""The conversion in plain Python: the readable twin of the specification, and the oracle for tests of the core.
 
-One function a rule, in the order in which data meets them: reference_records.py cuts bytes into records,
-reference_values.py reads their values (reference_time.py the timestamps), this module builds the events. With the
-compiled core it shares the mapping, the suffix rules and the result types, and no code that converts anything. It is
-not made for speed.
+Data passes the modules in this order:
+
+1. `signatures` rejects input that must be decompressed or decoded first.
+2. `formats` detects the input format.
+3. `framing`, `delimited` (NDJSON), `documents` (JSON documents) and `rows` (CSV and TSV) cut the input into records.
+4. `values` and `timestamps` read the values of a record.
+5. `events` builds the event.
+
+It shares the mapping, the suffix rules and the result types with the compiled core, but no code that converts. It is
+written for reading, not for speed.
 """
 
 from __future__ import annotations
@@ -11,25 +17,23 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
 from .._core import Rejects
-from ..errors import PROBLEM_CODES, RecordError
-from ..mapping import DEFAULT_DATASET, Field, Mapping, Node, load
+from ..errors import RecordError
+from ..mapping import DEFAULT_DATASET, Mapping, load
 from ..results import RAW_LIMIT_BYTES, Reject, Result
-from .formats import shaped_records
+from .events import EventSettings, event_of
+from .formats import input_records
 from .framing import Record, records
 from .signatures import check_signature
 from .timestamps import TIMESTAMP_UNITS
-from .values import Settings, read_field
 
 __all__ = ["parse", "to_dicts", "to_ndjson"]
 
 _DEFAULT_MAX_RECORD_BYTES = 1048576
 _MAX_RECORD_BYTES_LIMIT = 2**30
-_UNKNOWN = ("record.unknown", "")
 
 
 def to_dicts(
@@ -45,40 +49,41 @@ def to_dicts(
     columns: Sequence[str] | None = None,
     record_delimiter: str | None = None,
 ) -> Result[list[dict[str, Any]]]:
-    """Convert a batch of Logpush `dns_logs` records to events.
+    """Convert a batch of records to events, as `Normalizer.to_dicts` does.
 
     Parameters
     ----------
     data : bytes-like
-        NDJSON in UTF-8: records are JSON objects, lines end at byte 0x0A, blank lines are counted and left out.
+        The input in UTF-8, by default NDJSON: records are JSON objects, lines end at byte 0x0A, blank lines are counted
+        and skipped.
     schema : str, os.PathLike or Mapping
-        A bundled name, the path of a mapping file, or a mapping already loaded.
+        The name of a bundled mapping, the path of a mapping file, or a loaded mapping.
     dataset : str
-        Of a bundled schema.
+        The dataset of the bundled mapping, by Logpush's name.
     keep_message : bool
-        False: fields of kind raw are left out.
+        False: the events have no fields of kind raw.
     private_suffixes : bool
-        True: names are split by the Public Suffix List's PRIVATE section too.
+        True: names are split by the PRIVATE section of the Public Suffix List too.
     timestamp_unit : str
-        "s", "ms", "us" or "ns": what a Timestamp counts that is a number; "auto": by magnitude.
+        Unit of timestamps that are numbers: "s", "ms", "us", "ns", or "auto" for the unit that the magnitude suggests.
     max_record_bytes : int
-        A longer record is a reject; 1 to 2**30 bytes.
+        Maximum size of a record, 1 to 2**30 bytes. A longer record is a reject.
     input_format, columns, record_delimiter
-        As for `Normalizer`; reference_shapes.py says what they mean.
+        As for `Normalizer`.
 
     Returns
     -------
     Result
-        One event per accepted record, in order; they share no object with each other or with `data`.
+        One event per record, in order. Events share no object with each other or with `data`.
 
     Raises
     ------
     TypeError
         `data` is a str or not bytes-like.
     ValueError
-        An option has a value that is not allowed; MappingError (a ValueError) if that is `schema`.
+        An option has an invalid value. MappingError, a ValueError, if the mapping cannot be loaded.
     InputFormatError
-        `data` begins like a format that is not read, or has none of the shapes that may be meant.
+        `data` is of a format that is not read, or its format cannot be detected.
     """
     for option, value in (("keep_message", keep_message), ("private_suffixes", private_suffixes)):
         if not isinstance(value, bool):
@@ -91,14 +96,14 @@ def to_dicts(
     mapping = schema if isinstance(schema, Mapping) else load(schema, dataset)
     if not keep_message:
         mapping = mapping.without_raw()
-    settings = _Settings(private_suffixes, timestamp_unit, mapping.fields, mapping.tree())
+    settings = EventSettings(private_suffixes, timestamp_unit, mapping.fields, mapping.tree())
     events: list[dict[str, Any]] = []
     rejects: list[Reject] = []
     problems: Counter[str] = Counter()
     blank = 0
     content = _bytes_of(data)
     check_signature(content)
-    found_in_data = shaped_records(
+    items = input_records(
         content,
         max_record_bytes,
         known={key for field in mapping.fields for key in field.sources},
@@ -106,13 +111,13 @@ def to_dicts(
         columns=columns,
         record_delimiter=record_delimiter,
     )
-    for found in found_in_data:
+    for found in items:
         if found is None:
             blank += 1
         elif isinstance(found, Reject):
             rejects.append(found)
         else:
-            event, record_problems = _event(found, settings)
+            event, record_problems = event_of(found, settings)
             events.append(event)
             problems.update(record_problems)
     return Result(events, len(events), blank, Rejects(rejects), dict(problems))
@@ -131,7 +136,10 @@ def to_ndjson(
     columns: Sequence[str] | None = None,
     record_delimiter: str | None = None,
 ) -> Result[bytes]:
-    """Convert as `to_dicts`; the output is NDJSON in UTF-8, one event a line, 0x0A after each, the last too."""
+    """Convert as `to_dicts` does. The output is NDJSON in UTF-8 with 0x0A after every event.
+
+    Parameters and exceptions are those of `to_dicts`.
+    """
     result = to_dicts(
         data,
         schema,
@@ -152,14 +160,24 @@ def to_ndjson(
 def parse(
     data: Any, schema: str | PathLike[str] | Mapping = "sekoia", *, dataset: str = DEFAULT_DATASET
 ) -> dict[str, Any]:
-    """Convert exactly one record. Its text in the event is exactly the data given, line end and blanks included.
+    """Convert one record, as `cfdns_fast.parse` does.
+
+    Fields of kind raw hold all of `data`, with its line end and blanks.
+
+    Parameters
+    ----------
+    data : bytes-like
+        One JSON object in UTF-8.
+    schema, dataset
+        As for `to_dicts`.
 
     Raises
     ------
     RecordError
-        No record (record.empty), more than one (record.multiple; both with the position of all the data), or a reject.
+        There is no record (record.empty) or more than one (record.multiple), both with the position of all data; or the
+        record is rejected.
     InputFormatError, TypeError, ValueError
-        As `to_dicts`.
+        As for `to_dicts`.
     """
     mapping = schema if isinstance(schema, Mapping) else load(schema, dataset)
     content = _bytes_of(data)
@@ -171,87 +189,13 @@ def parse(
     record = found[0]
     if isinstance(record, Reject):
         raise RecordError(record.line, record.byte_offset, record.byte_length, record.code, record.raw)
-    # What is around a lone record is space and BOMs: UTF-8 as well.
+    # Only space and byte order marks can stand around a single record, so all data is UTF-8.
     whole = Record(content.decode("utf-8"), record.members)
-    settings = _Settings(False, "auto", mapping.fields, mapping.tree())
-    return _event(whole, settings)[0]
-
-
-@dataclass(frozen=True, slots=True)
-class _Settings(Settings):
-    fields: tuple[Field, ...]
-    tree: tuple[Node, ...]
+    settings = EventSettings(False, "auto", mapping.fields, mapping.tree())
+    return event_of(whole, settings)[0]
 
 
 def _bytes_of(data: Any) -> bytes:
     if isinstance(data, str):
         raise TypeError("data must be bytes-like, not str: encode it, for example data.encode('utf-8')")
     return bytes(memoryview(data))
-
-
-def _event(record: Record, settings: _Settings) -> tuple[dict[str, Any], set[str]]:
-    """Return the event, and its problems: each once, however many fields one source feeds.
-
-    A problem is "code:SourceKey". "record.unknown" has no key: the record has none of the keys that the mapping reads,
-    whatever their values (a mapping that reads no key knows every record).
-    """
-    problems: set[tuple[str, str]] = set()
-    keys = {key for field in settings.fields for key in field.sources}
-    if keys and keys.isdisjoint(record.members):
-        problems.add(_UNKNOWN)
-    values: dict[str, Any] = {}
-    for field in settings.fields:
-        if field.kind == "raw":
-            values[field.to] = record.text
-        elif field.sources:
-            value = read_field(field, record, settings, problems)
-            # The first of several fields for one target that has a value counts; all of them are read.
-            if value is not None:
-                values.setdefault(field.to, value)
-    for field in settings.fields:
-        if field.kind == "collect":
-            values[field.to] = _collected(field, values)
-        elif field.kind == "constant":
-            value = field.if_problem if problems and field.if_problem is not None else field.value
-            values[field.to] = list(value) if isinstance(value, tuple) else value
-        elif field.kind == "problems":
-            values[field.to] = _problems_text(problems, settings.fields)
-    arrays = {field.to for field in settings.fields if field.array}
-    present = {to: [value] if to in arrays else value for to, value in values.items() if value is not None}
-    return _assemble(settings.tree, present), {_key_of(problem) for problem in problems}
-
-
-def _key_of(problem: tuple[str, str]) -> str:
-    code, key = problem
-    return f"{code}:{key}" if key else code
-
-
-def _collected(field: Field, values: dict[str, Any]) -> list[str] | None:
-    """Return what the targets hold, each text once, in the order of its first appearance."""
-    found: dict[str, None] = {}
-    for to in field.of:
-        value = values.get(to)
-        found.update(dict.fromkeys(value if isinstance(value, list) else [] if value is None else [value]))
-    return list(found) or None
-
-
-def _problems_text(problems: set[tuple[str, str]], fields: tuple[Field, ...]) -> str | None:
-    """Return the problems as text, never content of the record.
-
-    record.unknown comes first, the others in the order in which the mapping first names their keys.
-    """
-    keys = dict.fromkeys(key for field in fields for key in field.sources)
-    ordered = [_UNKNOWN, *((code, key) for key in keys for code in PROBLEM_CODES)]
-    return ", ".join(_key_of(problem) for problem in ordered if problem in problems) or None
-
-
-def _assemble(nodes: tuple[Node, ...], values: dict[str, Any]) -> dict[str, Any]:
-    """Return the object of what has a value, in the mapping file's order, without objects that would be empty."""
-    content = {}
-    for key, node in nodes:
-        if isinstance(node, Field):
-            if node.to in values:
-                content[key] = values[node.to]
-        elif below := _assemble(node, values):
-            content[key] = below
-    return content
