@@ -1,4 +1,4 @@
-"""Which columns an Arrow batch has: told by the mapping alone, so that batches of one mapping can be put together."""
+"""Compile a mapping to the columns of an Arrow batch. Batches of one mapping have one schema, whatever the records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .slots import Readings
 
 __all__ = ["MOST_OFFSET", "Column", "Columns", "columns_of"]
 
-#: Arrow's offsets of text and lists are signed 32-bit integers.
+#: Maximum offset of text and lists in Arrow, a signed 32-bit integer.
 MOST_OFFSET = 2**31 - 1
 
 # In the order of the core's Form.
@@ -27,18 +27,18 @@ _Shown = tuple[int, int, bool, int, Sequence[int]]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column as its readers see it.
+    """A column of the Arrow schema.
 
     Attributes
     ----------
     name : str
-        The target, dotted.
+        The target, with dots between its keys.
     type : {"text", "integer", "number", "boolean", "time", "index", "objects"}
-        Of its values; an index is one of a fixed set of texts.
+        The type of its values. An index is one of a fixed set of texts.
     is_list : bool
-        It holds lists of these.
+        Each value is a list of this type.
     members : tuple of str
-        Of objects: the keys, all of them for text.
+        Objects only: the keys, whose values are text.
     """
 
     name: str
@@ -49,24 +49,26 @@ class Column:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Columns:
-    """What the core needs to know to make the columns.
+    """The columns that the core builds.
 
-    A value is stored once and shown under each of its targets.
+    A value is stored once and shown as one column for each of its targets.
 
     Attributes
     ----------
     shown : tuple of Column
-        In the order in which NDJSON has them.
+        The columns, in the order of the fields in NDJSON.
     stored : list of (int, int, str, sequence of int, sequence of int, bool)
-        Form, slot, first target; what is held in place of a name, by its index; forms of items; whether they are
+        Form, slot, first target, value to store for each index of a name, forms of items, and whether the items are
         objects.
     dictionaries : list of tuple of str
+        The texts of the index columns.
     fields : list of (int, int, bool, int, sequence of int)
-        What is shown: stored column or _NONE, dictionary or _NONE, whether values are put into a list; form of
-        constants, and constants.
+        For each shown column: stored column or _NONE, dictionary or _NONE, whether values are wrapped in a list, form
+        of constants, and constants.
     formats_times : bool
-        Somebody wants the text of a timestamp.
+        A column needs the text of a timestamp.
     most_offset : int
+        Maximum offset of text and lists.
     """
 
     shown: tuple[Column, ...]
@@ -78,7 +80,7 @@ class Columns:
 
 
 def columns_of(mapping: Mapping, readings: Readings) -> Columns:
-    """Decide about all columns of a mapping."""
+    """Return the columns of a mapping."""
     maker = _Maker(readings)
     targets = mapping.targets()
     shown = tuple(maker.show(targets[to]) for to in _leaves(mapping.tree()))
@@ -86,7 +88,7 @@ def columns_of(mapping: Mapping, readings: Readings) -> Columns:
 
 
 class _Maker:
-    """What is made of the fields so far."""
+    """Builds the columns field by field."""
 
     def __init__(self, readings: Readings) -> None:
         self.stored: list[_Stored] = []
@@ -110,7 +112,7 @@ class _Maker:
         sets = {_names(field) for field in fields}
         if len(sets) == 1 and None not in sets:
             type_, form, held, dictionary = self._hold(_names(first) or ())
-            # The core's names begin at 1.
+            # The core counts names from 1.
             return self._show_stored(first, type_, form, held=(0, *held), dictionary=dictionary)
         kinds = {field.kind for field in fields}
         if kinds == {"timestamp"}:
@@ -146,16 +148,16 @@ class _Maker:
         return Column(field.to, type_, is_list)
 
     def _hold(self, values: Sequence[object]) -> tuple[str, int, Sequence[int], int]:
-        """Return type, form, what is held in place of each value, and the dictionary."""
+        """Return type, form, the number to store for each value, and the dictionary."""
         kinds = {type(value) for value in values}
         if kinds == {bool}:
             return "boolean", _BOOLEAN, [int(value is True) for value in values], _NONE
         if kinds == {int}:
             return "integer", _INTEGER, [value for value in values if isinstance(value, int)], _NONE
         if kinds and kinds <= {int, float}:
-            # The core moves 64 bits, whatever they mean.
+            # The core copies the 64 bits of a double as an integer.
             return "number", _INTEGER, [struct.unpack("=q", struct.pack("=d", value))[0] for value in values], _NONE
-        # A column has one type, so what has none in common is JSON text.
+        # A column has one type, so values of several types are JSON text.
         texts = (value if isinstance(value, str) and kinds == {str} else json.dumps(value) for value in values)
         dictionary, places = _dictionary(tuple(texts))
         if dictionary not in self.dictionaries:
@@ -165,7 +167,7 @@ class _Maker:
 
 @lru_cache(maxsize=64)
 def _dictionary(texts: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Return each text once, and for each text its place there: several numbers may have one name."""
+    """Return each text once, and the index of each text there, because several numbers may have one name."""
     places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
     return tuple(places), tuple(places[text] for text in texts)
 
@@ -178,7 +180,7 @@ def _leaves(nodes: Iterable[Node], above: str = "") -> list[str]:
 
 
 def _names(field: Field) -> tuple[object, ...] | None:
-    """What the values of a field can be, in the order in which the core counts them; None if there is no telling."""
+    """Return the possible values of a field in the order of the core's indexes; None if they are not fixed."""
     if field.kind == "enum" and field.unassigned is None:
         return tuple(name for _, name in field.names)
     if field.if_true is not None:

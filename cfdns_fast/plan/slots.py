@@ -1,4 +1,4 @@
-"""Which source is read how into which slot: the part of a plan that every writer shares."""
+"""Assign slots to the values of an event, and describe how each is read. All writers share this part of a plan."""
 
 from __future__ import annotations
 
@@ -14,30 +14,32 @@ _KINDS = ("text", "integer", "boolean", "enum", "timestamp", "ip", "name", "list
 # The core's Reading::Flag.
 _WANTS_PARTS, _KEEPS_DOTS, _NINE_DIGITS, _IS_NAMED, _KEEPS_EMPTY, _KEEPS_ROOT, _ESCAPES = 1, 2, 4, 8, 16, 32, 64
 
-#: Names by number, or without one where nothing is looked up; what stands before a number without a name.
+#: Prefix of a number without a name, and the names by number. The number is None if names have no numbers.
 _Enumeration = tuple[str, tuple[tuple[int | None, object], ...]]
 
 
 class Readings:
-    """Every reading once, however many targets it has.
+    """The readings of a mapping, and the slots of its targets. Equal readings share a slot.
 
     Attributes
     ----------
     sources : list of str
-        Keys, in the order in which the mapping first names them; `own_key` is the last one.
+        The keys, in the order in which the mapping first names them. `own_key` is the last one.
     key_count : int
-        How many of the sources are keys of the mapping: all but `own_key`.
+        The number of sources without `own_key`.
     inputs : list of (list of int, bool, list of (int, int, int, int, int))
-        The sources to try, whether one is required, and the readings: kind, kind of elements, flags, slot, table.
+        For each group of sources: their indexes, whether a value is required, and the readings (kind, kind of elements,
+        flags, slot, index in a table).
     enumerations, members
-        The tables of readings.
+        The tables of the readings.
     firsts, collections : list of (int, list of int)
-        A slot, and the slots of which it takes the first value, or all.
+        A slot, and the slots of which it gets the first value, or all values.
     verdicts : list of (int, int)
-        A slot, and the enumeration of which it takes the first name, or the second if the record has problems.
+        A slot, and the enumeration of which it gets the first name, or the second if the record has problems.
     problems_slot : int or None
-        Where the problems go as text.
+        The slot for the problems as text; None if the mapping has none.
     slot_count : int
+        The number of slots.
     """
 
     def __init__(self, mapping: Mapping, own_key: str | None = None) -> None:
@@ -66,7 +68,7 @@ class Readings:
         return any(field.kind in NAME_PART_KINDS[1:] for field in self._fields)
 
     def slot(self, field: Field) -> int:
-        """Return where the value of the field's target is."""
+        """Return the slot of the field's target."""
         return self._target_slots[field.to]
 
     def _add_inputs(self) -> None:
@@ -107,11 +109,11 @@ class Readings:
         return readings
 
     def _reading_of(self, field: Field) -> Field:
-        """Return the field whose reading this one shares: the options of a name do not change the parts of the name."""
+        """Return the field whose reading this one shares: options of a name do not change the parts of the name."""
         return self._names.get(field.sources, field) if field.kind in NAME_PART_KINDS[1:] else field
 
     def _identity(self, field: Field) -> tuple[object, ...]:
-        """Return what makes two fields one reading."""
+        """Return a key that is equal for fields with the same reading."""
         field = self._reading_of(field)
         kind = "name" if field.kind in NAME_PART_KINDS else field.kind
         of_names = (field.trim, field.keep_root, field.escape)
@@ -158,7 +160,7 @@ class Readings:
         if field.if_problem is not None:
             slot = self._new_slots(1)
             names = ((None, field.value), (None, field.if_problem))
-            # Not looked up: True and 1 are equal, and are not the same constant.
+            # Always appended, because True and 1 are equal but different constants.
             self.enumerations.append(("", names))
             self.verdicts.append((slot, len(self.enumerations) - 1))
             return slot

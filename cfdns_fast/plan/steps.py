@@ -1,4 +1,4 @@
-"""The steps by which the compiled core writes an event as NDJSON and as dicts."""
+"""Compile the tree of a mapping to the steps by which the core writes an event as NDJSON or as dicts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _json(value: Any) -> bytes:
 
 
 def _constant_of(node: Field | tuple[Node, ...]) -> Any:
-    """The value of a node that no record changes (lists and dicts of it are templates), or None."""
+    """Return the value of a node that is the same for all records; None if records change it."""
     if isinstance(node, Field):
         if node.if_problem is not None:
             return None
@@ -30,6 +30,7 @@ def _constant_of(node: Field | tuple[Node, ...]) -> Any:
 
 
 def ndjson_steps(nodes: tuple[Node, ...], readings: Readings) -> list[tuple[int, int, bytes, bytes]]:
+    """Return the steps that write an event as NDJSON: what, slot, bytes before the value, and bytes after it."""
     steps: list[tuple[int, int, bytes, bytes]] = []
     for key, node in nodes:
         name = _json(key) + b":"
@@ -43,14 +44,14 @@ def ndjson_steps(nodes: tuple[Node, ...], readings: Readings) -> list[tuple[int,
         elif node.kind == "raw":
             steps.append((_RAW, 0, name + b'"', b'",'))
         else:
-            quote = b'"' if node.json_class == "text" else b""  # what a list holds is quoted one by one
+            quote = b'"' if node.json_class == "text" else b""  # the items of a list are quoted one by one
             before, after = (b"[", b"]") if node.array or node.holds_list else (b"", b"")
             steps.append((_VALUE, readings.slot(node), name + before + quote, quote + after + b","))
     return steps
 
 
 def merge(steps: list[tuple[int, int, bytes, bytes]]) -> list[tuple[int, int, bytes, bytes]]:
-    """Join neighbouring literals: one copy instead of several."""
+    """Join adjacent literals, so that they are one copy."""
     merged: list[tuple[int, int, bytes, bytes]] = []
     for step in steps:
         if step[0] == _LITERAL and merged and merged[-1][0] == _LITERAL:
@@ -61,10 +62,10 @@ def merge(steps: list[tuple[int, int, bytes, bytes]]) -> list[tuple[int, int, by
 
 
 def dict_steps(nodes: tuple[Node, ...], readings: Readings) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Return the patterns of an event's dicts and the steps that fill copies of them, in the order of `ndjson_steps`.
+    """Return the patterns of an event's dicts, and the steps that fill copies of them in the order of `ndjson_steps`.
 
-    A pattern is (whether it holds containers, (key, constant or None) for each key); the first one is the event's.
-    A step is (what, slot, index of the key, key, items of a list, flag); _dicts.hpp describes them.
+    A pattern is (whether it holds containers, (key, constant or None) for each key). The first pattern is the event.
+    A step is (what, slot, index of the key, key, items of a list, flag), as `_core/dicts/builder.hpp` describes.
     """
     patterns: list[Any] = []
     steps: list[tuple[Any, ...]] = []
