@@ -13,8 +13,9 @@ NATIVE = "cfdns_fast/_native"
 
 
 def simdjson_directory() -> str:
-    """Return the folder of simdjson.h and simdjson.cpp: CFDNS_SIMDJSON_DIR, or that of pysimdjson, which is not imported."""
+    """Return the folder of simdjson.h and simdjson.cpp: CFDNS_SIMDJSON_DIR, or else the folder of pysimdjson."""
     override = os.environ.get("CFDNS_SIMDJSON_DIR")
+    # Located and not imported, because an import would load another simdjson.
     spec = None if override else find_spec("simdjson")
     candidates = [override] if override else list(spec.submodule_search_locations or ()) if spec else []
     for directory in candidates:
@@ -35,9 +36,12 @@ def flag(name: str) -> bool:
 if sys.platform == "win32":
     compile_args, link_args = ["/std:c++17", "/O2"], []
 else:
-    # -g0, because debug information makes the module much larger. No -march, because simdjson and the escaper select their
-    # instructions at run time.
+    # -g0, because debug information makes the module much larger. No -march, because simdjson and the escaper select
+    # their instructions at run time.
     compile_args = ["-std=c++17", "-O3", "-g0", "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-pthread"]
+    # Each function starts a cache line. GCC aligns to 16 bytes, and then any change can move the functions of the hot
+    # loop, which made NDJSON take 4 % longer (2026-11-30, GCC 12, Zen 4).
+    compile_args += ["-falign-functions=64"]
     # Export one symbol only, so that this simdjson never mixes with another one in the process; -fvisibility leaves the
     # templates of libstdc++ visible.
     link_args = (

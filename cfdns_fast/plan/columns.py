@@ -7,22 +7,67 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
+from .._core import NO_COLUMN, ColumnForm
 from ..mapping import Field, Mapping, Node
 from .slots import Readings
 
-__all__ = ["MOST_OFFSET", "Column", "Columns", "columns_of"]
+__all__ = ["MAX_OFFSET", "Column", "Columns", "ShownColumn", "StoredColumn", "columns_of"]
 
 #: Maximum offset of text and lists in Arrow, a signed 32-bit integer.
-MOST_OFFSET = 2**31 - 1
+MAX_OFFSET = 2**31 - 1
 
-# In the order of the core's Form.
-_FORMS = ("raw", "text", "integer", "time", "boolean", "index", "list")
-_RAW, _TEXT, _INTEGER, _TIME, _BOOLEAN, _INDEX, _LIST = range(len(_FORMS))
-_NONE = 2**64 - 1  # the core's FieldPlan::none, a size_t
 
-_Stored = tuple[int, int, str, Sequence[int], Sequence[int], bool]
-_Shown = tuple[int, int, bool, int, Sequence[int]]
+class StoredColumn(NamedTuple):
+    """The values of one slot. A batch stores them once, for all targets that show them.
+
+    Attributes
+    ----------
+    form : ColumnForm
+        How a value is stored.
+    slot : int
+        The slot of the values in an event.
+    target : str
+        The first target that shows the column.
+    held : sequence of int
+        The number to store for each index of a name; empty if values have no names.
+    items : sequence of ColumnForm
+        Lists only: the form of the elements, or the form of each member of objects.
+    holds_objects : bool
+        The elements of the lists are objects.
+    """
+
+    form: ColumnForm
+    slot: int
+    target: str
+    held: Sequence[int]
+    items: Sequence[ColumnForm]
+    holds_objects: bool
+
+
+class ShownColumn(NamedTuple):
+    """A column of a batch: a stored column, or constants.
+
+    Attributes
+    ----------
+    stored : int
+        The index of the stored column; NO_COLUMN for constants.
+    dictionary : int
+        The index of the dictionary; NO_COLUMN if there is none.
+    as_list : bool
+        Each value is wrapped in a list of one.
+    form : ColumnForm
+        The form of the constants.
+    constants : sequence of int
+        The numbers to store for the constants.
+    """
+
+    stored: int
+    dictionary: int
+    as_list: bool
+    form: ColumnForm
+    constants: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +101,25 @@ class Columns:
     Attributes
     ----------
     shown : tuple of Column
-        The columns, in the order of the fields in NDJSON.
-    stored : list of (int, int, str, sequence of int, sequence of int, bool)
-        Form, slot, first target, value to store for each index of a name, forms of items, and whether the items are
-        objects.
+        The schema, in the order of the fields in NDJSON.
+    stored : list of StoredColumn
+        The columns of values.
     dictionaries : list of tuple of str
         The texts of the index columns.
-    fields : list of (int, int, bool, int, sequence of int)
-        For each shown column: stored column or _NONE, dictionary or _NONE, whether values are wrapped in a list, form
-        of constants, and constants.
+    fields : list of ShownColumn
+        How each column of the schema is built.
     formats_times : bool
-        A column needs the text of a timestamp.
-    most_offset : int
+        A column holds timestamps as text.
+    max_offset : int
         Maximum offset of text and lists.
     """
 
     shown: tuple[Column, ...]
-    stored: list[_Stored]
+    stored: list[StoredColumn]
     dictionaries: list[tuple[str, ...]]
-    fields: list[_Shown]
+    fields: list[ShownColumn]
     formats_times: bool
-    most_offset: int
+    max_offset: int
 
 
 def columns_of(mapping: Mapping, readings: Readings) -> Columns:
@@ -84,16 +127,16 @@ def columns_of(mapping: Mapping, readings: Readings) -> Columns:
     maker = _Maker(readings)
     targets = mapping.targets()
     shown = tuple(maker.show(targets[to]) for to in _leaves(mapping.tree()))
-    return Columns(shown, maker.stored, maker.dictionaries, maker.fields, maker.formats_times, MOST_OFFSET)
+    return Columns(shown, maker.stored, maker.dictionaries, maker.fields, maker.formats_times, MAX_OFFSET)
 
 
 class _Maker:
     """Builds the columns field by field."""
 
     def __init__(self, readings: Readings) -> None:
-        self.stored: list[_Stored] = []
+        self.stored: list[StoredColumn] = []
         self.dictionaries: list[tuple[str, ...]] = []
-        self.fields: list[_Shown] = []
+        self.fields: list[ShownColumn] = []
         self.formats_times = False
         self._places: dict[tuple[int, int, str], int] = {}
         self._readings = readings
@@ -103,12 +146,12 @@ class _Maker:
         if first.kind == "constant" and first.if_problem is None:
             return self._show_constant(first)
         if first.kind == "raw":
-            return self._show_stored(first, "text", _RAW)
+            return self._show_stored(first, "text", ColumnForm.raw)
         if first.kind == "objects":
-            return self._show_stored(first, "objects", _LIST, items=[_TEXT] * len(first.members))
+            return self._show_stored(first, "objects", ColumnForm.list, items=[ColumnForm.text] * len(first.members))
         if first.holds_list:
             of = "integer" if first.kind == "integer" else "text"
-            return self._show_stored(first, of, _LIST, items=[_FORMS.index(of)])
+            return self._show_stored(first, of, ColumnForm.list, items=[ColumnForm[of]])
         sets = {_names(field) for field in fields}
         if len(sets) == 1 and None not in sets:
             type_, form, held, dictionary = self._hold(_names(first) or ())
@@ -116,53 +159,58 @@ class _Maker:
             return self._show_stored(first, type_, form, held=(0, *held), dictionary=dictionary)
         kinds = {field.kind for field in fields}
         if kinds == {"timestamp"}:
-            return self._show_stored(first, "time", _TIME)
+            return self._show_stored(first, "time", ColumnForm.time)
         if first.json_class in ("integer", "boolean"):
-            return self._show_stored(first, first.json_class, _FORMS.index(first.json_class))
+            return self._show_stored(first, first.json_class, ColumnForm[first.json_class])
         self.formats_times |= "timestamp" in kinds
-        return self._show_stored(first, "text", _TEXT)
+        return self._show_stored(first, "text", ColumnForm.text)
 
     def _show_stored(
         self,
         field: Field,
         type_: str,
-        form: int,
+        form: ColumnForm,
         *,
-        items: Sequence[int] = (),
+        items: Sequence[ColumnForm] = (),
         held: Sequence[int] = (),
-        dictionary: int = _NONE,
+        dictionary: int = NO_COLUMN,
     ) -> Column:
-        slot = 0 if form == _RAW else self._readings.slot(field)
+        slot = 0 if form == ColumnForm.raw else self._readings.slot(field)
         objects = type_ == "objects"
         place = self._places.setdefault((form, slot, type_), len(self.stored))
         if place == len(self.stored):
-            self.stored.append((form, slot, field.to, held, items, objects))
-        self.fields.append((place, dictionary, field.array, form, []))
+            self.stored.append(StoredColumn(form, slot, field.to, held, items, objects))
+        self.fields.append(ShownColumn(place, dictionary, field.array, form, []))
         return Column(field.to, type_, field.array or field.holds_list, field.members if objects else ())
 
     def _show_constant(self, field: Field) -> Column:
         is_list = isinstance(field.value, tuple)
         values = field.value if isinstance(field.value, tuple) else (field.value,)
         type_, form, held, dictionary = self._hold(values)
-        self.fields.append((_NONE, dictionary, is_list, form, held))
+        self.fields.append(ShownColumn(NO_COLUMN, dictionary, is_list, form, held))
         return Column(field.to, type_, is_list)
 
-    def _hold(self, values: Sequence[object]) -> tuple[str, int, Sequence[int], int]:
-        """Return type, form, the number to store for each value, and the dictionary."""
+    def _hold(self, values: Sequence[object]) -> tuple[str, ColumnForm, Sequence[int], int]:
+        """Return type, form, the number to store for each value, and the index of the dictionary."""
         kinds = {type(value) for value in values}
         if kinds == {bool}:
-            return "boolean", _BOOLEAN, [int(value is True) for value in values], _NONE
+            return "boolean", ColumnForm.boolean, [int(value is True) for value in values], NO_COLUMN
         if kinds == {int}:
-            return "integer", _INTEGER, [value for value in values if isinstance(value, int)], _NONE
+            return "integer", ColumnForm.integer, [value for value in values if isinstance(value, int)], NO_COLUMN
         if kinds and kinds <= {int, float}:
             # The core copies the 64 bits of a double as an integer.
-            return "number", _INTEGER, [struct.unpack("=q", struct.pack("=d", value))[0] for value in values], _NONE
+            return (
+                "number",
+                ColumnForm.integer,
+                [struct.unpack("=q", struct.pack("=d", value))[0] for value in values],
+                NO_COLUMN,
+            )
         # A column has one type, so values of several types are JSON text.
         texts = (value if isinstance(value, str) and kinds == {str} else json.dumps(value) for value in values)
         dictionary, places = _dictionary(tuple(texts))
         if dictionary not in self.dictionaries:
             self.dictionaries.append(dictionary)
-        return "index", _INDEX, places, self.dictionaries.index(dictionary)
+        return "index", ColumnForm.index, places, self.dictionaries.index(dictionary)
 
 
 @lru_cache(maxsize=64)

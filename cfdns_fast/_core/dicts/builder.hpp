@@ -69,7 +69,7 @@ class ShortTexts {
 // in: a callback that changes the dict then can make the event fail, and nothing worse.
 class DictBuilder {
  public:
-  enum class What : uint8_t { list, open, close, raw, value };
+  enum class What : uint8_t { list, open, close, raw, slot };
 
   DictBuilder() = default;
   DictBuilder(const DictBuilder&) = delete;
@@ -99,7 +99,7 @@ class DictBuilder {
     step.index = static_cast<uint16_t>(index);
     step.key = own(key);
     step.items = own(items);
-    if (step.what == What::value) share(step);
+    if (step.what == What::slot) share(step);
     steps_.push_back(step);
   }
 
@@ -124,7 +124,7 @@ class DictBuilder {
       if (dict == nullptr) break;
       PyObject* item = nullptr;
       switch (step.what) {
-        case What::value: {
+        case What::slot: {
           const Value& value = event.values[step.slot];
           if (value.type == ValueType::absent) {
             if (PyDict_DelItem(dict, step.key) < 0) Py_CLEAR(dict);
@@ -220,7 +220,7 @@ class DictBuilder {
   // Targets of one value share the object, up to as many values as there is space for.
   void share(Step& step) {
     for (Step& earlier : steps_) {
-      if (earlier.what != What::value || earlier.slot != step.slot) continue;
+      if (earlier.what != What::slot || earlier.slot != step.slot) continue;
       if (earlier.keep == 0 && kept_count_ + 1 < most_kept) earlier.keep = static_cast<uint8_t>(++kept_count_);
       step.again = earlier.keep;
       return;

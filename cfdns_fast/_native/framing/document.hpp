@@ -51,7 +51,7 @@ class DocumentSplitter {
     padded = 64
   };
 
-  DocumentSplitter(const Plan& plan, const std::string& delimiter) : plan_(plan), delimiter_(delimiter) {}
+  explicit DocumentSplitter(const Plan& plan) : plan_(plan), delimiter_(plan.record_delimiter) {}
 
   // Read data that begins at `place`. `final`: nothing follows it.
   void start(Slice data, bool final, uint8_t place) {

@@ -71,7 +71,7 @@ inline size_t exact_most_event_bytes(const Plan& plan, const Event& event, Slice
   size_t most_bytes = plan.fixed_bytes();
   for (const Step& step : plan.steps) {
     if (step.what == Step::What::raw) most_bytes += 6 * message.size_bytes;
-    if (step.what == Step::What::value) most_bytes += detail::most_value_bytes(plan, event, event.values[step.slot]);
+    if (step.what == Step::What::slot) most_bytes += detail::most_value_bytes(plan, event, event.values[step.slot]);
   }
   return most_bytes;
 }
@@ -95,7 +95,7 @@ inline size_t write_event(const Plan& plan, const Event& event, Slice message, c
   *to++ = '{';
   const Value* values = event.values.data();
   for (const Step& step : plan.steps) {
-    if (step.what == Step::What::value) {
+    if (step.what == Step::What::slot) {
       const Value& value = values[step.slot];
       if (value.type == ValueType::absent) continue;
       to = detail::put_slice(to, step.before);

@@ -13,7 +13,7 @@
 namespace cfdns {
 
 // How a value is read; data/README.md describes each. The name kinds share one reading.
-enum class Kind : uint8_t { text, integer, boolean, enumeration, timestamp, ip, name, list, objects };
+enum class Kind : uint8_t { text, integer, boolean, enumeration, timestamp, ip, domain_name, list, objects };
 constexpr size_t name_slots = 4;  // name, registered_domain, subdomain, top_level_domain
 
 // One reading of an input into a slot (kind name: into four).
@@ -105,7 +105,7 @@ struct Enumeration {
 // One step of the NDJSON writer. What stands before a value is its key, and the opening bracket and quote if it has them;
 // behind it come the closing ones and a comma.
 struct Step {
-  enum class What : uint8_t { literal, open, close, raw, value };
+  enum class What : uint8_t { literal, open, close, raw, slot };
   Slice before;  // in the plan's fragments, padded
   char after[8] = {};
   uint16_t slot = 0;
@@ -141,6 +141,7 @@ class Plan {
   std::shared_ptr<const SuffixTable> suffixes;
   TimestampUnit unit = TimestampUnit::automatic;
   size_t max_record_bytes = 0;
+  std::string record_delimiter;  // ends records as newlines do; empty if there is none, and without brackets and quotes
   size_t slot_count = 0;
 
   // Every key once.
@@ -262,8 +263,8 @@ class Plan {
     std::memcpy(step.after, after.data(), after.size());
     step.after_bytes = static_cast<uint8_t>(after.size());
     fixed_bytes_ += before.size() + sizeof step.after;
-    if (step.what == Step::What::value) fixed_bytes_ += TimeFormatter::text_bytes + padding_bytes;
-    if (step.what == Step::What::value || step.what == Step::What::raw) ++variable_steps_;
+    if (step.what == Step::What::slot) fixed_bytes_ += TimeFormatter::text_bytes + padding_bytes;
+    if (step.what == Step::What::slot || step.what == Step::What::raw) ++variable_steps_;
     steps.push_back(step);
   }
 
