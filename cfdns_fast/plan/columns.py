@@ -5,121 +5,17 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 from .._core import NO_COLUMN, ColumnForm
+from .._core.plan_types import Column, Columns, ShownColumn, StoredColumn
 from ..mapping import Field, Mapping, Node
 from .slots import Readings
 
-__all__ = ["MAX_OFFSET", "Column", "Columns", "ShownColumn", "StoredColumn", "columns_of"]
+__all__ = ["MAX_OFFSET", "Column", "Columns", "columns_of"]
 
 #: Maximum offset of text and lists in Arrow, a signed 32-bit integer.
 MAX_OFFSET = 2**31 - 1
-
-
-class StoredColumn(NamedTuple):
-    """The values of one slot. A batch stores them once, for all targets that show them.
-
-    Attributes
-    ----------
-    form : ColumnForm
-        How a value is stored.
-    slot : int
-        The slot of the values in an event.
-    target : str
-        The first target that shows the column.
-    held : sequence of int
-        The number to store for each index of a name; empty if values have no names.
-    items : sequence of ColumnForm
-        Lists only: the form of the elements, or the form of each member of objects.
-    holds_objects : bool
-        The elements of the lists are objects.
-    """
-
-    form: ColumnForm
-    slot: int
-    target: str
-    held: Sequence[int]
-    items: Sequence[ColumnForm]
-    holds_objects: bool
-
-
-class ShownColumn(NamedTuple):
-    """A column of a batch: a stored column, or constants.
-
-    Attributes
-    ----------
-    stored : int
-        The index of the stored column; NO_COLUMN for constants.
-    dictionary : int
-        The index of the dictionary; NO_COLUMN if there is none.
-    as_list : bool
-        Each value is wrapped in a list of one.
-    form : ColumnForm
-        The form of the constants.
-    constants : sequence of int
-        The numbers to store for the constants.
-    """
-
-    stored: int
-    dictionary: int
-    as_list: bool
-    form: ColumnForm
-    constants: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of the Arrow schema.
-
-    Attributes
-    ----------
-    name : str
-        The target, with dots between its keys.
-    type : {"text", "integer", "number", "boolean", "time", "index", "objects"}
-        The type of its values. An index is one of a fixed set of texts.
-    is_list : bool
-        Each value is a list of this type.
-    members : tuple of str
-        Objects only: the keys, whose values are text.
-    """
-
-    name: str
-    type: str
-    is_list: bool = False
-    members: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Columns:
-    """The columns that the core builds.
-
-    A value is stored once and shown as one column for each of its targets.
-
-    Attributes
-    ----------
-    shown : tuple of Column
-        The schema, in the order of the fields in NDJSON.
-    stored : list of StoredColumn
-        The columns of values.
-    dictionaries : list of tuple of str
-        The texts of the index columns.
-    fields : list of ShownColumn
-        How each column of the schema is built.
-    formats_times : bool
-        A column holds timestamps as text.
-    max_offset : int
-        Maximum offset of text and lists.
-    """
-
-    shown: tuple[Column, ...]
-    stored: list[StoredColumn]
-    dictionaries: list[tuple[str, ...]]
-    fields: list[ShownColumn]
-    formats_times: bool
-    max_offset: int
 
 
 def columns_of(mapping: Mapping, readings: Readings) -> Columns:

@@ -2,50 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from .._core import Kind, ReadingFlag
+from .._core.plan_types import Input, Reading
 from ..mapping import NAME_PART_KINDS, Field, Mapping
 
-__all__ = ["Input", "Reading", "Readings"]
+__all__ = ["Readings"]
 
 #: Prefix of a number without a name, and the names by number. The number is None if names have no numbers.
 _Enumeration = tuple[str, tuple[tuple[int | None, object], ...]]
 
 #: Kinds with other names in the core.
 _KINDS = {"enum": Kind.enumeration, "name": Kind.domain_name}
-
-
-class Reading(NamedTuple):
-    """How an input is read into a slot. A name and its parts have several adjacent slots.
-
-    Attributes
-    ----------
-    kind : Kind
-        The kind of the value.
-    element : Kind
-        The kind of the elements of a list; `kind` for other values.
-    flags : int
-        The flags (`ReadingFlag`), combined.
-    slot : int
-        The first slot.
-    table : int
-        The index of the enumeration or of the list of members; 0 if the kind has none.
-    """
-
-    kind: Kind
-    element: Kind
-    flags: int
-    slot: int
-    table: int
-
-
-class Input(NamedTuple):
-    """The sources in the order in which they are tried, whether a value is required, and its readings."""
-
-    sources: list[int]
-    required: bool
-    readings: list[Reading]
 
 
 class Readings:

@@ -3,40 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
 from .._core import DictStepKind, StepKind
+from .._core.plan_types import DictPattern, DictStep, Step
 from ..mapping import Field, Node
 from .slots import Readings
 
-__all__ = ["DictPattern", "DictStep", "Step", "dict_steps", "ndjson_steps"]
-
-
-class Step(NamedTuple):
-    """One step of the NDJSON writer: the value of a slot, and the bytes before and after it."""
-
-    kind: StepKind
-    slot: int
-    before: bytes
-    after: bytes
-
-
-class DictPattern(NamedTuple):
-    """A dict of an event: all keys in order, with their constants, or None if a step sets the value."""
-
-    holds_containers: bool
-    items: tuple[tuple[str, object], ...]
-
-
-class DictStep(NamedTuple):
-    """One step that fills a copy of a pattern. `_core/dicts/builder.hpp` describes the members."""
-
-    kind: DictStepKind
-    slot: int
-    position: int
-    key: str
-    items: tuple[object, ...] | None
-    flag: bool
+__all__ = ["dict_steps", "ndjson_steps"]
 
 
 def _json(value: Any) -> bytes:

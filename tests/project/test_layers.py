@@ -58,7 +58,6 @@ EXCEPTIONS = {("results", "_core", "Rejects")}
 
 #: The same, of imports that the code still has. Each must be removed here together with its import.
 TEMPORARY_EXCEPTIONS: set[tuple[str, str, str]] = {
-    ("_core.boundary", "plan.columns", "Columns"),
     ("formats.auto", "normalizer", "Normalizer"),
     ("formats.ndjson", "normalizer", "Normalizer"),
     ("cli.app", "formats.sniff", "INPUT_FORMATS"),
@@ -133,7 +132,7 @@ def includes_of(path: Path, package: Path) -> Iterator[Include]:
     """Yield what a C++ or Cython file includes in quotes."""
     includer = path.relative_to(package).as_posix()
     text = path.read_text(encoding="utf-8")
-    for header in re.findall(r'^\s*#\s*include\s+"([^"]+)"|^cdef extern from "([^"]+)"', text, re.MULTILINE):
+    for header in re.findall(r'^\s*#\s*include\s+"([^"]+)"|^cdef extern from "([^"<]+)"', text, re.MULTILINE):
         name = next(filter(None, header))
         candidates = (path.parent / name, package / "_native" / name, package.parent / name)
         found = next((candidate for candidate in candidates if candidate.is_file()), None)
