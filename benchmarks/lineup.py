@@ -1,4 +1,4 @@
-"""Who takes part in a run: libraries, tasks and corpora put together."""
+"""The contenders of a run: libraries, tasks and corpora."""
 
 from __future__ import annotations
 
@@ -36,46 +36,46 @@ except ImportError:
 
 BATCH_RECORDS = 1000
 KEPT_EVENTS = 100
-#: Lists of dicts are slow for everybody, and all batches are alike: a part of the corpus is enough.
+#: Number of batches for lists of dicts. They are slow, and all batches are alike.
 LIST_BATCHES = 20
 
 NEEDED_PEERS = ("orjson_dict", "orjson_tuned", "msgspec_tuned", "clickhouse_chdb")
 
 
 def batches(data: bytes, records: int) -> list[bytes]:
-    """Cut NDJSON into pieces of so many lines."""
+    """Cut NDJSON into batches of `records` lines; the last one may be shorter."""
     lines = data.splitlines(keepends=True)
     return [b"".join(lines[i : i + records]) for i in range(0, len(lines), records)]
 
 
 def consume(events: Iterator[object]) -> None:
-    """Take events one at a time and keep none."""
+    """Read events one by one and keep none."""
     for _ in events:
         pass
 
 
 def consume_and_keep(events: Iterator[object]) -> None:
-    """Take events one at a time and keep the last ones."""
+    """Read events one by one and keep the last `KEPT_EVENTS`."""
     last: deque[object] = deque(maxlen=KEPT_EVENTS)
     for event in events:
         last.append(event)
 
 
 def consume_and_read(events: Iterator[Any]) -> None:
-    """Take events one at a time and read one field of each."""
+    """Read events one by one, and one field of each."""
     found = 0
     for event in events:
         found += event["dns"]["question"]["name"] == "www.example.com"
 
 
 def consume_and_serialise(events: Iterator[object]) -> None:
-    """Take events one at a time and serialise each, with orjson if it is installed."""
+    """Read events one by one and serialise each, with orjson if it is installed."""
     for event in events:
         _dumps(event)
 
 
 def _one_by_one(convert: Callable[[bytes], object], pieces: Sequence[bytes]) -> Callable[[], None]:
-    """Return a job that drops what has come of a piece before the next one."""
+    """Return a job that converts pieces and drops each result before the next one."""
 
     def run() -> None:
         for piece in pieces:
@@ -85,7 +85,17 @@ def _one_by_one(convert: Callable[[bytes], object], pieces: Sequence[bytes]) -> 
 
 
 class Lineup:
-    """The contenders of one run, made as they are asked for; `absent` says who cannot take part and why."""
+    """The contenders of one run.
+
+    Attributes
+    ----------
+    contenders : dict of str to Contender
+        The contenders that were added, by key.
+    absent : dict of str to str
+        The libraries that cannot take part, and the reason.
+    records : int
+        Number of records in a corpus.
+    """
 
     def __init__(self, records: int, log: Callable[[str], None]) -> None:
         self.contenders: dict[str, Contender] = {}
@@ -102,26 +112,26 @@ class Lineup:
         return self._data[variant]
 
     def right(self, variant: str) -> Expected:
-        """Return the right answers for a corpus."""
+        """Return the correct events of a corpus."""
         if variant not in self._expected:
-            self._log(f"  right answers for {variant}")
+            self._log(f"  correct events for {variant}")
             self._expected[variant] = expected(self.data(variant))
         return self._expected[variant]
 
     def in_order(self) -> list[Contender]:
-        """Return all contenders, those side by side that are compared: a machine's moods last for seconds."""
+        """Return all contenders. Those that are compared are adjacent, because disturbances last for seconds."""
 
-        def place(contender: Contender) -> tuple[bool, int, bool]:
+        def position(contender: Contender) -> tuple[bool, int, bool]:
             to_dicts = (DICTS_ONE_BY_ONE, DICTS_KEPT, DICTS_READ, DICTS_SERIALISED, DICTS_LIST)
             kind = to_dicts.index(contender.task) if contender.task in to_dicts else -1
             return contender.variant != "typical", kind, contender.task not in (LINES_ONLY, READ_ONLY)
 
-        return sorted(self.contenders.values(), key=place)
+        return sorted(self.contenders.values(), key=position)
 
     @property
     def answers_from(self) -> str:
-        """Say whose answers count as right."""
-        return next((right.source for right in self._expected.values()), "nobody")
+        """The implementation whose answers are the correct ones."""
+        return next((right.source for right in self._expected.values()), "none")
 
     def _add(
         self,
@@ -162,7 +172,7 @@ class Lineup:
         )
 
     def ndjson(self, who: ModuleType, short: str, variant: str = "typical") -> None:
-        """Add a conversion from bytes to bytes, all at once."""
+        """Add a conversion of the whole corpus to NDJSON."""
         data = self.data(variant)
         if hasattr(who, "prepare"):
             path = who.prepare(data)
@@ -183,7 +193,7 @@ class Lineup:
             )
 
     def ndjson_names_known(self, who: ModuleType, short: str) -> None:
-        """Add the same for a peer with a cache that holds the names of the corpus and no others."""
+        """Add the conversion to NDJSON of a peer whose cache has the names of the corpus and no others."""
         data = self.data("typical")
 
         def know_names() -> None:
@@ -196,7 +206,7 @@ class Lineup:
         self._add(who, short, NDJSON_NAMES_KNOWN, "typical", lambda: who.to_ndjson(data), check, before=know_names)
 
     def iter_dicts(self, who: ModuleType, prefix: str) -> None:
-        """Add conversions to dicts that are consumed one by one; their keys begin with the prefix."""
+        """Add conversions to dicts that are consumed one by one. Their keys begin with the prefix."""
         data = self.data("typical")
         for task, name, run in (
             (DICTS_ONE_BY_ONE, "iter_dicts", consume),
@@ -214,7 +224,7 @@ class Lineup:
             )
 
     def list_dicts(self, who: ModuleType, short: str) -> None:
-        """Add a conversion to lists of dicts, a batch at a time."""
+        """Add a conversion of batches to lists of dicts."""
         pieces = batches(self.data("typical"), BATCH_RECORDS)[:LIST_BATCHES]
 
         def check() -> int:
@@ -224,12 +234,12 @@ class Lineup:
         self._add(who, short, DICTS_LIST, "typical", _one_by_one(who.to_dicts, pieces), check, pieces=pieces)
 
     def ours(self) -> None:
-        """Add everything cfdns_fast does.
+        """Add the tasks of cfdns_fast on one CPU.
 
         Raises
         ------
         ImportError
-            It is not built.
+            The package is not built.
         """
         from . import ours
 
@@ -271,7 +281,7 @@ class Lineup:
         self._add(who, short, task, "typical", _one_by_one(who.to_arrow, pieces), check, pieces=pieces)
 
     def on_two_cpus(self) -> None:
-        """Add what cfdns_fast does with two CPUs, where there are two."""
+        """Add the tasks of cfdns_fast on two CPUs, if the system has two."""
         from . import ours
 
         data = self.data("typical")
@@ -297,22 +307,22 @@ class Lineup:
     def _wrong_on_two_cpus(self, pair: parallel.Parallel, job: str, workers: parallel.Workers) -> int:
         return 0 if pair.is_right(job, workers) else self.records
 
-    def peers(self, *, everybody: bool) -> None:
-        """Add the peers the targets need, or all."""
-        found, absent = peers.load(peers.PEERS if everybody else NEEDED_PEERS)
+    def peers(self, *, include_all: bool) -> None:
+        """Add the peers that the targets need, or all peers."""
+        found, absent = peers.load(peers.PEERS if include_all else NEEDED_PEERS)
         self.absent.update(absent)
         for name, peer in found.items():
             self.ndjson(peer, f"{name}.ndjson")
-            if everybody:
+            if include_all:
                 self.ndjson(peer, f"{name}.ndjson_distinct", "distinct")
             if name == "orjson_dict":
                 self.ndjson_names_known(peer, f"{name}.ndjson_names_known")
-            if hasattr(peer, "iter_dicts") and (everybody or name == "orjson_dict"):
+            if hasattr(peer, "iter_dicts") and (include_all or name == "orjson_dict"):
                 self.iter_dicts(peer, name)
                 self.list_dicts(peer, f"{name}.list_dicts")
 
     def floors(self) -> None:
-        """Add the floor over both corpora, where it can be built."""
+        """Add the floor over both corpora, if it can be built."""
         try:
             for variant in floor.VARIANTS:
                 self._floor(floor.Floor(self.data(variant)), variant)

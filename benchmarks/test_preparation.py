@@ -1,4 +1,4 @@
-"""Tests of the benchmarks themselves: what is timed is the work, in the state that a stream of batches would be in."""
+"""Tests of the benchmarks: they time only the work, with the caches as a long stream of batches leaves them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .peers import common, orjson_dict, orjson_tuned, suffix_walk
 from .preparation import fill
 
 RECORDS = 3000
-#: Of a stream's names, in a cache as the stream leaves it: what 900,000 records gave, and what 3,000 may differ by.
-USUAL_SHARE = pytest.approx(0.857, abs=0.015)
-WHO_KEEPS_NAMES = {"stdlib_json", "orjson_dict", "orjson_tuned", "msgspec_struct", "pysimdjson_orjson"}
+#: The hit rate of a name cache in a long stream of 900,000 records, and the tolerance for 3,000 records.
+STREAM_HIT_RATE = pytest.approx(0.857, abs=0.015)
+CACHING_PEERS = {"stdlib_json", "orjson_dict", "orjson_tuned", "msgspec_struct", "pysimdjson_orjson"}
 
 
 @pytest.fixture(autouse=True)
@@ -33,42 +33,42 @@ def _caches() -> Iterator[None]:
         cache.cache_clear()
 
 
-def _share_of_hits(who: Any, run: Callable[[], object]) -> float:
-    before = who.NAME_CACHE.cache_info()
+def _hit_rate(peer: Any, run: Callable[[], object]) -> float:
+    before = peer.NAME_CACHE.cache_info()
     run()
-    after = who.NAME_CACHE.cache_info()
+    after = peer.NAME_CACHE.cache_info()
     hits, misses = after.hits - before.hits, after.misses - before.misses
     assert hits + misses == RECORDS
     return hits / RECORDS
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("who", [orjson_dict, orjson_tuned], ids=["tldextract", "walk"])
-def test_a_name_cache_is_as_a_long_stream_leaves_it(who: Any) -> None:
+@pytest.mark.parametrize("peer", [orjson_dict, orjson_tuned], ids=["tldextract", "walk"])
+def test_filled_cache_has_the_hit_rate_of_a_stream(peer: Any) -> None:
     data = corpus.make("typical", RECORDS)
-    fill(who.NAME_CACHE)
-    assert who.NAME_CACHE.cache_info().currsize == common.NAME_CACHE_SIZE
-    assert _share_of_hits(who, lambda: who.to_ndjson(data)) == USUAL_SHARE
-    assert _share_of_hits(who, lambda: who.to_ndjson(data)) == 1  # what the next call would see without it
-    fill(who.NAME_CACHE)
-    assert _share_of_hits(who, lambda: who.to_ndjson(data)) == USUAL_SHARE
+    fill(peer.NAME_CACHE)
+    assert peer.NAME_CACHE.cache_info().currsize == common.NAME_CACHE_SIZE
+    assert _hit_rate(peer, lambda: peer.to_ndjson(data)) == STREAM_HIT_RATE
+    assert _hit_rate(peer, lambda: peer.to_ndjson(data)) == 1  # the hit rate of the next call without fill()
+    fill(peer.NAME_CACHE)
+    assert _hit_rate(peer, lambda: peer.to_ndjson(data)) == STREAM_HIT_RATE
 
 
 @pytest.mark.slow
-def test_names_that_never_come_again_are_in_no_cache() -> None:
+def test_distinct_names_hit_no_cache() -> None:
     data = corpus.make("distinct", RECORDS)
     orjson_dict.to_ndjson(data)
     fill(orjson_dict.NAME_CACHE)
-    assert _share_of_hits(orjson_dict, lambda: orjson_dict.to_ndjson(data)) == 0
+    assert _hit_rate(orjson_dict, lambda: orjson_dict.to_ndjson(data)) == 0
 
 
-def test_records_before_the_corpus_are_not_those_of_the_corpus() -> None:
+def test_names_before_differ_from_the_corpus() -> None:
     timed = [line.split('"QueryName":"')[1].split('"')[0] for line in corpus.make("typical", 500).decode().splitlines()]
     assert list(corpus.names_before(500)) != timed
     assert list(corpus.names_before(500)) == list(corpus.names_before(600))[:500]
 
 
-def test_the_walk_splits_names_as_tldextract_does() -> None:
+def test_suffix_walk_equals_tldextract() -> None:
     names = [
         "www.example.co.uk.",
         "SHOP.example.ck.",
@@ -85,13 +85,13 @@ def test_the_walk_splits_names_as_tldextract_does() -> None:
     assert [suffix_walk.split(name) for name in names] == [common.split_name(name) for name in names]
 
 
-def test_who_keeps_names_says_so() -> None:
+def test_peers_with_a_name_cache_declare_it() -> None:
     found, _ = peers.load(peers.ROW_PEERS)
-    assert {name for name, who in found.items() if hasattr(who, "NAME_CACHE")} == WHO_KEEPS_NAMES & found.keys()
+    assert {name for name, peer in found.items() if hasattr(peer, "NAME_CACHE")} == CACHING_PEERS & found.keys()
 
 
 @pytest.mark.slow
-def test_a_lineup_prepares_who_keeps_names() -> None:
+def test_lineup_prepares_peers_with_a_name_cache() -> None:
     lineup = Lineup(RECORDS, lambda _: None)
     lineup.ndjson(orjson_dict, "ndjson")
     lineup.ndjson(orjson_tuned, "tuned")
@@ -103,28 +103,28 @@ def test_a_lineup_prepares_who_keeps_names() -> None:
     for _ in range(2):
         for key, contender in lineup.contenders.items():
             contender.before()
-            shares[key] = _share_of_hits(orjson_tuned if key == "tuned" else orjson_dict, contender.run)
+            shares[key] = _hit_rate(orjson_tuned if key == "tuned" else orjson_dict, contender.run)
         assert shares == {
-            "ndjson": USUAL_SHARE,
-            "tuned": USUAL_SHARE,
+            "ndjson": STREAM_HIT_RATE,
+            "tuned": STREAM_HIT_RATE,
             "ndjson_distinct": 0,
-            "orjson.iter_dicts": USUAL_SHARE,
-            "orjson.kept_dicts": USUAL_SHARE,
-            "orjson.read_dicts": USUAL_SHARE,
-            "orjson.serialised_dicts": USUAL_SHARE,
-            "lists": USUAL_SHARE,
+            "orjson.iter_dicts": STREAM_HIT_RATE,
+            "orjson.kept_dicts": STREAM_HIT_RATE,
+            "orjson.read_dicts": STREAM_HIT_RATE,
+            "orjson.serialised_dicts": STREAM_HIT_RATE,
+            "lists": STREAM_HIT_RATE,
             "names_known": 1,
         }
-    assert common.split_name.cache_info().currsize < common.NAME_CACHE_SIZE  # and no other name
+    assert common.split_name.cache_info().currsize < common.NAME_CACHE_SIZE  # the cache holds no other names
 
 
-def test_a_lineup_prepares_nobody_else() -> None:
+def test_lineup_prepares_no_other_peer() -> None:
     lineup = Lineup(10, lambda _: None)
     lineup.ndjson(SimpleNamespace(NAME="x", LIBRARY="x", VERSION="1", to_ndjson=bytes), "x")
     assert lineup.contenders["x"].before is None
 
 
-def test_who_works_in_processes_of_its_own_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_contender_with_processes_is_marked_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     workers = SimpleNamespace(ask=lambda _: [])
     pair = SimpleNamespace(workers=lambda _: workers, is_right=lambda *_: True)
     monkeypatch.setattr(parallel, "Parallel", lambda *_: pair)
@@ -136,7 +136,7 @@ def test_who_works_in_processes_of_its_own_is_marked(monkeypatch: pytest.MonkeyP
 
 
 class _Clock:
-    """Stands still but for what a contender takes."""
+    """A clock that advances only while a contender runs."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seconds = 0.0
@@ -153,9 +153,7 @@ class _Clock:
 
 
 @pytest.mark.parametrize(("seconds", "calls"), [(0.25, 1), (0.03125, 3)])
-def test_a_preparation_comes_before_every_timed_call_and_is_not_timed(
-    monkeypatch: pytest.MonkeyPatch, seconds: float, calls: int
-) -> None:
+def test_preparation_precedes_each_call_untimed(monkeypatch: pytest.MonkeyPatch, seconds: float, calls: int) -> None:
     clock = _Clock(monkeypatch)
     contender = timing.Contender("x", "x", "x", "1", "task", "typical", 1, 1, clock.job("run", seconds), lambda: 0)
     contender.before = clock.job("before", 1000.0)
@@ -168,7 +166,7 @@ def test_a_preparation_comes_before_every_timed_call_and_is_not_timed(
 
 
 @pytest.mark.parametrize(("elsewhere", "first_calls"), [(False, 1), (True, 4)])
-def test_who_needs_no_preparation_is_called_only(
+def test_contender_without_preparation_is_only_called(
     monkeypatch: pytest.MonkeyPatch, elsewhere: bool, first_calls: int
 ) -> None:
     clock = _Clock(monkeypatch)
@@ -180,7 +178,7 @@ def test_who_needs_no_preparation_is_called_only(
 
 
 @pytest.mark.slow
-def test_what_a_contender_pays_for_the_one_before_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cost_of_the_contender_before_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = _Clock(monkeypatch)
 
     def contender(name: str) -> timing.Contender:
@@ -195,7 +193,7 @@ def test_what_a_contender_pays_for_the_one_before_does_not_count(monkeypatch: py
     assert [each.wall_seconds for each in both] == [[0.03125] * 3] * 2
 
 
-def test_a_ratio_is_that_of_most_rounds_whatever_the_machine_did_in_the_others() -> None:
+def test_ratio_is_the_median_of_rounds() -> None:
     over, under = (
         timing.Contender("x", "x", "x", "1", "task", "typical", records, 1, lambda: None, lambda: 0)
         for records in (200, 100)
@@ -208,7 +206,7 @@ def test_a_ratio_is_that_of_most_rounds_whatever_the_machine_did_in_the_others()
 
 
 class _Benchmark:
-    """As much of pytest-benchmark's fixture as the suites use."""
+    """The part of the fixture of pytest-benchmark that the suites use."""
 
     stats = None
     group = ""
@@ -228,16 +226,16 @@ class _Benchmark:
             job(*arguments)
 
 
-def test_the_suites_time_who_keeps_names_in_a_stream() -> None:
+def test_suites_time_name_caches_in_a_stream() -> None:
     benchmark, data = _Benchmark(), corpus.make("typical", RECORDS)
     throughput._time(benchmark, orjson_dict, "group", data, RECORDS, 0, orjson_dict.to_ndjson)
     assert len({data, *benchmark.pieces}) == 1 + throughput.WARMUP_BATCHES + throughput.TIMED_BATCHES
     info = orjson_dict.NAME_CACHE.cache_info()
-    assert (info.hits / RECORDS / len(benchmark.pieces)) == USUAL_SHARE
+    assert (info.hits / RECORDS / len(benchmark.pieces)) == STREAM_HIT_RATE
 
 
-def test_the_suites_time_everybody_else_with_one_batch() -> None:
+def test_suites_time_other_peers_with_one_batch() -> None:
     benchmark, data = _Benchmark(), corpus.make("typical", 10)
-    who = SimpleNamespace(NAME="x", LIBRARY="x", VERSION="1")
-    throughput._time(benchmark, who, "group", data, 10, 0, bytes)
+    peer = SimpleNamespace(NAME="x", LIBRARY="x", VERSION="1")
+    throughput._time(benchmark, peer, "group", data, 10, 0, bytes)
     assert benchmark.pieces == [data]

@@ -1,10 +1,10 @@
-"""pytest-benchmark suites: the jobs of the targets and more, one group a task, for looking and for comparing.
+"""pytest-benchmark suites for the jobs of the targets and others, with one group per task.
 
     python -m pytest benchmarks --benchmark-only                                  about a minute
     CFDNS_BENCH_RECORDS=30000 python -m pytest benchmarks --benchmark-only       the targets' size
 
-Contenders do not alternate here: on a machine that is not quiet, figures may differ by its mood alone, so claims come
-from `python -m benchmarks --targets`. Peers that are not installed are left out.
+Contenders do not alternate here, so figures of a busy machine may differ by chance. Claims come from
+`python -m benchmarks --targets`. Peers that are not installed are skipped.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from .lineup import BATCH_RECORDS, batches, consume
 from .preparation import fill
 
 RECORDS = int(os.environ.get("CFDNS_BENCH_RECORDS", "3000"))
-#: Batches of a stream, which peers that keep names are timed with: fewer large ones, but some.
-WARMUP_BATCHES, TIMED_BATCHES, LEAST_TIMED_BATCHES, STREAM_RECORDS = 3, 20, 5, 100_000
+#: Numbers of batches for peers with a name cache: fewer for large batches, but at least MIN_TIMED_BATCHES.
+WARMUP_BATCHES, TIMED_BATCHES, MIN_TIMED_BATCHES, STREAM_RECORDS = 3, 20, 5, 100_000
 SETTINGS = pytest.mark.benchmark(disable_gc=True, min_rounds=5, max_time=0.4, warmup=True, warmup_iterations=1)
 
 NAMES = ("ours", *peers.PEERS)
-ROWS = ("ours", *(name for name in peers.ROW_PEERS if name != "msgspec_tuned"))  # that one makes no dicts
+ROWS = ("ours", *(name for name in peers.ROW_PEERS if name != "msgspec_tuned"))  # msgspec_tuned makes no dicts
 
 
 @cache
@@ -59,7 +59,7 @@ def _right(variant: str, records: int) -> Expected:
 
 def _time(
     benchmark: Any,
-    who: ModuleType,
+    peer: ModuleType,
     group: str,
     data: bytes,
     records: int,
@@ -67,20 +67,20 @@ def _time(
     job: Callable[[bytes], object],
     variant: str = "typical",
 ) -> None:
-    tolerated = int(records * TOLERATED_SHARE) if hasattr(who, "prepare") else 0
+    tolerated = int(records * TOLERATED_SHARE) if hasattr(peer, "prepare") else 0
     if wrong > tolerated:
-        pytest.fail(f"{who.NAME}: wrong answers, {wrong} of {records} rows differ; not timed")
+        pytest.fail(f"{peer.NAME}: wrong answers, {wrong} of {records} rows differ; not timed")
     benchmark.group = group
     benchmark.extra_info.update(
-        library=who.LIBRARY,
-        version=who.VERSION,
+        library=peer.LIBRARY,
+        version=peer.VERSION,
         correct=wrong == 0,
         differing_rows=wrong,
         records=records,
         input_bytes=len(data),
     )
-    if hasattr(who, "NAME_CACHE") and records > 1:
-        _time_in_a_stream(benchmark, who, variant, records, job)
+    if hasattr(peer, "NAME_CACHE") and records > 1:
+        _time_in_a_stream(benchmark, peer, variant, records, job)
     else:
         benchmark(job, data)
     if benchmark.stats is not None:
@@ -88,36 +88,36 @@ def _time(
 
 
 def _time_in_a_stream(
-    benchmark: Any, who: ModuleType, variant: str, records: int, job: Callable[[bytes], object]
+    benchmark: Any, peer: ModuleType, variant: str, records: int, job: Callable[[bytes], object]
 ) -> None:
-    """Time one batch after the other: with the same one again and again, every name would be known.
+    """Time different batches in a row, because all names of a repeated batch would be in the cache.
 
-    Filling the cache before each call would do, but for so few records what the CPU has to fetch anew then is a tenth.
+    Filling the cache before each call instead would evict the CPU caches, which matters for so few records.
     """
-    rounds = max(LEAST_TIMED_BATCHES, min(TIMED_BATCHES, STREAM_RECORDS // records))
-    # The first one is what the answers were checked with; one more is for profilers, which call once more.
+    rounds = max(MIN_TIMED_BATCHES, min(TIMED_BATCHES, STREAM_RECORDS // records))
+    # The answers were checked with the first batch, and the last batch is for profilers, which call once more.
     count = 1 + WARMUP_BATCHES + rounds + 1
     pieces = iter(batches(_data(variant, records * count), records)[1:])
-    fill(who.NAME_CACHE)
+    fill(peer.NAME_CACHE)
     benchmark.pedantic(job, setup=lambda: ((next(pieces),), {}), rounds=rounds, warmup_rounds=WARMUP_BATCHES)
 
 
 def _time_ndjson(benchmark: Any, name: str, variant: str, records: int, group: str) -> None:
-    who = _load(name)
-    if variant not in who.VARIANTS:
-        pytest.skip(f"{who.NAME} does not read {variant}")
+    peer = _load(name)
+    if variant not in peer.VARIANTS:
+        pytest.skip(f"{peer.NAME} does not read {variant}")
     data, right = _data(variant, records), _right(variant, records)
     if variant == "bad1" and not right.rejects:
-        pytest.skip("without cfdns_fast.reference nobody knows the right answers")
-    engine = hasattr(who, "prepare")
-    wrong = differing_rows(right, who.to_ndjson(data), drop_nulls=engine)
-    if hasattr(who, "rejects"):
-        wrong += abs(who.rejects(data) - right.rejects)
+        pytest.skip("the right answers need cfdns_fast.reference")
+    engine = hasattr(peer, "prepare")
+    wrong = differing_rows(right, peer.to_ndjson(data), drop_nulls=engine)
+    if hasattr(peer, "rejects"):
+        wrong += abs(peer.rejects(data) - right.rejects)
     if engine:
-        path = who.prepare(data)
-        _time(benchmark, who, group, data, records, wrong, lambda _: who.convert(path), variant)
+        path = peer.prepare(data)
+        _time(benchmark, peer, group, data, records, wrong, lambda _: peer.convert(path), variant)
     else:
-        _time(benchmark, who, group, data, records, wrong, who.to_ndjson, variant)
+        _time(benchmark, peer, group, data, records, wrong, peer.to_ndjson, variant)
 
 
 @SETTINGS
@@ -136,41 +136,41 @@ def test_ndjson_to_ndjson_by_batch(benchmark: Any, name: str) -> None:
 @SETTINGS
 @pytest.mark.parametrize("name", ROWS)
 def test_ndjson_to_dicts_one_by_one(benchmark: Any, name: str) -> None:
-    who, data = _load(name), _data("typical", RECORDS)
-    wrong = differing_events(_right("typical", RECORDS), who.iter_dicts(data))
+    peer, data = _load(name), _data("typical", RECORDS)
+    wrong = differing_events(_right("typical", RECORDS), peer.iter_dicts(data))
     group = "NDJSON to dicts, consumed one by one"
-    _time(benchmark, who, group, data, RECORDS, wrong, lambda piece: consume(who.iter_dicts(piece)))
+    _time(benchmark, peer, group, data, RECORDS, wrong, lambda piece: consume(peer.iter_dicts(piece)))
 
 
 @SETTINGS
 @pytest.mark.parametrize("name", (*ROWS, "reference"))
 def test_ndjson_to_dicts_in_a_list(benchmark: Any, name: str) -> None:
-    who, data = _load(name), _data("typical", BATCH_RECORDS)
-    wrong = differing_events(_right("typical", BATCH_RECORDS), who.to_dicts(data))
+    peer, data = _load(name), _data("typical", BATCH_RECORDS)
+    wrong = differing_events(_right("typical", BATCH_RECORDS), peer.to_dicts(data))
     group = "NDJSON to dicts, a list of 1,000"
-    _time(benchmark, who, group, data, BATCH_RECORDS, wrong, who.to_dicts)
+    _time(benchmark, peer, group, data, BATCH_RECORDS, wrong, peer.to_dicts)
 
 
 @SETTINGS
 @pytest.mark.parametrize("records", [RECORDS, BATCH_RECORDS], ids=["bulk", "batch"])
 def test_ndjson_to_arrow(benchmark: Any, records: int) -> None:
     pytest.importorskip("pyarrow")
-    who, data = _load("ours"), _data("typical", records)
-    wrong = differing_events(_right("typical", records), arrow_events(who.to_arrow(data)))
-    _time(benchmark, who, "NDJSON to Arrow", data, records, wrong, who.to_arrow)
+    peer, data = _load("ours"), _data("typical", records)
+    wrong = differing_events(_right("typical", records), arrow_events(peer.to_arrow(data)))
+    _time(benchmark, peer, "NDJSON to Arrow", data, records, wrong, peer.to_arrow)
 
 
 @SETTINGS
 @pytest.mark.parametrize("name", (*ROWS, "reference"))
 def test_one_record_to_a_dict(benchmark: Any, name: str) -> None:
-    who, line = _load(name), _data("typical", 1).rstrip(b"\n")
-    wrong = differing_events(_right("typical", 1), [who.event(line)])
-    _time(benchmark, who, "one record to a dict", line, 1, wrong, who.event)
+    peer, line = _load(name), _data("typical", 1).rstrip(b"\n")
+    wrong = differing_events(_right("typical", 1), [peer.event(line)])
+    _time(benchmark, peer, "one record to a dict", line, 1, wrong, peer.event)
 
 
 @SETTINGS
 @pytest.mark.parametrize("variant", floor.VARIANTS)
-def test_the_floor(benchmark: Any, variant: str) -> None:
+def test_floor_reads_ndjson(benchmark: Any, variant: str) -> None:
     data = _data(variant, RECORDS)
     try:
         built = floor.Floor(data)

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 if "polars" not in sys.modules:
-    os.environ["POLARS_MAX_THREADS"] = "1"  # read once, when Polars is imported
+    os.environ["POLARS_MAX_THREADS"] = "1"  # Polars reads it at its import
 import polars as pl
 
 from .common import EPOCH_VARIANTS, QTYPE, RCODE, Workspace, plain_suffix_rules
@@ -91,7 +91,7 @@ def _plan(path: Path) -> pl.LazyFrame:
 
 
 def prepare(data: bytes) -> Path:
-    return _workspace.put(data)
+    return _workspace.write_input(data)
 
 
 def convert(path: Path) -> None:
@@ -102,4 +102,4 @@ def to_ndjson(data: bytes) -> bytes:
     path = prepare(data)
     _plan(path).sink_ndjson(_workspace.output)
     path.unlink()
-    return _workspace.take()
+    return _workspace.read_output()
