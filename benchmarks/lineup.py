@@ -29,6 +29,7 @@ ARROW_BATCHES = "NDJSON to Arrow, 1,000-record batches"
 READ_ONLY = "read nine fields (the floor)"
 LINES_ONLY = "find the line ends"
 
+_dumps: Callable[[object], object]
 try:
     from orjson import dumps as _dumps
 except ImportError:
@@ -72,6 +73,10 @@ def consume_and_serialise(events: Iterator[object]) -> None:
     """Read events one by one and serialise each, with orjson if it is installed."""
     for event in events:
         _dumps(event)
+
+
+def _run_on(consumer: Callable[[Iterator[Any]], None], peer: ModuleType, data: bytes) -> None:
+    consumer(peer.iter_dicts(data))
 
 
 def _one_by_one(convert: Callable[[bytes], object], pieces: Sequence[bytes]) -> Callable[[], None]:
@@ -135,7 +140,7 @@ class Lineup:
 
     def _add(
         self,
-        who: ModuleType,
+        peer: ModuleType,
         short: str,
         task: str,
         variant: str,
@@ -153,13 +158,13 @@ class Lineup:
         if pieces:
             records, size = sum(piece.count(b"\n") for piece in pieces), sum(map(len, pieces))
         records, size = times * records, times * size
-        if before is None and hasattr(who, "NAME_CACHE"):
-            before = partial(fill, who.NAME_CACHE)
+        if before is None and hasattr(peer, "NAME_CACHE"):
+            before = partial(fill, peer.NAME_CACHE)
         self.contenders[short] = Contender(
             short,
-            name or who.NAME,
-            who.LIBRARY,
-            who.VERSION,
+            name or peer.NAME,
+            peer.LIBRARY,
+            peer.VERSION,
             task,
             variant,
             records,
@@ -171,41 +176,41 @@ class Lineup:
             elsewhere,
         )
 
-    def ndjson(self, who: ModuleType, short: str, variant: str = "typical") -> None:
+    def ndjson(self, peer: ModuleType, short: str, variant: str = "typical") -> None:
         """Add a conversion of the whole corpus to NDJSON."""
         data = self.data(variant)
-        if hasattr(who, "prepare"):
-            path = who.prepare(data)
+        if hasattr(peer, "prepare"):
+            path = peer.prepare(data)
             tolerated = int(self.records * TOLERATED_SHARE)
 
             def check() -> int:
-                return differing_rows(self.right(variant), who.to_ndjson(data), drop_nulls=True)
+                return differing_rows(self.right(variant), peer.to_ndjson(data), drop_nulls=True)
 
-            self._add(who, short, NDJSON, variant, lambda: who.convert(path), check, tolerated=tolerated)
+            self._add(peer, short, NDJSON, variant, lambda: peer.convert(path), check, tolerated=tolerated)
         else:
             self._add(
-                who,
+                peer,
                 short,
                 NDJSON,
                 variant,
-                lambda: who.to_ndjson(data),
-                lambda: differing_rows(self.right(variant), who.to_ndjson(data)),
+                lambda: peer.to_ndjson(data),
+                lambda: differing_rows(self.right(variant), peer.to_ndjson(data)),
             )
 
-    def ndjson_names_known(self, who: ModuleType, short: str) -> None:
+    def ndjson_names_known(self, peer: ModuleType, short: str) -> None:
         """Add the conversion to NDJSON of a peer whose cache has the names of the corpus and no others."""
         data = self.data("typical")
 
         def know_names() -> None:
-            who.NAME_CACHE.cache_clear()
-            who.to_ndjson(data)
+            peer.NAME_CACHE.cache_clear()
+            peer.to_ndjson(data)
 
         def check() -> int:
-            return differing_rows(self.right("typical"), who.to_ndjson(data))
+            return differing_rows(self.right("typical"), peer.to_ndjson(data))
 
-        self._add(who, short, NDJSON_NAMES_KNOWN, "typical", lambda: who.to_ndjson(data), check, before=know_names)
+        self._add(peer, short, NDJSON_NAMES_KNOWN, "typical", lambda: peer.to_ndjson(data), check, before=know_names)
 
-    def iter_dicts(self, who: ModuleType, prefix: str) -> None:
+    def iter_dicts(self, peer: ModuleType, prefix: str) -> None:
         """Add conversions to dicts that are consumed one by one. Their keys begin with the prefix."""
         data = self.data("typical")
         for task, name, run in (
@@ -215,23 +220,23 @@ class Lineup:
             (DICTS_SERIALISED, "serialised_dicts", consume_and_serialise),
         ):
             self._add(
-                who,
+                peer,
                 f"{prefix}.{name}",
                 task,
                 "typical",
-                lambda run=run: run(who.iter_dicts(data)),
-                lambda: differing_events(self.right("typical"), who.iter_dicts(data)),
+                partial(_run_on, run, peer, data),
+                lambda: differing_events(self.right("typical"), peer.iter_dicts(data)),
             )
 
-    def list_dicts(self, who: ModuleType, short: str) -> None:
+    def list_dicts(self, peer: ModuleType, short: str) -> None:
         """Add a conversion of batches to lists of dicts."""
         pieces = batches(self.data("typical"), BATCH_RECORDS)[:LIST_BATCHES]
 
         def check() -> int:
             right = self.right("typical").first(sum(piece.count(b"\n") for piece in pieces))
-            return differing_events(right, (event for piece in pieces for event in who.to_dicts(piece)))
+            return differing_events(right, (event for piece in pieces for event in peer.to_dicts(piece)))
 
-        self._add(who, short, DICTS_LIST, "typical", _one_by_one(who.to_dicts, pieces), check, pieces=pieces)
+        self._add(peer, short, DICTS_LIST, "typical", _one_by_one(peer.to_dicts, pieces), check, pieces=pieces)
 
     def ours(self) -> None:
         """Add the tasks of cfdns_fast on one CPU.
@@ -265,20 +270,20 @@ class Lineup:
             self._arrow(module, ARROW, "ours.arrow", [data])
             self._arrow(module, ARROW_BATCHES, "ours.arrow_batches", batches(data, BATCH_RECORDS))
 
-    def _ndjson_batches(self, who: ModuleType, short: str, variant: str) -> None:
+    def _ndjson_batches(self, peer: ModuleType, short: str, variant: str) -> None:
         pieces = batches(self.data(variant), BATCH_RECORDS)
 
         def check() -> int:
-            return differing_rows(self.right(variant), b"".join(map(who.to_ndjson, pieces)))
+            return differing_rows(self.right(variant), b"".join(map(peer.to_ndjson, pieces)))
 
-        self._add(who, short, NDJSON_BATCHES, variant, _one_by_one(who.to_ndjson, pieces), check, pieces=pieces)
+        self._add(peer, short, NDJSON_BATCHES, variant, _one_by_one(peer.to_ndjson, pieces), check, pieces=pieces)
 
-    def _arrow(self, who: ModuleType, task: str, short: str, pieces: Sequence[bytes]) -> None:
+    def _arrow(self, peer: ModuleType, task: str, short: str, pieces: Sequence[bytes]) -> None:
         def check() -> int:
-            events = (event for piece in pieces for event in arrow_events(who.to_arrow(piece)))
+            events = (event for piece in pieces for event in arrow_events(peer.to_arrow(piece)))
             return differing_events(self.right("typical"), events)
 
-        self._add(who, short, task, "typical", _one_by_one(who.to_arrow, pieces), check, pieces=pieces)
+        self._add(peer, short, task, "typical", _one_by_one(peer.to_arrow, pieces), check, pieces=pieces)
 
     def on_two_cpus(self) -> None:
         """Add the tasks of cfdns_fast on two CPUs, if the system has two."""

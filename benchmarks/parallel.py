@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 GZIP_TO_NDJSON = "compressed NDJSON to NDJSON, two CPUs"
@@ -93,7 +93,7 @@ class Parallel:
         There are fewer than two CPUs, or processes cannot be pinned.
     """
 
-    def __init__(self, data: bytes, output: bytes, cpus: set[int]) -> None:
+    def __init__(self, data: bytes, output: bytes, cpus: Collection[int]) -> None:
         if not hasattr(os, "sched_setaffinity"):
             raise Unavailable("processes cannot be pinned to a CPU on this system")
         if len(cpus) < 2:

@@ -37,7 +37,8 @@ def _hit_rate(peer: Any, run: Callable[[], object]) -> float:
     before = peer.NAME_CACHE.cache_info()
     run()
     after = peer.NAME_CACHE.cache_info()
-    hits, misses = after.hits - before.hits, after.misses - before.misses
+    hits: int = after.hits - before.hits
+    misses = after.misses - before.misses
     assert hits + misses == RECORDS
     return hits / RECORDS
 
@@ -102,6 +103,7 @@ def test_lineup_prepares_peers_with_a_name_cache() -> None:
     shares = {}
     for _ in range(2):
         for key, contender in lineup.contenders.items():
+            assert contender.before is not None
             contender.before()
             shares[key] = _hit_rate(orjson_tuned if key == "tuned" else orjson_dict, contender.run)
         assert shares == {
@@ -120,7 +122,8 @@ def test_lineup_prepares_peers_with_a_name_cache() -> None:
 
 def test_lineup_prepares_no_other_peer() -> None:
     lineup = Lineup(10, lambda _: None)
-    lineup.ndjson(SimpleNamespace(NAME="x", LIBRARY="x", VERSION="1", to_ndjson=bytes), "x")
+    peer: Any = SimpleNamespace(NAME="x", LIBRARY="x", VERSION="1", to_ndjson=bytes)
+    lineup.ndjson(peer, "x")
     assert lineup.contenders["x"].before is None
 
 
@@ -236,6 +239,6 @@ def test_suites_time_name_caches_in_a_stream() -> None:
 
 def test_suites_time_other_peers_with_one_batch() -> None:
     benchmark, data = _Benchmark(), corpus.make("typical", 10)
-    peer = SimpleNamespace(NAME="x", LIBRARY="x", VERSION="1")
+    peer: Any = SimpleNamespace(NAME="x", LIBRARY="x", VERSION="1")
     throughput._time(benchmark, peer, "group", data, 10, 0, bytes)
     assert benchmark.pieces == [data]

@@ -33,14 +33,14 @@ def simdjson_directory() -> Path:
     """Return the folder of simdjson.h and simdjson.cpp: CFDNS_SIMDJSON_DIR, or else the folder of pysimdjson."""
     chosen = os.environ.get("CFDNS_SIMDJSON_DIR")
     if chosen:
-        places = [chosen]
+        folders = [chosen]
     else:
         # Located and not imported, because an import would load another simdjson into this process.
         package = importlib.util.find_spec("simdjson")
-        places = list(package.submodule_search_locations or ()) if package else []
-    for place in places:
-        if (Path(place) / "simdjson.h").is_file() and (Path(place) / "simdjson.cpp").is_file():
-            return Path(place)
+        folders = list(package.submodule_search_locations or ()) if package else []
+    for folder in folders:
+        if (Path(folder) / "simdjson.h").is_file() and (Path(folder) / "simdjson.cpp").is_file():
+            return Path(folder)
     raise FloorUnavailable("simdjson.h and simdjson.cpp not found: install pysimdjson or set CFDNS_SIMDJSON_DIR")
 
 
@@ -104,7 +104,8 @@ def _library() -> ctypes.CDLL:
 
 def kernel() -> str:
     """Return the name of the kernel that simdjson selected."""
-    return _library().floor_kernel().decode()
+    name: bytes = _library().floor_kernel()
+    return name.decode()
 
 
 def version() -> str:
@@ -128,14 +129,15 @@ class Floor:
 
     def run(self) -> int:
         """Read every record; return their number."""
-        count = self._library.floor_run(self._buffer, self._size_bytes, self._sink)
+        count: int = self._library.floor_run(self._buffer, self._size_bytes, self._sink)
         if count == _FAILED:
             raise ValueError("the floor reads only records with nine fields and epoch timestamps")
         return count
 
     def newlines(self) -> int:
         """Find every line end; return the number of lines."""
-        return self._library.floor_newlines(self._buffer, self._size_bytes, self._sink)
+        count: int = self._library.floor_newlines(self._buffer, self._size_bytes, self._sink)
+        return count
 
     def is_correct(self, data: bytes) -> bool:
         """Return whether counts and checksums of both floors equal those of Python's json module."""

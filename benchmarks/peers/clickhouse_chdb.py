@@ -23,7 +23,7 @@ VERSION = version("chdb")
 VARIANTS = EPOCH_VARIANTS
 
 _workspace = Workspace("chdb")
-_connection = chdb.connect(":memory:")
+_connection = chdb.connect(":memory:")  # type: ignore[no-untyped-call]
 # ClickHouse installs handlers of fatal signals that hang for minutes in a Python process. Restore the default handlers,
 # so that a crash ends the process and prints a traceback.
 faulthandler.disable()

@@ -1,4 +1,4 @@
-"""msgspec: typed Structs in and out, tldextract behind lru_cache."""
+"""msgspec with typed Structs to read and write, and tldextract with an lru_cache."""
 
 from __future__ import annotations
 

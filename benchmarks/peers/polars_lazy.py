@@ -1,7 +1,7 @@
-"""Polars: scan lines, decode, expressions, streaming NDJSON sink; one thread, the rule tables are kept.
+"""Polars: scan lines, decode, expressions, streaming NDJSON sink; one thread, and rule tables for all runs.
 
-The public suffix is the longest of the last one to four labels found among the plain rules: wildcards and exceptions
-are not expressed. Absent members come out as null. `@timestamp` always has six digits.
+The public suffix is the longest match of the last one to four labels in a table of rules without wildcards and
+exceptions. Absent members are null. `@timestamp` always has six digits.
 """
 
 from __future__ import annotations
