@@ -1,8 +1,7 @@
-"""Builds the one extension module. Everything else is in pyproject.toml."""
+"""Build the extension module. Everything else is in pyproject.toml."""
 
 import os
 import sys
-import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,8 +13,9 @@ NATIVE = "cfdns_fast/_native"
 
 
 def simdjson_directory() -> str:
-    """Where simdjson.h and simdjson.cpp are: in the pysimdjson wheel, which is located and never imported."""
+    """Return the folder of simdjson.h and simdjson.cpp: CFDNS_SIMDJSON_DIR, or else the folder of pysimdjson."""
     override = os.environ.get("CFDNS_SIMDJSON_DIR")
+    # Located and not imported, because an import would load another simdjson.
     spec = None if override else find_spec("simdjson")
     candidates = [override] if override else list(spec.submodule_search_locations or ()) if spec else []
     for directory in candidates:
@@ -36,14 +36,14 @@ def flag(name: str) -> bool:
 if sys.platform == "win32":
     compile_args, link_args = ["/std:c++17", "/O2"], []
 else:
-    # -g0: debug information would make the module ten times as large. No -march: simdjson and the escaper choose their
-    # instructions at run time.
+    # -g0, because debug information makes the module much larger. No -march, because simdjson and the escaper select
+    # their instructions at run time.
     compile_args = ["-std=c++17", "-O3", "-g0", "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-pthread"]
-    # Each function begins a cache line. GCC aligns to 16 bytes, so that any change moves the functions of the hot loop
-    # within their lines, and the same instructions of NDJSON may then take 4 % longer (measured: GCC 12, Zen 4).
+    # Each function starts a cache line. GCC aligns to 16 bytes, and then any change can move the functions of the hot
+    # loop, which made NDJSON take 4 % longer (2026-11-30, GCC 12, Zen 4).
     compile_args += ["-falign-functions=64"]
-    # One exported name, so that another simdjson in the process never meets ours: the flags above leave libstdc++'s
-    # templates visible.
+    # Export one symbol only, so that this simdjson never mixes with another one in the process; -fvisibility leaves the
+    # templates of libstdc++ visible.
     link_args = (
         ["-Wl,-exported_symbol,_PyInit_boundary"]
         if sys.platform == "darwin"
@@ -61,11 +61,6 @@ else:
         ]
         link_args += [sanitizers]
 
-# One module for CPython 3.12 and all later ones, at the price that docs/wheels.md names.
-abi3 = flag("CFDNS_ABI3")
-if abi3 and (sys.version_info < (3, 12) or sysconfig.get_config_var("Py_GIL_DISABLED")):
-    raise SystemExit("CFDNS_ABI3=1 needs CPython 3.12 or newer, with the GIL")
-
 extension = Extension(
     "cfdns_fast._core.boundary",
     sources=[
@@ -76,16 +71,12 @@ extension = Extension(
     ],
     depends=[str(header) for header in Path("cfdns_fast").rglob("*.hpp")],
     include_dirs=[".", NATIVE, simdjson_directory()],
-    # simdjson asks for NDEBUG in release builds.
-    define_macros=[("NDEBUG", "1"), *([("Py_LIMITED_API", "0x030C0000")] if abi3 else [])],
-    py_limited_api=abi3,
+    # simdjson requires NDEBUG in release builds.
+    define_macros=[("NDEBUG", "1")],
     extra_compile_args=compile_args,
     extra_link_args=link_args,
     language="c++",
 )
 
-# build_dir keeps the generated C++ out of the package and of the sdist.
-setup(
-    ext_modules=cythonize([extension], build_dir="build/cython"),
-    options={"bdist_wheel": {"py_limited_api": "cp312" if abi3 else False}},
-)
+# build_dir keeps the generated C++ out of the package and the sdist.
+setup(ext_modules=cythonize([extension], build_dir="build/cython"))

@@ -1,1 +1,1 @@
-"""Benchmarks of cfdns_fast: a seeded corpus, checked peers, a floor, and the targets the project holds itself to."""
+"""Benchmarks of cfdns_fast: a seeded corpus, peers whose answers are checked, a floor, and speed targets."""

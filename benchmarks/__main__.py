@@ -1,4 +1,4 @@
-"""python -m benchmarks: measure the targets, or show a result as tables."""
+"""python -m benchmarks: measure the targets, or print a result as tables or a chart."""
 
 from __future__ import annotations
 
@@ -25,30 +25,33 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measure cfdns_fast against its peers and its floor.",
-        epilog="Exit status: 0 no target of this stage failed, 1 one did, 2 usage or cfdns_fast not built.",
+        epilog="Exit status: 0 if no target of stage 'now' failed, 1 if a target failed, 2 for wrong usage or if the "
+        "package is not built.",
     )
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--targets", action="store_true", help="run, and print one JSON object a target")
+    what.add_argument("--targets", action="store_true", help="run, and print one JSON object for each target")
     what.add_argument("--table", metavar="RESULT.json", help="print a result file as Markdown tables")
     what.add_argument("--chart", metavar="RESULT.json", help="print a result file as an SVG picture")
-    parser.add_argument("--records", type=int, default=30_000, help="per corpus (default %(default)s)")
-    parser.add_argument("--rounds", type=int, default=11, help="interleaved rounds (default %(default)s)")
+    parser.add_argument(
+        "--records", type=int, default=30_000, help="number of records in a corpus (default %(default)s)"
+    )
+    parser.add_argument("--rounds", type=int, default=11, help="number of interleaved rounds (default %(default)s)")
     parser.add_argument("--peers", choices=("needed", "all"), default="needed", help="default: %(default)s")
-    parser.add_argument("--cpu", default="auto", help="CPU to stay on: a number, 'auto' (the last one) or 'none'")
+    parser.add_argument("--cpu", default="auto", help="CPU to run on: a number, 'auto' (the last one) or 'none'")
     parser.add_argument(
         "--margin",
         type=float,
         default=os.environ.get("CFDNS_BENCH_MARGIN", "1"),
-        help="this share of what a target requires is enough: 0.5 tells a slow build from a busy machine "
+        help="share of the required ratio that is enough; below 1 a busy machine fails fewer targets "
         "(default: CFDNS_BENCH_MARGIN, or %(default)s)",
     )
-    parser.add_argument("--json", metavar="FILE", help="keep the raw data: all rounds, versions, machine")
+    parser.add_argument("--json", metavar="FILE", help="write the raw data: all rounds, versions, machine")
     return parser
 
 
 def _run(options: argparse.Namespace, pinned: str) -> int:
-    # Imported only now: engines start threads, which have to be born on the CPU they are to stay on.
-    from .contenders import Lineup
+    # Imported after the process is pinned, because engines start threads, which inherit its CPU.
+    from .lineup import Lineup
 
     lineup = Lineup(options.records, _log)
     facts = machine.facts()
@@ -60,7 +63,7 @@ def _run(options: argparse.Namespace, pinned: str) -> int:
         _log(f"cfdns_fast is not built: {error}")
         return USAGE
     lineup.on_two_cpus()
-    lineup.peers(everybody=options.peers == "all")
+    lineup.peers(include_all=options.peers == "all")
     lineup.floors()
     for name, reason in lineup.absent.items():
         _log(f"  without {name}: {reason}")

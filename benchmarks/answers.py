@@ -1,4 +1,4 @@
-"""Right before fast: every answer is compared, as parsed JSON, before anything is timed."""
+"""Check the answers of all contenders, as parsed JSON, before they are timed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 
 from .peers import load
 
-#: How many lines of one corpus the reference is asked about.
+#: Maximum number of lines of one corpus that the reference converts.
 _REFERENCE_LINES = 10_000
-#: Engines bring suffix lists of their own, or leave out the wildcard rules. Above this share they did not do the job.
+#: Maximum share of wrong rows of an engine. Engines have other suffix lists or ignore wildcard rules.
 TOLERATED_SHARE = 0.01
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
@@ -22,20 +22,30 @@ _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circ
 
 @dataclass(frozen=True)
 class Expected:
-    """The right events for some data, and who says so."""
+    """The correct events of a corpus.
+
+    Attributes
+    ----------
+    source : str
+        The implementation that gave them.
+    lines : tuple of bytes
+        The events as NDJSON, without line ends.
+    rejects : int
+        The number of rejects.
+    """
 
     source: str
     lines: tuple[bytes, ...]
     rejects: int
 
     def without_message(self) -> Expected:
-        """Return the same without `message`."""
+        """Return the events without `message`."""
         events = (json.loads(line) for line in self.lines)
         lines = tuple(_encode({k: v for k, v in event.items() if k != "message"}).encode() for event in events)
         return Expected(self.source, lines, self.rejects)
 
     def first(self, count: int) -> Expected:
-        """Return the first events only."""
+        """Return the first `count` events."""
         return Expected(self.source, self.lines[:count], self.rejects)
 
 
@@ -48,10 +58,11 @@ def _reference() -> ModuleType | None:
 
 
 def expected(data: bytes) -> Expected:
-    """Return what cfdns_fast.reference says.
+    """Return the correct events of a corpus.
 
-    It takes some 0.2 ms a record. Of larger data it converts every n-th line, the standard-library peer everything, and
-    where both have an answer they must agree. Without the package built, the peer stands alone.
+    cfdns_fast.reference converts at most 10,000 lines, because it is slow. For a larger corpus it converts every n-th
+    line and the standard-library peer converts all lines, and the two must agree. If the package is not built, the
+    peer's answers are not checked.
     """
     reference = _reference()
     pieces = data.split(b"\n")
@@ -82,7 +93,7 @@ def _without_nulls(value: Any) -> Any:
 
 
 def _canonical(event: Any) -> str:
-    # Compared as text: to Python's == the number 1 and true are the same.
+    # Compared as text, because 1 and True are equal in Python.
     return json.dumps(event, sort_keys=True)
 
 
@@ -93,10 +104,10 @@ def _differs(right: bytes | None, event: Any, drop_nulls: bool) -> bool:
 
 
 def differing_rows(right: Expected, output: bytes, *, drop_nulls: bool = False) -> int:
-    """Return how many lines of NDJSON are not the events wanted, missing and surplus ones included."""
+    """Return the number of lines of NDJSON that differ from the expected events, missing and surplus lines included."""
     got = output.split(b"\n")
     if got[-1]:
-        return max(len(got), len(right.lines))  # the last line has no end: not NDJSON as asked for
+        return max(len(got), len(right.lines))  # the last line has no end, so the output is not NDJSON
     got.pop()
     count = 0
     for wanted, line in zip_longest(right.lines, got):
@@ -106,7 +117,7 @@ def differing_rows(right: Expected, output: bytes, *, drop_nulls: bool = False) 
 
 
 def arrow_events(batch: Any) -> Iterator[dict[str, Any]]:
-    """Give the events in an Arrow batch: columns become objects again, and times text."""
+    """Yield the events of an Arrow batch: columns become objects, and times become text."""
     names = [name.split(".") for name in batch.schema.names]
     columns = []
     for column in batch.columns:
@@ -133,7 +144,7 @@ def _time_text(ns: int | None) -> str | None:
 
 
 def differing_events(right: Expected, events: Iterable[Any]) -> int:
-    """Return how many dicts are not the events wanted, missing and surplus ones included."""
+    """Return the number of dicts that differ from the expected events, missing and surplus dicts included."""
     count = 0
     for wanted, event in zip_longest(right.lines, events):
         if wanted is None or event is None or (_encode(event).encode() != wanted and _differs(wanted, event, False)):

@@ -1,4 +1,4 @@
-"""A result file as one picture (SVG): how many events a second, beside the peers."""
+"""Draw a result file as an SVG chart: events per second of cfdns_fast and its peers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OURS, _PEER, _WRONG, _INK, _FAINT = "#e8590c", "#868e96", "#ced4da", "#495057",
 
 
 def _rates(contender: dict[str, Any]) -> tuple[float, float, float]:
-    """Return millions of events a second: the median, and the first and third quartile of the rounds."""
+    """Return millions of events per second: median, first and third quartile of the rounds."""
     rates = [contender["records"] / seconds / 1e6 for seconds in contender["wall_seconds"]]
     low, middle, high = statistics.quantiles(rates, n=4) if len(rates) > 1 else rates * 3
     return middle, low, high
@@ -25,9 +25,9 @@ def _text(x: float, y: float, content: str, *, size: int = 12, color: str = _INK
     return f'<text x="{x:.1f}" y="{y:.1f}" {style}>{escape(content)}</text>'
 
 
-def _bar(y: float, contender: dict[str, Any], most: float) -> list[str]:
+def _bar(y: float, contender: dict[str, Any], max_rate: float) -> list[str]:
     rate, low, high = _rates(contender)
-    scale = (_WIDTH - _LABELS - _FIGURES) / most
+    scale = (_WIDTH - _LABELS - _FIGURES) / max_rate
     color = _OURS if contender["library"] == "cfdns_fast" else _PEER if contender["correct"] else _WRONG
     middle = y + _BAR / 2
     name = f"{contender['name']} {contender['version']}"
@@ -42,12 +42,12 @@ def _bar(y: float, contender: dict[str, Any], most: float) -> list[str]:
 
 
 def render(result: dict[str, Any]) -> str:
-    """Return the picture: a panel a task, a bar a library (median), a line from the first to the third quartile.
+    """Return the chart: a panel for each task, with a bar (median) and a line (quartiles) for each library.
 
     Raises
     ------
     KeyError
-        `result` is not what ``--json`` writes.
+        `result` is no result of ``--json``.
     """
     machine, run = result["machine"], result["run"]
     shapes: list[str] = []
@@ -61,11 +61,11 @@ def render(result: dict[str, Any]) -> str:
         members.sort(key=lambda contender: -_rates(contender)[0])
         if not members:
             continue
-        most = max(max(_rates(contender)) for contender in members)
+        max_rate = max(max(_rates(contender)) for contender in members)
         shapes.append(_text(_LABELS, y + 14, f"{task}, one core", size=14))
         y += _HEAD
         for contender in members:
-            shapes += _bar(y, contender, most)
+            shapes += _bar(y, contender, max_rate)
             y += _ROW
         y += _GAP
     for line in (

@@ -1,17 +1,17 @@
-"""A seeded generator of Cloudflare Logpush `dns_logs` NDJSON; the same seed gives the same bytes everywhere.
+"""Generate Cloudflare Logpush `dns_logs` NDJSON from a seed. Equal seeds give equal bytes on every system.
 
     python -m benchmarks.corpus typical OUT.ndjson -n 100000
     python -m benchmarks.corpus sample  OUT.ndjson.gz
 
-typical   Zipf-distributed names below 5,000 registered domains (co.uk, ck and others too), SRV and PTR names of their
-          own, random letter case ("0x20") in a tenth of the queries, a third of the clients on IPv6
-distinct  a random-subdomain flood: every QueryName is new, four fifths of them below 20 domains
-rfc3339   typical, with RFC 3339 time stamps
-bad1      typical, with one line in a hundred spoilt (`SPOILERS` lists how)
-sample    the batch shipped with the package: typical, plus the lines of `SPECIAL_LINES`
+typical   Zipf-distributed names below 5,000 registered domains (with suffixes such as co.uk and ck), SRV and PTR names,
+          random letter case ("0x20") in a tenth of the queries, IPv6 for a third of the clients
+distinct  a random-subdomain flood: every QueryName is new, and four fifths of them are below 20 domains
+rfc3339   typical, with RFC 3339 timestamps
+bad1      typical, with one line in a hundred damaged (`DAMAGES`)
+sample    the batch that the package contains: typical, plus `SPECIAL_LINES`
 
-All nine fields are in every record, about 213 bytes a line. A shorter corpus is a prefix of a longer one.
-Only `random.Random.random()` is used: it is the one method whose sequence Python promises to keep between versions.
+Every record has all nine fields, and a line has about 213 bytes. A shorter corpus is a prefix of a longer one.
+Only `random.Random.random()` is used, because Python keeps the sequence of no other method between versions.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from random import Random
 DEFAULT_SEED = 20240607
 SAMPLE_RECORDS = 1000
 VARIANTS = ("typical", "distinct", "rfc3339", "bad1")
-#: What the seed is mixed with for the draws of each: records of one must not repeat another's.
-_TYPICAL, _DISTINCT, _SPOILT, _BEFORE = 0x7717, 0xD157, 0xBAD1, 0xBEF0
+#: Numbers combined with the seed, so that each corpus has its own sequence.
+_TYPICAL, _DISTINCT, _DAMAGED, _BEFORE = 0x7717, 0xD157, 0xBAD1, 0xBEF0
 FIRST_TIMESTAMP_NS = 1_657_233_726_004_000_000
 
 SUFFIXES: tuple[tuple[str, float], ...] = (
@@ -54,7 +54,7 @@ COLOS = (
     "CDG", "FRA", "AMS", "LHR", "IAD", "SJC", "ORD", "DFW", "SIN", "NRT", "HKG", "SYD", "GRU", "MAD", "MRS", "WAW",
     "ARN", "VIE", "MXP", "BOM", "JNB", "DME", "EWR", "LAX", "SEA", "ATL", "MIA", "YYZ", "ICN", "KIX",
 )  # fmt: skip
-#: Number and weight. 65353 and 4711 are unassigned, 24 is an unassigned response code: nobody's table may fail on them.
+#: Number and weight. 65353, 4711 and the response code 24 are unassigned.
 QUERY_TYPES: tuple[tuple[int, float], ...] = (
     (1, 60), (28, 22), (65, 8), (15, 2), (2, 1.5), (16, 2.5), (33, 1), (12, 1), (6, 1), (5, 0.5), (43, 0.2), (48, 0.1),
     (257, 0.1), (65353, 0.05), (4711, 0.05),
@@ -66,7 +66,7 @@ QTYPE_PTR, QTYPE_SRV = 12, 33
 
 
 class Dice:
-    """Draws built on nothing but `Random.random()`."""
+    """Random draws that use only `Random.random()`."""
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed).random
@@ -97,7 +97,7 @@ class Dice:
 
 
 class World:
-    """The names, clients and subnets one seed knows; records are drawn from them."""
+    """The names, clients and subnets of a seed, from which records are drawn."""
 
     def __init__(self, seed: int, *, domains: int = 5000, names: int = 50_000, clients: int = 20_000) -> None:
         dice = Dice(seed)
@@ -129,7 +129,7 @@ def _names(dice: Dice, domains: Sequence[str], count: int) -> list[str]:
     found = dict.fromkeys(domains)
     while len(found) < count:
         host, kind = HOSTS[dice.below(len(HOSTS))], dice.random()
-        # Busy domains run out of plain host names, hence numbers: only `rank` decides which domain a name belongs to.
+        # Most names have a number, so that a domain that `rank` draws often has enough names.
         if kind < 0.35:
             front = host
         elif kind < 0.55:
@@ -193,7 +193,7 @@ def _lines(world: World, dice: Dice, records: int, *, distinct: bool = False, rf
             rcode = 3 if random() < 0.95 else rcode
             victim = victim_rank() if random() < 0.8 else dice.below(len(world.domains))
             word = f"{dice.below(1 << 52):013x}"[: dice.between(7, 14)]
-            # The serial number times an odd constant makes every name new, and looks as random as the word before it.
+            # The serial number times an odd constant makes every name new and looks random.
             name = f"{word}{i * 2654435761 % (1 << 32):08x}.{world.domains[victim]}"
         elif qtype == QTYPE_SRV:
             name = world.srv[dice.below(len(world.srv))]
@@ -205,7 +205,7 @@ def _lines(world: World, dice: Dice, records: int, *, distinct: bool = False, rf
                 name = _mixed_case(name, random)
         subnet, length = world.subnets[dice.below(len(world.subnets))] if random() < 0.45 else ("", 0)
         cached = "true" if random() < 0.7 else "false"
-        ns = FIRST_TIMESTAMP_NS + i * 1_000_000 + dice.below(3_000_000)  # about 1,000 a second, a little out of order
+        ns = FIRST_TIMESTAMP_NS + i * 1_000_000 + dice.below(3_000_000)  # about 1,000 per second, not quite in order
         yield (
             f'{{"ColoCode":"{COLOS[colo_rank()]}","EDNSSubnet":"{subnet}","EDNSSubnetLength":{length},'
             f'"QueryName":"{name}.","QueryType":{qtype},"ResponseCached":{cached},"ResponseCode":{rcode},'
@@ -233,29 +233,29 @@ def _trailing_garbage(line: bytes, share: float) -> bytes:
     return line + b" <- end"
 
 
-#: Ways to spoil a line. After the last one the record is still an event, what follows it is the reject.
-SPOILERS: tuple[Callable[[bytes, float], bytes], ...] = (
+#: Ways to damage a line. With the last one, the record is still an event and the bytes after it are a reject.
+DAMAGES: tuple[Callable[[bytes, float], bytes], ...] = (
     _truncated, _invalid_utf8, _unclosed_string, _not_an_object, _trailing_garbage
 )  # fmt: skip
 
 
-def _spoil(lines: Iterable[str], seed: int) -> Iterator[bytes]:
-    # Dice of their own, so that the good lines are those of `typical`.
-    dice = Dice(seed ^ _SPOILT)
+def _damaged(lines: Iterable[str], seed: int) -> Iterator[bytes]:
+    # Separate dice, so that the valid lines are those of `typical`.
+    dice = Dice(seed ^ _DAMAGED)
     for text in lines:
         line = text.encode("ascii")
         if dice.random() < 0.01:
-            line = SPOILERS[dice.below(len(SPOILERS))](line, dice.random())
+            line = DAMAGES[dice.below(len(DAMAGES))](line, dice.random())
         yield line
 
 
 def make(variant: str, records: int, seed: int = DEFAULT_SEED) -> bytes:
-    """Return `records` lines of a variant as NDJSON (every line ends in 0x0A).
+    """Return `records` lines of a variant as NDJSON. Every line ends with 0x0A.
 
     Raises
     ------
     ValueError
-        Unknown variant, or records below 0.
+        The variant is unknown, or `records` is below 0.
     """
     if variant not in VARIANTS:
         raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, not {variant!r}")
@@ -265,12 +265,12 @@ def make(variant: str, records: int, seed: int = DEFAULT_SEED) -> bytes:
     dice = Dice(seed ^ (_DISTINCT if distinct else _TYPICAL))
     lines = _lines(_world(seed), dice, records, distinct=distinct, rfc3339=variant == "rfc3339")
     if variant == "bad1":
-        return b"".join(line + b"\n" for line in _spoil(lines, seed))
+        return b"".join(line + b"\n" for line in _damaged(lines, seed))
     return "".join(f"{line}\n" for line in lines).encode("ascii")
 
 
 def names_before(records: int, seed: int = DEFAULT_SEED) -> Iterator[str]:
-    """Give the QueryName of so many records of `typical` that come before the corpus in a longer stream."""
+    """Yield the QueryName of `records` records of `typical` that precede the corpus in a longer stream."""
     for line in _lines(_world(seed), Dice(seed ^ _BEFORE), records):
         yield line.partition('"QueryName":"')[2].partition('"')[0]
 
@@ -284,19 +284,19 @@ def _special(name: str, **other: object) -> bytes:
     return ("{" + ",".join(f'"{key}":{value}' for key, value in record.items()) + "}").encode()
 
 
-#: What the shipped sample shows besides ordinary traffic. Exactly one line is a reject and exactly one field a problem.
+#: Lines of the sample besides ordinary traffic. One line is a reject, and one field is a problem.
 SPECIAL_LINES: tuple[bytes, ...] = (
-    _special("co.uk."),  # a public suffix and nothing else
+    _special("co.uk."),  # only a public suffix
     _special("www.ck."),  # an exception rule: www.ck is registered
     _special("shop.example.ck."),  # a wildcard rule: example.ck is the suffix
     _special("www.city.kawasaki.jp."),  # an exception below a wildcard
-    _special("cdn.example.github.io."),  # a suffix of the private section, which counts only when asked for
+    _special("cdn.example.github.io."),  # a suffix of the private section, which applies only with private_suffixes
     _special("xn--e1afmkfd.xn--p1ai."),  # punycode, xn--p1ai is a suffix
-    _special("пример.рф."),  # the same name, as nobody should log it but some do
-    _special("WwW.ExAmPlE.CoM."),  # letter case is kept
-    _special("printer.lan."),  # no suffix known
+    _special("пример.рф."),  # the same name in Unicode
+    _special("WwW.ExAmPlE.CoM."),  # the case is kept
+    _special("printer.lan."),  # no known suffix
     _special("localhost."),
-    _special("192.0.2.1."),  # an address where a name should be
+    _special("192.0.2.1."),  # an address instead of a name
     _special("."),  # the root
     _special(
         "www.example.com.", SourceIP='"2001:db8::53"', EDNSSubnet='"2001:db8:12::"', EDNSSubnetLength=56, QueryType=28
@@ -306,15 +306,15 @@ SPECIAL_LINES: tuple[bytes, ...] = (
     _special("www.example.net.", Timestamp=1657233726),
     _special("version.bind.", QueryType=255, ResponseCode=16),
     _special("www.example.net.", QueryType=65353, ResponseCode=24),  # unassigned numbers
-    _special("www.example.net.", SourceIP='"192.0.2.256"'),  # the problem: not an address
-    _special("www.example.net.")[:120],  # the reject: a line cut short
+    _special("www.example.net.", SourceIP='"192.0.2.256"'),  # the problem: no address
+    _special("www.example.net.")[:120],  # the reject: a truncated line
 )
 
 
 def sample() -> bytes:
-    """Return the shipped sample batch, not compressed."""
+    """Return the sample that the package contains, not compressed."""
     world = World(DEFAULT_SEED, domains=250, names=1200, clients=400)
-    # It is published with the package: its clients come from the ranges kept for documentation (RFC 5737, RFC 3849).
+    # The package is public, so the clients are in the ranges for documentation (RFC 5737, RFC 3849).
     v4, v6 = ("192.0.2", "198.51.100", "203.0.113"), "2001:db8"
     world.clients = [
         f"{v6}:{i:x}::{i % 7 + 1}" if i % 3 == 0 else f"{v4[i % 2 + i % 5 // 4]}.{i % 254 + 1}" for i in range(400)
@@ -329,9 +329,9 @@ def sample() -> bytes:
 
 
 def sample_gz() -> bytes:
-    """Return the shipped sample as gzip, without time or name in its header.
+    """Return the sample as gzip without time and name in its header.
 
-    The compressed bytes may differ between zlib builds; the content never does.
+    The compressed bytes depend on the build of zlib, the content does not.
     """
     out = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=out, mtime=0) as file:

@@ -1,4 +1,4 @@
-"""Facts about the machine and the software of a run: figures mean nothing without them."""
+"""Facts about the machine and the software of a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 LIBRARIES = ("cfdns-fast", "orjson", "msgspec", "pysimdjson", "chdb", "duckdb", "polars", "tldextract", "pyarrow")
 
 
-#: The CPUs this process might use when it started; empty where the system does not say.
+#: The CPUs that the process may use at its start; empty if the system does not have them.
 CPUS: frozenset[int] = frozenset(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ())
 
 
@@ -31,14 +31,24 @@ def _cpuinfo(key: str) -> str:
 
 
 def has_vbmi2() -> bool:
-    """Return whether the CPU has AVX-512 VBMI2 (False where the system does not say)."""
+    """Return whether the CPU has AVX-512 VBMI2; False if it is unknown."""
     return "avx512_vbmi2" in _cpuinfo("flags").split()
 
 
 def pin(cpu: str) -> str:
-    """Keep this process, and every thread it will start, on one CPU; return which, or why not.
+    """Pin this process and the threads that it starts to one CPU. Returns the CPU, or why it is not pinned.
 
-    Engines told to use one thread start others all the same; on one CPU, one thread's worth of work is measured.
+    Engines start further threads even when they are limited to one, so one CPU makes the ratios fair.
+
+    Parameters
+    ----------
+    cpu : str
+        A number, "auto" for the last CPU that the process may use, or "none".
+
+    Raises
+    ------
+    ValueError
+        `cpu` is no number, or the process may not use that CPU.
     """
     if cpu == "none":
         return "not pinned"
@@ -47,7 +57,7 @@ def pin(cpu: str) -> str:
     allowed = os.sched_getaffinity(0)
     chosen = max(allowed) if cpu == "auto" else int(cpu)
     if chosen not in allowed:
-        raise ValueError(f"CPU {chosen} is not among those this process may use: {sorted(allowed)}")
+        raise ValueError(f"CPU {chosen} is not one of the CPUs that this process may use: {sorted(allowed)}")
     os.sched_setaffinity(0, {chosen})
     return f"CPU {chosen}"
 
@@ -78,7 +88,7 @@ def _kernel() -> str | None:
 
 
 def load_average() -> list[float] | None:
-    """Return the system's load, where it says."""
+    """Return the load averages of the system; None if it has none."""
     return [round(value, 2) for value in os.getloadavg()] if hasattr(os, "getloadavg") else None
 
 
@@ -89,7 +99,7 @@ def _python() -> str:
 
 
 def facts() -> dict[str, Any]:
-    """Return what a reader needs to judge a result."""
+    """Return the facts by which a reader can judge a result."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),

@@ -1,7 +1,7 @@
-"""Contenders that use two CPUs: threads beside processes, and compressed input beside its two halves.
+"""Contenders that use two CPUs: threads against processes, and compressed input against its two halves.
 
-Everybody else of a run stays on one CPU. These work in processes of their own (`worker`), which take their turn like
-the others and wait in between.
+All other contenders stay on one CPU. These run in separate processes (`worker`), which take turns with the others and
+are idle between their turns.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 GZIP_TO_NDJSON = "compressed NDJSON to NDJSON, two CPUs"
 TWO_CPUS = "NDJSON to NDJSON, two CPUs"
 
-#: How often a process converts the corpus whenever it is its turn.
+#: How often a process converts the corpus in one turn.
 CORPORA_A_TURN = 8
-#: So many corpora are a compressed file, a member each: Logpush closes one after 100,000 records unless told otherwise.
+#: Number of corpora in a compressed file, one gzip member each. By default, a file of Logpush has at most 100,000
+#: records.
 GZIP_MEMBERS = 4
-#: Contender: its task, and the worker's job, as often as it is done at once.
+#: Contender -> its task, and the jobs of the workers that run at the same time.
 JOBS = {
     "two_processes": (TWO_CPUS, ["one_thread", "one_thread"]),
     "two_threads": (TWO_CPUS, ["two_threads"]),
@@ -31,7 +32,7 @@ JOBS = {
     "gzip_blocks": (GZIP_TO_NDJSON, ["gzip_blocks"]),
     "plain_blocks": (GZIP_TO_NDJSON, ["plain_blocks"]),
 }
-#: As shown.
+#: Contender -> its name in tables.
 NAMES = {
     "two_processes": "two processes",
     "two_threads": "two threads",
@@ -42,28 +43,28 @@ NAMES = {
 
 
 class Unavailable(Exception):
-    """Why these cannot take part here."""
+    """The contenders cannot run on this system."""
 
 
 class Workers:
-    """So many processes that do a job at once, each on a CPU of its own; a single one may use both."""
+    """Processes that run one job each at the same time, each on its own CPU. A single process may use all CPUs."""
 
     def __init__(self, jobs: Sequence[str], corpus: Path, cpus: Sequence[int]) -> None:
-        places = [",".join(map(str, cpus))] if len(jobs) == 1 else [str(cpu) for cpu in cpus]
+        cpus_by_job = [",".join(map(str, cpus))] if len(jobs) == 1 else [str(cpu) for cpu in cpus]
         self._processes = [
             subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.worker", place, job, str(corpus)],
+                [sys.executable, "-m", "benchmarks.worker", cpu, job, str(corpus)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
                 cwd=Path(__file__).parents[1],
             )
-            for place, job in zip(places, jobs, strict=True)
+            for cpu, job in zip(cpus_by_job, jobs, strict=True)
         ]
         atexit.register(self.close)
 
     def ask(self, what: str) -> list[str]:
-        """Let all of them do it, and return their answers."""
+        """Send a request to all processes at once, and return their answers."""
         for process in self._processes:
             assert process.stdin is not None
             process.stdin.write(what + "\n")
@@ -84,17 +85,17 @@ class Workers:
 
 
 class Parallel:
-    """The workers over one corpus, and the right answers.
+    """The workers over one corpus, and the digests of the correct output.
 
     Raises
     ------
     Unavailable
-        There are no two CPUs, or a process cannot be kept on one.
+        There are fewer than two CPUs, or processes cannot be pinned.
     """
 
-    def __init__(self, data: bytes, output: bytes, cpus: set[int]) -> None:
+    def __init__(self, data: bytes, output: bytes, cpus: Collection[int]) -> None:
         if not hasattr(os, "sched_setaffinity"):
-            raise Unavailable("a process cannot be kept on a CPU here")
+            raise Unavailable("processes cannot be pinned to a CPU on this system")
         if len(cpus) < 2:
             raise Unavailable("needs two CPUs")
         self._cpus = sorted(cpus)[-2:]
@@ -117,5 +118,5 @@ class Parallel:
         return Workers(JOBS[name][1], self._corpus, self._cpus)
 
     def is_right(self, name: str, workers: Workers) -> bool:
-        """Return whether all of them give what is right."""
+        """Return whether the output of all processes is correct."""
         return set(workers.ask("check")) == {self._digests[name]}

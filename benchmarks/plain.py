@@ -1,4 +1,4 @@
-"""cfdns_fast.reference, the specification in plain Python, under the names a peer module has. It is not for speed."""
+"""cfdns_fast.reference with the interface of a peer module. It is written for reading, not for speed."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def to_ndjson(data: bytes) -> bytes:
 
 
 def rejects(data: bytes) -> int:
-    """Return how many pieces of the data did not become an event."""
+    """Return the number of rejects."""
     return len(reference.to_dicts(data).rejects)

@@ -1,4 +1,4 @@
-"""What a long stream of batches leaves behind in a peer."""
+"""Put the cache of a peer in the state that a long stream of batches gives it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 
 from . import corpus
 
-#: After so many records of typical traffic a cache of 65,536 names is full, and its share of hits (86 %) grows no more.
+#: Number of records after which a cache of 65,536 names is full and its hit rate, 86 %, is constant (RESULTS.md,
+#: Notes).
 RECORDS_BEFORE = 400_000
 
 
 @lru_cache(maxsize=1)
 def _names_before() -> list[str]:
-    """Return the names of a stream, each once, the one used longest ago first."""
+    """Return the names of a stream, each once, in the order of their last use."""
     order: dict[str, None] = {}
     for query_name in corpus.names_before(RECORDS_BEFORE):
         order.pop(query_name, None)
@@ -22,10 +23,9 @@ def _names_before() -> list[str]:
 
 
 def fill(cache: Any) -> None:
-    """Leave in a peer's NAME_CACHE what a long stream leaves there.
+    """Fill a peer's NAME_CACHE as a long stream does.
 
-    Timed again and again over one corpus, the cache would know every name from the second time on, and no name would be
-    split: no stream is like that.
+    Without this, the cache would have every name of the corpus from the second call on, and no name would be split.
     """
     cache.cache_clear()
     for query_name in _names_before()[-cache.cache_info().maxsize :]:

@@ -1,4 +1,4 @@
-"""A result file as Markdown tables."""
+"""Print a result file as Markdown tables."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def _targets(outcomes: list[dict[str, Any]]) -> str:
 
 
 def render(result: dict[str, Any]) -> str:
-    """Return one table a task and corpus, with the machine and the method above them.
+    """Return a table for each task and corpus, after the machine and the method.
 
     Raises
     ------
     KeyError
-        `result` is not what ``--json`` writes.
+        `result` is no result of ``--json``.
     """
     machine, run = result["machine"], result["run"]
     kernel = f", kernel {machine['kernel']}" if machine["kernel"] else ""

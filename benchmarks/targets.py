@@ -1,4 +1,4 @@
-"""The speed targets: every one a ratio of two contenders of the same interleaved run."""
+"""The speed targets. Each is a ratio of two contenders in one interleaved run."""
 
 from __future__ import annotations
 
@@ -14,11 +14,21 @@ DIGITS = 3
 
 @dataclass(frozen=True)
 class Target:
-    """`over` may take at most, or must take at least, `required` times as long a record as `under`.
+    """The time of one contender per record as a multiple of the time of another.
 
-    `over` may name several with "|" between: the slowest of them counts.
-    `stage` is "now" for what this version must reach, "later" for what the project aims at: that is reported and fails
-    nothing.
+    Attributes
+    ----------
+    name : str
+        The name of the target.
+    over, under : str
+        Keys of contenders: the ratio is the time of `over` divided by the time of `under`. `over` may be several keys
+        separated by "|", of which the slowest contender counts.
+    required : float
+        The limit of the ratio.
+    at_most : bool
+        The ratio must be at most `required`; otherwise at least `required`.
+    stage : {"now", "later"}
+        "now" if this version must reach the target. A target of stage "later" is reported and does not fail a run.
     """
 
     name: str
@@ -38,7 +48,7 @@ def _within(name: str, ours: str, bound: str, required: float) -> Target:
 
 
 def targets() -> tuple[Target, ...]:
-    """Return all targets; one depends on the CPU, because escaping the message does."""
+    """Return all targets. One depends on the CPU, because escaping of the message is faster with AVX-512 VBMI2."""
     with_message = 2.0 if has_vbmi2() else 2.2
     orjson, msgspec, chdb = "orjson_dict.ndjson", "msgspec_tuned.ndjson", "clickhouse_chdb.ndjson"
     return (
@@ -49,7 +59,7 @@ def targets() -> tuple[Target, ...]:
         _within("to_ndjson_batches_of_bulk", "ours.ndjson_batches", "ours.ndjson", 1.1),
         _within("to_ndjson_distinct_batches_of_bulk", "ours.ndjson_distinct_batches", "ours.ndjson_distinct", 1.1),
         _faster("to_ndjson_over_orjson", orjson, "ours.ndjson", 20),
-        # More than is asked for: nobody need write a suffix walk, and a stream holds names that no cache knows.
+        # Beyond the requirements: a peer needs no own suffix walk, and a stream has names that are in no cache.
         _faster("to_ndjson_over_orjson_tuned", "orjson_tuned.ndjson", "ours.ndjson", 20, "later"),
         _faster("to_ndjson_over_orjson_names_known", f"{orjson}_names_known", "ours.ndjson", 20, "later"),
         _faster("to_ndjson_over_msgspec_tuned", msgspec, "ours.ndjson", 14),
@@ -71,9 +81,20 @@ def _why_missing(key: str, contenders: Mapping[str, Contender], absent: Mapping[
 def judge(
     target: Target, contenders: Mapping[str, Contender], absent: Mapping[str, str], margin: float = 1.0
 ) -> dict[str, Any]:
-    """Return a target's outcome as a JSON object; the `margin`-th part of what is required is enough.
+    """Return the outcome of a target as a JSON object.
 
-    `value` and `pass` are null where a peer cannot run here; `pass` is false where somebody's answers were wrong.
+    `value` and `pass` are null if a contender cannot run on this system. `pass` is false if its answers are wrong.
+
+    Parameters
+    ----------
+    target : Target
+        The target.
+    contenders : Mapping of str to Contender
+        The contenders by key, after the measurement.
+    absent : Mapping of str to str
+        The reasons why contenders are missing, by the first part of the key.
+    margin : float
+        Share of the required ratio that is enough, above 0 and at most 1.
     """
     outcome: dict[str, Any] = {
         "name": target.name,
@@ -89,7 +110,7 @@ def judge(
         reason = _why_missing(key, contenders, absent) if key not in contenders or contenders[key].skipped else ""
         if reason:
             outcome["reason"] = reason
-            # Here but wrong is a failure, not here is not.
+            # Wrong answers fail the target, and a missing contender does not.
             outcome["pass"] = False if key in contenders else outcome["pass"]
     if "reason" in outcome:
         return outcome

@@ -11,8 +11,9 @@ import pytest
 pytest.importorskip("orjson")
 pytest.importorskip("pytest_benchmark")
 
-from . import contenders, corpus, parallel, peers, timing
+from . import corpus, parallel, peers, timing
 from . import test_throughput as throughput
+from .lineup import Lineup
 from .peers import common, orjson_dict, orjson_tuned, suffix_walk
 from .preparation import fill
 
@@ -36,7 +37,8 @@ def _hit_rate(peer: Any, run: Callable[[], object]) -> float:
     before = peer.NAME_CACHE.cache_info()
     run()
     after = peer.NAME_CACHE.cache_info()
-    hits, misses = after.hits - before.hits, after.misses - before.misses
+    hits: int = after.hits - before.hits
+    misses = after.misses - before.misses
     assert hits + misses == RECORDS
     return hits / RECORDS
 
@@ -91,7 +93,7 @@ def test_peers_with_a_name_cache_declare_it() -> None:
 
 @pytest.mark.slow
 def test_lineup_prepares_peers_with_a_name_cache() -> None:
-    lineup = contenders.Lineup(RECORDS, lambda _: None)
+    lineup = Lineup(RECORDS, lambda _: None)
     lineup.ndjson(orjson_dict, "ndjson")
     lineup.ndjson(orjson_tuned, "tuned")
     lineup.ndjson(orjson_dict, "ndjson_distinct", "distinct")
@@ -101,6 +103,7 @@ def test_lineup_prepares_peers_with_a_name_cache() -> None:
     shares = {}
     for _ in range(2):
         for key, contender in lineup.contenders.items():
+            assert contender.before is not None
             contender.before()
             shares[key] = _hit_rate(orjson_tuned if key == "tuned" else orjson_dict, contender.run)
         assert shares == {
@@ -118,8 +121,9 @@ def test_lineup_prepares_peers_with_a_name_cache() -> None:
 
 
 def test_lineup_prepares_no_other_peer() -> None:
-    lineup = contenders.Lineup(10, lambda _: None)
-    lineup.ndjson(SimpleNamespace(NAME="x", LIBRARY="x", VERSION="1", to_ndjson=bytes), "x")
+    lineup = Lineup(10, lambda _: None)
+    peer: Any = SimpleNamespace(NAME="x", LIBRARY="x", VERSION="1", to_ndjson=bytes)
+    lineup.ndjson(peer, "x")
     assert lineup.contenders["x"].before is None
 
 
@@ -127,7 +131,7 @@ def test_contender_with_processes_is_marked_elsewhere(monkeypatch: pytest.Monkey
     workers = SimpleNamespace(ask=lambda _: [])
     pair = SimpleNamespace(workers=lambda _: workers, is_right=lambda *_: True)
     monkeypatch.setattr(parallel, "Parallel", lambda *_: pair)
-    lineup = contenders.Lineup(10, lambda _: None)
+    lineup = Lineup(10, lambda _: None)
     lineup.on_two_cpus()
     assert set(lineup.contenders) == {f"ours.{job}" for job in parallel.JOBS}
     assert all(contender.elsewhere and contender.check() == 0 for contender in lineup.contenders.values())
@@ -235,6 +239,6 @@ def test_suites_time_name_caches_in_a_stream() -> None:
 
 def test_suites_time_other_peers_with_one_batch() -> None:
     benchmark, data = _Benchmark(), corpus.make("typical", 10)
-    peer = SimpleNamespace(NAME="x", LIBRARY="x", VERSION="1")
+    peer: Any = SimpleNamespace(NAME="x", LIBRARY="x", VERSION="1")
     throughput._time(benchmark, peer, "group", data, 10, 0, bytes)
     assert benchmark.pieces == [data]

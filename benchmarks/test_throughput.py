@@ -22,7 +22,7 @@ pytest.importorskip("pytest_benchmark")
 
 from . import corpus, floor, peers
 from .answers import TOLERATED_SHARE, Expected, arrow_events, differing_events, differing_rows, expected
-from .contenders import BATCH_RECORDS, batches, consume
+from .lineup import BATCH_RECORDS, batches, consume
 from .preparation import fill
 
 RECORDS = int(os.environ.get("CFDNS_BENCH_RECORDS", "3000"))

@@ -1,4 +1,4 @@
-"""Interleaved timing: all contenders in turn, many rounds, in one process, so that they share the machine's moods."""
+"""Interleaved timing: all contenders take turns in one process, so that a change of the machine affects all alike."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-#: Short jobs are repeated within a sample until it takes about this long.
+#: Duration of a sample, for which short jobs are repeated.
 SAMPLE_SECONDS = 0.1
-_MOST_CALLS = 200
-#: Calls before each sample that do not count. Memory that whoever was before gave back to the system is made anew in
-#: the first one, which then took three times as long (a tenth of a sample of 20 calls, in every other round).
+_MAX_CALLS = 200
+#: Number of calls before each sample that are not timed. The first call after another contender gets new memory from
+#: the system and takes up to three times as long.
 FIRST_CALLS = 1
-#: The same of who works in processes of its own. Where those were idle, on a virtual machine, which takes unused memory
-#: away, the first call takes up to eight times as long, and with two threads the next ones still 1.4 times.
+#: The same for a contender in other processes. A virtual machine takes memory from an idle process, and several calls
+#: are slow until the memory is back.
 FIRST_CALLS_ELSEWHERE = 4
-#: Above this interquartile range, as a share of the median, a contender's figures are called noisy.
+#: Interquartile range, as a share of the median, above which the figures of a contender are marked as noisy.
 NOISY_SHARE = 0.10
 
 
@@ -29,25 +29,31 @@ class Contender:
     Attributes
     ----------
     key : str
-        Unique within a run.
+        The key, unique in a run.
     name, library, version : str
-        As shown, the distribution, and its version.
+        The name in tables, the distribution, and its version.
     task, variant : str
-        What is done, and on which corpus.
+        The task and the corpus.
     records, input_bytes : int
-        Of one call.
+        Number of records and bytes of one call.
     run : callable
-        The job; what it returns is thrown away.
+        Does the task once. Its result is ignored.
     check : callable
         Returns the number of wrong rows.
     tolerated : int
-        How many may be wrong (engines; 0 for everybody else).
+        Maximum number of wrong rows (above 0 for engines only).
     before : callable or None
-        Called before every run, not timed: leaves the state that the run would find in a stream of batches.
+        Called before every run and not timed. It restores the state that a run finds in a stream of batches.
     elsewhere : bool
-        The work is done by other processes: there is no CPU time to compare.
+        Other processes do the work, so its CPU time is unknown.
+    differing_rows : int
+        Number of wrong rows; -1 before the check.
     skipped : str
-        Why it was not timed; "" if it was.
+        Why it is not timed; "" if it is timed.
+    calls : int
+        Number of calls in a sample.
+    wall_seconds, cpu_seconds : list of float
+        Seconds of one call, one number for each round.
     """
 
     key: str
@@ -70,11 +76,11 @@ class Contender:
     cpu_seconds: list[float] = field(default_factory=list)
 
     def ns_per_record(self) -> float:
-        """Return the median."""
+        """Return the median time of a record in nanoseconds."""
         return statistics.median(self.wall_seconds) / self.records * 1e9
 
     def as_json(self) -> dict[str, Any]:
-        """Return the raw data: seconds are of one call, one number a round."""
+        """Return the raw data for a result file."""
         facts: dict[str, Any] = {
             "key": self.key,
             "name": self.name,
@@ -105,7 +111,17 @@ def spread(seconds: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times longer one contender took than another; per record."""
+    """The time of one contender per record as a multiple of the time of another.
+
+    Attributes
+    ----------
+    value, low, high : float
+        Median, least and greatest ratio of single rounds.
+    medians, minima : float
+        The ratio of the median times, and of the least times.
+    cpu : float or None
+        The ratio of the median CPU times; None if a contender runs elsewhere.
+    """
 
     value: float
     low: float
@@ -116,10 +132,9 @@ class Ratio:
 
 
 def ratio(over: Contender, under: Contender) -> Ratio:
-    """Return the median of the ratios of single rounds, their range, the ratios of medians and minima, and CPU time's.
+    """Return the ratio of the times of two contenders that were measured in the same rounds.
 
-    Those of a round share the machine's mood. In a run in which a neighbour took a CPU away for seconds, in a third of
-    the rounds, two threads' ratio of medians was 0.86, and the median of the rounds 0.96.
+    `value` is the median of the ratios of single rounds, because a disturbance of the machine affects a whole round.
     """
     scale = under.records / over.records
     rounds = [a / b * scale for a, b in zip(over.wall_seconds, under.wall_seconds, strict=True)]
@@ -132,7 +147,7 @@ def ratio(over: Contender, under: Contender) -> Ratio:
 
 
 def check(contenders: Iterable[Contender], log: Callable[[str], None]) -> None:
-    """Check every answer; whoever gives wrong ones is marked as skipped."""
+    """Check the answers of all contenders. A contender with too many wrong rows is skipped."""
     for contender in contenders:
         contender.differing_rows = contender.check()
         verdict = "right"
@@ -145,16 +160,16 @@ def check(contenders: Iterable[Contender], log: Callable[[str], None]) -> None:
 
 
 def measure(contenders: Sequence[Contender], rounds: int, log: Callable[[str], None]) -> None:
-    """Time all contenders that are not skipped, in turn, `rounds` times; every other round in reverse order.
+    """Time all contenders that are not skipped, in turn, `rounds` times. Every second round is in reverse order.
 
-    The garbage collector runs before each sample and not within it: it would charge dicts for whatever else lives here.
+    The garbage collector runs before each sample and is off within it, because its cost depends on other objects.
     """
     runners = [contender for contender in contenders if not contender.skipped]
     for contender in runners:
         contender.run()
         contender.run()
         took, _ = _timed(contender)
-        contender.calls = max(1, min(_MOST_CALLS, round(SAMPLE_SECONDS / max(took, 1e-9))))
+        contender.calls = max(1, min(_MAX_CALLS, round(SAMPLE_SECONDS / max(took, 1e-9))))
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -169,7 +184,7 @@ def measure(contenders: Sequence[Contender], rounds: int, log: Callable[[str], N
 
 
 def _timed(contender: Contender) -> tuple[float, float]:
-    """Call once; return seconds and CPU seconds."""
+    """Call once, and return seconds and CPU seconds."""
     if contender.before:
         contender.before()
     cpu, wall = time.process_time(), time.perf_counter()

@@ -1,6 +1,8 @@
-"""python -m cfdns_fast, and the command cfdns-fast."""
+"""The command cfdns-fast, and python -m cfdns_fast."""
 
 import sys
+
+__all__ = ["main"]
 
 
 def main() -> None:
@@ -10,7 +12,7 @@ def main() -> None:
 
         INTERRUPTS.install()
     except KeyboardInterrupt:
-        # The signal came before its handler was installed.
+        # The signal arrived before its handler was installed.
         sys.stderr.write("cfdns-fast: interrupted\n")
         sys.exit(130)
     try:
@@ -29,14 +31,14 @@ def main() -> None:
 
 
 def _print_version() -> bool:
-    """Print the version without the import of click (0.05 s). Returns False if that fails: click then reports why."""
+    """Print the version without importing click. Returns False on failure; then click reports the reason."""
     try:
         from . import __version__
 
         sys.stdout.write(f"cfdns-fast {__version__}\n")
         sys.stdout.flush()
     except (AttributeError, ImportError, OSError):
-        # Standard output is closed or cannot be written, or the package is not installed.
+        # Standard output is closed or cannot be written, or the package has no metadata.
         return False
     return True
 

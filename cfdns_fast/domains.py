@@ -1,11 +1,10 @@
 """Split a name by the Public Suffix List, in plain Python.
 
-The rules are those of the Public Suffix List (https://publicsuffix.org/list/) as the installed tldextract bundles
-them; nothing is ever downloaded. How they are read is tldextract 5.4's way, not the list's own text: there is no
-implicit rule ``*``, so a name under an unknown top-level label has no suffix at all.
+The rules are those of the Public Suffix List (https://publicsuffix.org/list/) that the installed tldextract bundles; no
+list is downloaded. They apply as in tldextract 5.4: there is no implicit rule ``*``, so a name under an unknown
+top-level label has no suffix.
 
-Importing this module reads no rules: they are read when the first name is split, or the first plan that splits names
-is compiled.
+The rules are read when the first name is split or the first plan that splits names is compiled, not at import.
 """
 
 from __future__ import annotations
@@ -29,25 +28,25 @@ __all__ = [
 
 _ROOT = 0
 
-#: RFC 1035 section 2.3.4. No rule has a longer label, so a longer one need not be decoded to know that it matches none.
+#: Maximum size of a label (RFC 1035 section 2.3.4). A longer label matches no rule and is not decoded.
 _LABEL_LIMIT_OCTETS = 63
 
-#: An escape takes the next character with it (RFC 1035 section 5.1), so an escaped dot is part of its label.
+#: A backslash escapes the next character (RFC 1035 section 5.1), so an escaped dot is part of its label.
 _LABEL_PIECE = re.compile(r"\\.|\.|[^\\.]+|\\", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class DomainParts:
-    """The parts of a name; a part that the name does not have is None.
+    """The parts of a name. A part that the name does not have is None.
 
     Attributes
     ----------
     registered_domain : str or None
         The public suffix and the label before it (``example.co.uk``).
     top_level_domain : str or None
-        The public suffix (``co.uk``); ECS calls it ``dns.question.top_level_domain``.
+        The public suffix (``co.uk``), which is ``dns.question.top_level_domain`` in ECS.
     subdomain : str or None
-        What stands before the registered domain (``www``).
+        The labels before the registered domain (``www``).
     """
 
     registered_domain: str | None
@@ -57,13 +56,13 @@ class DomainParts:
 
 @dataclass(frozen=True, slots=True)
 class RuleTrie:
-    """Suffix rules, label by label from the right.
+    """Suffix rules as a trie of their labels, from right to left. It is immutable.
 
     Attributes
     ----------
     edges : Mapping[(int, str), int]
-        (node, label) -> the node below it. Node 0 is the root. Labels are as the list writes them: U-labels in lower
-        case; ``*`` and ``!name`` are labels like any other.
+        (node, label) -> child node. Node 0 is the root. Labels are written as in the list: U-labels in lower case,
+        ``*`` and ``!name``.
     ends : frozenset of int
         The nodes at which a rule ends.
     """
@@ -73,22 +72,22 @@ class RuleTrie:
 
     @property
     def node_count(self) -> int:
-        """How many nodes there are, the root included: every other node has exactly one edge leading to it."""
+        """The number of nodes. Every node except the root has one edge to it."""
         return len(self.edges) + 1
 
 
 @lru_cache(maxsize=2)
 def rule_trie(private_suffixes: bool) -> RuleTrie:
-    """Return tldextract's bundled rules.
+    """Return the rules that tldextract bundles; they are read once per process.
 
     Parameters
     ----------
     private_suffixes : bool
-        True: the list's PRIVATE section too (``github.io``); False: its ICANN section only.
+        True for the ICANN and PRIVATE (``github.io``) sections of the list, False for the ICANN section.
     """
     edges: dict[tuple[int, str], int] = {}
     ends = set()
-    # Sorted, so that nodes have the same numbers in every process.
+    # Sorted, so that a node has the same number in every process.
     for labels in sorted(rule.split(".")[::-1] for rule in suffix_rules(private_suffixes)):
         node = _ROOT
         for label in labels:
@@ -100,7 +99,7 @@ def rule_trie(private_suffixes: bool) -> RuleTrie:
 def split_labels(name: str) -> list[str]:
     r"""Split a name at its unescaped dots (U+002E only; U+3002, U+FF0E and U+FF61 are ordinary characters).
 
-    Nothing is unescaped or stripped: joining the labels with dots gives the name back, and ``a..b`` has an empty label.
+    Labels are not unescaped, and empty labels are kept: the labels joined with dots are the name.
 
     Examples
     --------
@@ -117,9 +116,9 @@ def split_labels(name: str) -> list[str]:
 
 
 def is_ip_literal(text: str) -> bool:
-    """Say whether `text` is an IPv4 address (no leading zeros) or an IPv6 address without a zone id.
+    """Return whether `text` is an IPv4 address (without leading zeros) or an IPv6 address without a zone id.
 
-    `ipaddress` decides; it takes zone ids (RFC 4007 section 11), which mean nothing away from the host they are from.
+    Zone ids (RFC 4007 section 11), which `ipaddress` accepts, are valid on their own host only.
     """
     if "%" in text:
         return False
@@ -136,17 +135,17 @@ def split_domain(name: str, *, private_suffixes: bool = False) -> DomainParts:
     Parameters
     ----------
     name : str
-        A name in presentation form (RFC 1035 section 5.1), as Cloudflare's ``QueryName``; ``\.`` is an escaped dot. All
-        leading and trailing dots are stripped first. It is never read as a URL.
+        A name in presentation form (RFC 1035 section 5.1), as in Cloudflare's ``QueryName``; ``\.`` is an escaped dot.
+        Leading and trailing dots are ignored. It is never read as a URL.
     private_suffixes : bool, default False
-        True: rules of the list's PRIVATE section count too (``github.io`` is then a suffix).
+        True to apply the PRIVATE section of the list too, in which ``github.io`` is a suffix.
 
     Returns
     -------
     DomainParts
-        Parts as written in `name`, case and encoding kept. An IPv4 or IPv6 literal and a single unknown label have no
-        parts, a bare suffix has `top_level_domain` only, a name without a known suffix has `subdomain` only: all its
-        labels but the last.
+        The parts as written in `name`, with their case and encoding. An IPv4 or IPv6 literal and a single unknown label
+        have no parts. A suffix alone has `top_level_domain` only. A name without a known suffix has `subdomain` only,
+        which is all labels except the last.
 
     Raises
     ------
@@ -155,10 +154,9 @@ def split_domain(name: str, *, private_suffixes: bool = False) -> DomainParts:
 
     Notes
     -----
-    Labels match rules in Unicode lower case, A-labels (``xn--``) by the U-label they stand for (RFC 5891). The
-    algorithm is that of https://github.com/publicsuffix/list/wiki/Format as tldextract 5.4 carries it out: a wildcard
-    is taken as soon as no literal label matches, and the implicit rule ``*`` is left out. May be called from any
-    thread.
+    May be called from any thread. Labels match rules in Unicode lower case, and A-labels (``xn--``) by their U-labels
+    (RFC 5891). The algorithm is that of https://github.com/publicsuffix/list/wiki/Format as implemented in tldextract
+    5.4: a wildcard matches if no literal label does, and there is no implicit rule ``*``.
 
     Examples
     --------
@@ -181,7 +179,7 @@ def split_domain(name: str, *, private_suffixes: bool = False) -> DomainParts:
 
 
 def _suffix_index(labels: list[str], rules: RuleTrie) -> int:
-    """Return where the public suffix begins in `labels`; their number if it is not known."""
+    """Return the index of the first label of the public suffix; the number of labels if no rule matches."""
     node, suffix = _ROOT, len(labels)
     for index in reversed(range(len(labels))):
         label = _rule_form(labels[index])
@@ -198,14 +196,14 @@ def _suffix_index(labels: list[str], rules: RuleTrie) -> int:
 
 
 def _rule_form(label: str) -> str:
-    """Return a label as the rules write it: lower case, an A-label decoded if it is a valid one."""
+    """Return a label as it is written in rules: in lower case, and a valid A-label decoded."""
     label = label.lower()
     if label.startswith("xn--") and len(label) <= _LABEL_LIMIT_OCTETS:
         import idna
 
         try:
             return idna.decode(label)
-        # IndexError: idna on some malformed labels. Such a label stays as it is, and no rule is written like that.
+        # idna raises IndexError for some malformed labels. A label that is not decoded matches no rule.
         except (UnicodeError, IndexError):
             pass
     return label

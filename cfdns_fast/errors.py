@@ -1,7 +1,7 @@
-"""The exceptions and the table of stable codes.
+"""The exceptions and the tables of stable codes.
 
-Codes are part of the API and may be searched for; the texts beside them may change. No message ever holds record
-content: query names and client addresses are personal data, so messages give positions instead.
+Codes are part of the API; their texts may change. Messages have positions and no content of records, because query
+names and client addresses are personal data.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ __all__ = [
     "RecordError",
 ]
 
-#: Why bytes did not become an event, in the order in which they are tried (the first that applies is reported).
-#: The compiled core counts positions in this table, so the order is fixed; it knows nothing of those for rows of CSV.
+#: Reject reasons, in the order in which they are checked; the first that applies is reported. The order is fixed,
+#: because the compiled core uses the positions of the codes (the codes of CSV excepted).
 REJECT_CODES: Mapping[str, str] = MappingProxyType(
     {
         "record.too_large": "longer than max_record_bytes",
@@ -37,29 +37,29 @@ REJECT_CODES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-#: What an event that was made lacks: one field, or with ``record.unknown`` all of them. The order is fixed for the same
+#: Problems of an event: one field is absent, or with ``record.unknown`` all are. The order is fixed for the same
 #: reason.
 PROBLEM_CODES: Mapping[str, str] = MappingProxyType(
     {
-        "field.type": "a value of a type or form the field's kind does not take",
-        "field.range": "a value outside what the field's kind can hold",
+        "field.type": "a value of a type or form that is invalid for the field's kind",
+        "field.range": "a value outside the range of the field's kind",
         "field.missing": "a required field is absent",
         "record.unknown": "none of the keys that the mapping reads is in the record",
     }
 )
 
-#: What only `parse()` can say, because it takes exactly one record.
+#: Further reasons of `parse()`, which converts one record.
 PARSE_CODES: Mapping[str, str] = MappingProxyType(
     {
         "record.empty": "no record: empty or blank input",
-        "record.multiple": "more than one record (one JSON object on one line is wanted)",
+        "record.multiple": "more than one record (parse() converts one JSON object on one line)",
     }
 )
 
-#: Why input was not converted at all. Those of formats that are not read say what makes them readable.
+#: Reasons why an input is not converted. The text of a format that is not read names a way to convert it.
 FORMAT_CODES: Mapping[str, str] = MappingProxyType(
     {
-        "format.gzip": "gzip data: decompress it first, for example with gzip.decompress; the command does that itself",
+        "format.gzip": "gzip data: decompress it first, for example with gzip.decompress; the command decompresses it",
         "format.zstd": "zstd data: decompress it first, for example zstd -dc FILE | cfdns-fast convert",
         "format.lz4": "LZ4 data: decompress it first, for example lz4 -dc FILE | cfdns-fast convert",
         "format.xz": "xz data: decompress it first, for example xz -dc FILE | cfdns-fast convert",
@@ -76,12 +76,12 @@ FORMAT_CODES: Mapping[str, str] = MappingProxyType(
         "cfdns-fast convert (UTF-16LE or UTF-16BE where there is no byte order mark)",
         "format.utf32": "UTF-32 text: convert it to UTF-8 first, for example iconv -f UTF-32 -t UTF-8 FILE | "
         "cfdns-fast convert (UTF-32LE or UTF-32BE where there is no byte order mark)",
-        "format.unknown": "neither JSON nor CSV or TSV with a header of known fields: say which it is with "
-        "input_format (--input-format), and name the columns of rows without a header with columns (--columns)",
-        "format.no_header": "the first row is no header, it names fewer than two known fields: name the columns with "
-        "columns (--columns)",
-        "format.other_header": "the first row is a header that names other columns than columns (--columns) does: "
-        "leave that out, or name those",
+        "format.unknown": "neither JSON nor CSV or TSV with a header of known fields: set input_format "
+        "(--input-format), and for rows without a header columns (--columns)",
+        "format.no_header": "the first row is not a header, because it names fewer than two known fields: set columns "
+        "(--columns)",
+        "format.other_header": "the first row is a header with other names than columns (--columns): omit "
+        "columns, or set it to these names",
     }
 )
 
@@ -89,20 +89,20 @@ _MEANINGS = {**REJECT_CODES, **PARSE_CODES}
 
 
 class CfdnsError(Exception):
-    """Base of every exception this package defines."""
+    """Base class of all exceptions of this package."""
 
 
 class MappingError(CfdnsError, ValueError):
-    """A mapping file that cannot be used.
+    """A mapping cannot be loaded.
 
     Attributes
     ----------
     file : str
-        The file or bundled name.
+        The file, or the name of the bundled mapping.
     entry : str or None
-        Which entry, for example ``field 3 (dns.question.type)``; None when the file as a whole is at fault.
+        The entry, for example ``field 3 (dns.question.type)``; None if the fault is not in one entry.
     reason : str
-        What is wrong and what would be allowed.
+        The fault, and what is allowed.
     """
 
     def __init__(self, file: str, entry: str | None, reason: str) -> None:
@@ -116,7 +116,7 @@ class MappingError(CfdnsError, ValueError):
 
 
 class InputFormatError(CfdnsError, ValueError):
-    """Input of which nothing can be converted, because its format is not known or not read.
+    """An input cannot be converted, because its format is not read or cannot be detected.
 
     Attributes
     ----------
@@ -133,18 +133,18 @@ class InputFormatError(CfdnsError, ValueError):
 
 
 class RecordError(CfdnsError, ValueError):
-    """A record that did not become an event; the attributes are those of `Reject`.
+    """A record was rejected. The attributes are those of `Reject`.
 
     Attributes
     ----------
     line : int
-        1-based line within the data of the call.
+        The line of the first rejected byte in the data of the call, from 1.
     byte_offset, byte_length : int
-        The rejected bytes within the data of the call.
+        Position and size of the rejected bytes in the data of the call.
     code : str
         A key of `REJECT_CODES` or `PARSE_CODES`.
     raw : bytes
-        The first 64 KiB of the rejected bytes. Not part of the message.
+        The first 64 KiB of the rejected bytes. They are not part of the message.
     """
 
     def __init__(self, line: int, byte_offset: int, byte_length: int, code: str, raw: bytes) -> None:
@@ -160,7 +160,7 @@ class RecordError(CfdnsError, ValueError):
 
 
 class EngineError(CfdnsError, RuntimeError):
-    """The engine cannot work here (for example no SIMD kernel for this CPU); never the data's fault.
+    """The engine does not work on this system, for example without a SIMD kernel for the CPU.
 
-    A failed allocation is MemoryError, as everywhere in Python.
+    Data never causes it. A failed allocation raises MemoryError.
     """

@@ -1,8 +1,7 @@
-"""The rules of the Public Suffix List that the installed tldextract bundles.
+"""Read the rules of the Public Suffix List that the installed tldextract bundles.
 
-The list is read from tldextract's file, and tldextract is not imported: its import takes 0.17 s and 25 MB, because it
-imports an HTTP client for downloads that never happen here. A file of another layout than the known one is left to
-tldextract itself.
+The file of tldextract is read without importing tldextract, whose import took 0.17 s and 25 MB (2026-11-30) because it
+imports an HTTP client. If the file has an unknown layout, tldextract is imported and reads it.
 """
 
 from __future__ import annotations
@@ -21,23 +20,23 @@ _BEGIN_ICANN, _END_ICANN, _BEGIN_PRIVATE, _END_PRIVATE = _MARKERS = (
     "// ===END PRIVATE DOMAINS===",
 )
 
-#: The list has had more rules than this in either section for years; a file with fewer is cut or something else.
+#: Minimum numbers of rules in the sections of the list. A file with fewer rules is truncated or another file.
 _MIN_ICANN_RULES = 5_000
 _MIN_PRIVATE_RULES = 1_000
 
 _RULE = r"(?:!|\*\.)?\w[^\s*!/]*$"
 _RULES = re.compile(rf"^{_RULE}", re.MULTILINE)
-#: The start of a line that is no comment, no rule and not empty.
+#: The start of a line that is neither empty, nor a comment, nor a rule.
 _UNEXPECTED_LINE = re.compile(rf"^(?!//|$|{_RULE})", re.MULTILINE)
 
 
 def suffix_rules(private_suffixes: bool) -> frozenset[str]:
-    """Return the rules as the list writes them: ``co.uk``, ``*.ck``, ``!www.ck``.
+    """Return the rules as written in the list: ``co.uk``, ``*.ck``, ``!www.ck``.
 
     Parameters
     ----------
     private_suffixes : bool
-        True: the rules of the list's PRIVATE section too (``github.io``). False: those of its ICANN section only.
+        True for the ICANN and PRIVATE (``github.io``) sections of the list, False for the ICANN section.
     """
     text = _read_snapshot()
     sections = None if text is None else _parse_snapshot(text)
@@ -52,7 +51,7 @@ def _read_snapshot() -> str | None:
     try:
         spec = find_spec("tldextract")
     except ValueError:
-        # A module of that name is in sys.modules and has no spec.
+        # sys.modules has a module tldextract without a spec.
         return None
     for folder in (spec and spec.submodule_search_locations) or ():
         try:
@@ -64,7 +63,7 @@ def _read_snapshot() -> str | None:
 
 
 def _parse_snapshot(text: str) -> tuple[list[str], list[str]] | None:
-    """Return the rules of the ICANN and the PRIVATE section; None if the layout is not exactly the known one."""
+    """Return the rules of the ICANN and the PRIVATE section; None if the layout is unknown."""
     markers = re.findall(r"^// ===.*", text, re.MULTILINE)
     if tuple(markers) != _MARKERS or _UNEXPECTED_LINE.search(text):
         return None
@@ -83,6 +82,6 @@ def _parse_snapshot(text: str) -> tuple[list[str], list[str]] | None:
 def _rules_of_tldextract(private_suffixes: bool) -> frozenset[str]:
     import tldextract
 
-    # Without a URL and a cache directory, tldextract takes the list it bundles and never accesses the network.
+    # Without URLs and a cache folder, tldextract reads its bundled list and does not use the network.
     extractor = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=private_suffixes)
     return frozenset(extractor.tlds)

@@ -1,4 +1,4 @@
-"""The floor, compiled on demand and called through ctypes; floor.cpp says what it measures."""
+"""The floor, compiled on demand and called by ctypes. floor.cpp describes what it measures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
-#: Plain optimisation and no -march: simdjson dispatches by itself, and wheels are built like this.
+#: The flags of wheels: no -march, because simdjson selects its instructions at run time.
 FLAGS = ("-O3", "-DNDEBUG", "-std=c++17", "-fPIC", "-shared")
 PADDING_BYTES = 64
 VARIANTS = ("typical", "distinct")
@@ -26,21 +26,21 @@ _NUMBERS = ("EDNSSubnetLength", "QueryType", "ResponseCode", "Timestamp", "Respo
 
 
 class FloorUnavailable(RuntimeError):
-    """There is no compiler or no simdjson here, or they do not work together."""
+    """There is no compiler or no simdjson, or the compilation failed."""
 
 
 def simdjson_directory() -> Path:
-    """Return the folder that holds simdjson.h and simdjson.cpp: CFDNS_SIMDJSON_DIR, else where pysimdjson has them."""
+    """Return the folder of simdjson.h and simdjson.cpp: CFDNS_SIMDJSON_DIR, or else the folder of pysimdjson."""
     chosen = os.environ.get("CFDNS_SIMDJSON_DIR")
     if chosen:
-        places = [chosen]
+        folders = [chosen]
     else:
-        # Located, never imported: importing would load another copy of simdjson into this process.
+        # Located and not imported, because an import would load another simdjson into this process.
         package = importlib.util.find_spec("simdjson")
-        places = list(package.submodule_search_locations or ()) if package else []
-    for place in places:
-        if (Path(place) / "simdjson.h").is_file() and (Path(place) / "simdjson.cpp").is_file():
-            return Path(place)
+        folders = list(package.submodule_search_locations or ()) if package else []
+    for folder in folders:
+        if (Path(folder) / "simdjson.h").is_file() and (Path(folder) / "simdjson.cpp").is_file():
+            return Path(folder)
     raise FloorUnavailable("simdjson.h and simdjson.cpp not found: install pysimdjson or set CFDNS_SIMDJSON_DIR")
 
 
@@ -58,13 +58,13 @@ def _cache_directory() -> Path:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:
-        # A fresh directory, not a guessable one: code is loaded from it.
+        # A new folder with a random name, because code is loaded from it.
         path = Path(tempfile.mkdtemp(prefix="cfdns_fast_benchmarks_"))
     return path
 
 
 def build() -> Path:
-    """Compile the floor unless that was done before; return the shared library."""
+    """Compile the floor if it is not cached, and return the path of the shared library."""
     simdjson, compiler = simdjson_directory(), _compiler()
     version = subprocess.run([compiler, "--version"], capture_output=True, check=False).stdout
     key = hashlib.sha256()
@@ -85,7 +85,7 @@ def build() -> Path:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise FloorUnavailable(f"{compiler} failed:\n{done.stderr[-2000:]}")
-        os.replace(made, library)  # at once, so that two runs at a time never load half a file
+        os.replace(made, library)  # atomic, so that another run never loads an incomplete file
     return library
 
 
@@ -103,12 +103,13 @@ def _library() -> ctypes.CDLL:
 
 
 def kernel() -> str:
-    """Return the name of the kernel simdjson picked."""
-    return _library().floor_kernel().decode()
+    """Return the name of the kernel that simdjson selected."""
+    name: bytes = _library().floor_kernel()
+    return name.decode()
 
 
 def version() -> str:
-    """Return simdjson's version, as its header states it."""
+    """Return the version of simdjson by its header."""
     with (simdjson_directory() / "simdjson.h").open(encoding="utf-8") as header:
         for line in header:
             if line.startswith("#define SIMDJSON_VERSION "):
@@ -117,7 +118,7 @@ def version() -> str:
 
 
 class Floor:
-    """A corpus in a padded buffer of its own, and the two floors over it."""
+    """A copy of a corpus in a padded buffer, and the two floors over it."""
 
     def __init__(self, data: bytes) -> None:
         self._library = _library()
@@ -128,17 +129,18 @@ class Floor:
 
     def run(self) -> int:
         """Read every record; return their number."""
-        count = self._library.floor_run(self._buffer, self._size_bytes, self._sink)
+        count: int = self._library.floor_run(self._buffer, self._size_bytes, self._sink)
         if count == _FAILED:
-            raise ValueError("the floor reads only records with nine fields and epoch time stamps")
+            raise ValueError("the floor reads only records with nine fields and epoch timestamps")
         return count
 
     def newlines(self) -> int:
         """Find every line end; return the number of lines."""
-        return self._library.floor_newlines(self._buffer, self._size_bytes, self._sink)
+        count: int = self._library.floor_newlines(self._buffer, self._size_bytes, self._sink)
+        return count
 
     def is_correct(self, data: bytes) -> bool:
-        """Compare counts and checksums of both floors with what Python's json reads from the same data."""
+        """Return whether counts and checksums of both floors equal those of Python's json module."""
         records = [json.loads(line) for line in data.splitlines()]
         total = sum(sum(len(r[key]) for key in _LENGTHS) + sum(r[key] for key in _NUMBERS) for r in records)
         read = self.run() == len(records) and self._sink.value == total % 2**64

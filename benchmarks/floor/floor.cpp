@@ -1,11 +1,11 @@
-// The floor: what reading alone costs with simdjson, the parser cfdns_fast is built on, used as its authors advise.
+// The floor: the cost of reading alone with simdjson, the parser of cfdns_fast, used as its documentation recommends.
 //
-// On-Demand, the kernel simdjson picks by itself, line by line. iterate() checks UTF-8 and indexes the line; then every
-// field is visited in document order, its key compared, and all nine values are read into locals, errors checked.
-// Nothing is written. The data is already padded. (Visiting fields measured 10 to 15 % below looking nine keys up with
-// operator[] or find_field, so it is the stricter floor. It also does not depend on the order of the keys.)
+// On-Demand, line by line, with the kernel that simdjson selects. iterate() checks UTF-8 and indexes the line; then every
+// field is visited in document order, its key is compared, and all nine values are read with error checks. No output is
+// written, and the data is already padded. Visiting fields was faster than operator[] and find_field, so this is the
+// stricter floor; it also does not depend on the order of the keys.
 //
-// Published ratios refer to this file: a change to it needs a note in benchmarks/README.md, "History of the floor".
+// Published ratios refer to this file. A change to it needs a note in benchmarks/README.md, "History of the floor".
 
 #include <cstdint>
 #include <cstring>
@@ -28,7 +28,7 @@ struct Record {
   bool response_cached;
 };
 
-// False: not an object with these nine fields, each of its usual type.
+// Returns false if the object does not have these nine fields with their usual types.
 inline bool read_record(ondemand::object &object, Record &record) {
   unsigned seen = 0;
   for (auto result : object) {
@@ -67,8 +67,8 @@ inline bool read_record(ondemand::object &object, Record &record) {
 
 extern "C" {
 
-// Returns the number of records, SIZE_MAX if a line could not be read. `data` must be followed by SIMDJSON_PADDING (64)
-// readable bytes. *sink gets the sum, modulo 2**64, of all string lengths and numbers: no read can be optimised away.
+// Returns the number of records; SIZE_MAX if a line could not be read. SIMDJSON_PADDING (64) readable bytes must follow
+// `data`. *sink gets the sum, modulo 2**64, of all string lengths and numbers, so that no read can be optimised away.
 size_t floor_run(const char *data, size_t size_bytes, size_t *sink) {
   ondemand::parser parser;
   if (parser.allocate(1 << 16)) return kFailed;
@@ -96,7 +96,7 @@ size_t floor_run(const char *data, size_t size_bytes, size_t *sink) {
   return records;
 }
 
-// Only finds the line ends: what no reader of NDJSON can avoid. *sink gets the sum of the line lengths.
+// Finds the line ends, which every reader of NDJSON must do. *sink gets the sum of the line lengths.
 size_t floor_newlines(const char *data, size_t size_bytes, size_t *sink) {
   const char *at = data;
   const char *const end = data + size_bytes;
@@ -112,7 +112,7 @@ size_t floor_newlines(const char *data, size_t size_bytes, size_t *sink) {
   return lines;
 }
 
-// The name of the kernel simdjson dispatches to on this machine.
+// Returns the name of the kernel that simdjson selects on this machine.
 const char *floor_kernel() {
   static const std::string name = simdjson::get_active_implementation()->name();
   return name.c_str();

@@ -1,25 +1,25 @@
-"""What somebody would use instead: one module a peer, all doing the same job on the same bytes.
+"""The peers: alternatives to cfdns_fast, one module each. All do the same job on the same bytes.
 
-A peer module has
+Every peer module has
 
-    NAME, LIBRARY, VERSION     how it is called in tables, the distribution behind it, that one's version
-    VARIANTS                   the corpus variants it can read (peers raise at the first spoilt line)
-    to_ndjson(data)            NDJSON in, ECS NDJSON out, both bytes
+    NAME, LIBRARY, VERSION     the name in tables, the distribution, and its version
+    VARIANTS                   the corpus variants that it can read (peers raise at the first invalid line)
+    to_ndjson(data)            NDJSON to ECS NDJSON, both bytes
 
-row peers (one Python step a record), where a dict is what they naturally build, also
+Row peers, which run Python code for each record and build dicts, also have
 
     event(line)                one record -> dict
-    iter_dicts(data)           the same dicts, built one at a time
+    iter_dicts(data)           the same dicts, built one by one
     to_dicts(data)             the same dicts in a list
 
-those that keep names they have split, also
+Peers with a cache of names also have
 
-    NAME_CACHE                 the function that does, an lru_cache
+    NAME_CACHE                 the function that splits a name, an lru_cache
 
-and engines that work from file to file (SQL)
+Engines that convert a file to a file (SQL) also have
 
-    prepare(data)              put the input where the engine reads it (a file in memory), return the path; not timed
-    convert(path)              run the statement, output to the null device; this is what is timed
+    prepare(data)              write the input to a file in memory and return its path; not timed
+    convert(path)              run the statement with output to the null device; timed
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PEERS = ROW_PEERS + ENGINES
 
 
 def load(names: Iterable[str] = PEERS) -> tuple[dict[str, ModuleType], dict[str, str]]:
-    """Import peers; return those that can run here, and for each of the others the reason why it cannot."""
+    """Import peers. Returns the modules that can be imported, and the reasons for the others, by name."""
     found: dict[str, ModuleType] = {}
     absent: dict[str, str] = {}
     for name in names:

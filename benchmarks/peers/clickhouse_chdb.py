@@ -1,7 +1,7 @@
-"""chdb, ClickHouse in this process: lines as text, one SELECT, JSONEachRow; one thread, the connection is kept.
+"""chdb, ClickHouse in this process: lines as text, one SELECT, JSONEachRow; one thread and one connection for all runs.
 
-The registered domain is what ClickHouse's own cutToFirstSignificantSubdomain finds. It has its own suffix list compiled
-in, not the one the others use; the top-level domain is what remains. `@timestamp` always has six digits.
+The registered domain is that of cutToFirstSignificantSubdomain, which has its own suffix list; the top-level domain is
+the registered domain without its first label. `@timestamp` always has six digits.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ VERSION = version("chdb")
 VARIANTS = EPOCH_VARIANTS
 
 _workspace = Workspace("chdb")
-_connection = chdb.connect(":memory:")
-# ClickHouse takes over the handlers of fatal signals, and in a Python process its own hang for minutes: a crash, in
-# whatever library, is to end the process at once and say where.
+_connection = chdb.connect(":memory:")  # type: ignore[no-untyped-call]
+# ClickHouse installs handlers of fatal signals that hang for minutes in a Python process. Restore the default handlers,
+# so that a crash ends the process and prints a traceback.
 faulthandler.disable()
 for _name in ("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT"):
     if hasattr(signal, _name):
@@ -74,7 +74,7 @@ def _run(path: Path, output: str) -> None:
 
 
 def prepare(data: bytes) -> Path:
-    return _workspace.put(data)
+    return _workspace.write_input(data)
 
 
 def convert(path: Path) -> None:
@@ -85,4 +85,4 @@ def to_ndjson(data: bytes) -> bytes:
     path = prepare(data)
     _run(path, str(_workspace.output))
     path.unlink()
-    return _workspace.take()
+    return _workspace.read_output()

@@ -1,7 +1,7 @@
-"""What the peers share: the code tables, the name split, the clock, and the dict builder of the row peers.
+"""The code that peers share: code tables, name split, timestamps, and the dict builder of the row peers.
 
-This is the code a careful engineer writes: names and seconds are cached, constant objects are made once and shared by
-all events (a liberty cfdns_fast does not take). Client addresses are not checked; the corpus holds no invalid one.
+It is written for speed: names and seconds are cached, and constant objects are shared by all events, which cfdns_fast
+does not do. Client addresses are not checked, because the corpora for peers have no invalid address.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ ALL_GOOD_VARIANTS = (*EPOCH_VARIANTS, "rfc3339")
 
 EVENT: dict[str, Any] = {"category": ["network"], "dataset": "dns_logs", "kind": "event", "type": ["info"]}
 OBSERVER = {"type": "dns", "vendor": "Cloudflare"}
-#: Names are cached as a collector would: enough for a zone's usual names, bounded against a flood.
+#: Maximum number of cached names: enough for the frequent names of a zone, and bounded against a flood.
 NAME_CACHE_SIZE = 65536
 
 
 def _code_names(table: str, naming: str) -> dict[int, str]:
-    # Located, not imported: the peers run where the compiled core is not built.
+    # Located and not imported, because the peers also run without the compiled core.
     package = importlib.util.find_spec("cfdns_fast")
     if package is None or not package.submodule_search_locations:
         raise ImportError("cfdns_fast not found: its data files hold the code tables", name="cfdns_fast")
@@ -48,7 +48,7 @@ extract("the.first.call.loads.the.rules.com")
 
 @lru_cache(maxsize=NAME_CACHE_SIZE)
 def split_name(query_name: str) -> tuple[str, str, str, str]:
-    """Return name, registered domain, subdomain and top-level domain; "" where absent."""
+    """Return name, registered domain, subdomain and top-level domain; "" for a missing part."""
     name = query_name.strip(".")
     parts = extract(name)
     return name, parts.top_domain_under_public_suffix, parts.subdomain, parts.suffix
@@ -60,7 +60,7 @@ def _second(seconds: int) -> str:
 
 
 def stamp(timestamp: int | str) -> str:
-    """Return @timestamp for epoch nanoseconds; RFC 3339 text in UTC to the second is already what is wanted."""
+    """Return @timestamp for epoch nanoseconds. RFC 3339 text in UTC to the second is returned as it is."""
     if isinstance(timestamp, str):
         return timestamp
     seconds, ns = divmod(timestamp, 1_000_000_000)
@@ -69,7 +69,7 @@ def stamp(timestamp: int | str) -> str:
 
 
 def to_ecs(record: Any, message: str, split: Callable[[str], tuple[str, str, str, str]] = split_name) -> dict[str, Any]:
-    """Return the ECS event; `record` is anything with .get()."""
+    """Return the ECS event of a record, an object with the method `get`."""
     get = record.get
     name, registered, subdomain, suffix = split(get("QueryName", ""))
     question = {"name": name}
@@ -118,7 +118,7 @@ def to_ecs(record: Any, message: str, split: Callable[[str], tuple[str, str, str
 
 
 def lines(data: bytes) -> list[bytes]:
-    """Return the lines without their ends (the cheapest way in Python, and the corpus fits into memory anyway)."""
+    """Return the lines without their ends."""
     pieces = data.split(b"\n")
     if not pieces[-1]:
         pieces.pop()
@@ -127,7 +127,7 @@ def lines(data: bytes) -> list[bytes]:
 
 @lru_cache(maxsize=1)
 def suffix_rules() -> list[str]:
-    """Return the ICANN rules of tldextract's bundled list, "*." and "!" ones included."""
+    """Return the ICANN rules of tldextract's bundled list, with wildcards and exceptions."""
     from tldextract import suffix_list
 
     public, _ = suffix_list.get_suffix_lists(
@@ -138,7 +138,7 @@ def suffix_rules() -> list[str]:
 
 @lru_cache(maxsize=1)
 def plain_suffix_rules() -> list[tuple[str, int]]:
-    """Return the plain rules and their numbers of labels, for engines that look suffixes up in a table."""
+    """Return the rules without wildcards and exceptions and their numbers of labels, for tables of engines."""
     return [
         (rule if rule.isascii() else rule.encode("idna").decode(), rule.count(".") + 1)
         for rule in suffix_rules()
@@ -147,7 +147,7 @@ def plain_suffix_rules() -> list[tuple[str, int]]:
 
 
 class Workspace:
-    """A directory for one engine's files, in memory where the system has such a place, removed at the end."""
+    """A folder for the files of one engine, in memory if the system supports it. It is removed at the end."""
 
     def __init__(self, engine: str) -> None:
         shared_memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -156,15 +156,15 @@ class Workspace:
         self._count = 0
         weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
-    def put(self, data: bytes) -> Path:
+    def write_input(self, data: bytes) -> Path:
         """Write an input file and return its path."""
         self._count += 1
         path = self.path / f"in{self._count}.ndjson"
         path.write_bytes(data)
         return path
 
-    def take(self) -> bytes:
-        """Return the output file's content and remove the file."""
+    def read_output(self) -> bytes:
+        """Return the content of the output file and remove the file."""
         content = self.output.read_bytes()
         self.output.unlink()
         return content

@@ -1,7 +1,7 @@
-"""DuckDB: one COPY statement from NDJSON to NDJSON; one thread, the connection and its lookup tables are kept.
+"""DuckDB: one COPY statement from NDJSON to NDJSON; one thread, and one connection with lookup tables for all runs.
 
-The public suffix is the longest match of the last one to four labels in a table of the plain rules: wildcards and
-exceptions are not expressed. Absent members come out as null. `@timestamp` always has six digits.
+The public suffix is the longest match of the last one to four labels in a table of rules without wildcards and
+exceptions. Absent members are null. `@timestamp` always has six digits.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ COPY (
 
 def _connect() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config={"threads": 1})
-    # The reader gives no row count. With these optimizers DuckDB hashes the large side of joins: slower, out of order.
+    # The reader has no row count, so these optimizers would hash the large side of joins, which is slower and
+    # unordered.
     connection.execute("SET disabled_optimizers = 'build_side_probe_side,join_order'")
     connection.execute("CREATE TABLE psl(s VARCHAR, n INTEGER)")
     suffixes, labels = zip(*plain_suffix_rules(), strict=True)
@@ -78,7 +79,7 @@ def _run(path: Path, output: str) -> None:
 
 
 def prepare(data: bytes) -> Path:
-    return _workspace.put(data)
+    return _workspace.write_input(data)
 
 
 def convert(path: Path) -> None:
@@ -89,4 +90,4 @@ def to_ndjson(data: bytes) -> bytes:
     path = prepare(data)
     _run(path, str(_workspace.output))
     path.unlink()
-    return _workspace.take()
+    return _workspace.read_output()

@@ -1,4 +1,4 @@
-"""msgspec: typed Structs in and out, tldextract behind lru_cache."""
+"""msgspec with typed Structs to read and write, and tldextract with an lru_cache."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def build(record: Record, line: bytes, name: str, registered: str, subdomain: st
 
 
 def event(line: bytes) -> dict[str, Any]:
-    # Structs are no dicts: where dicts are asked for, msgspec decodes without a type.
+    # Structs are not dicts, so msgspec decodes without a type for tasks with dicts.
     return to_ecs(_decode_any(line), line.decode())
 
 

@@ -1,7 +1,7 @@
-"""Polars: scan lines, decode, expressions, streaming NDJSON sink; one thread, the rule tables are kept.
+"""Polars: scan lines, decode, expressions, streaming NDJSON sink; one thread, and rule tables for all runs.
 
-The public suffix is the longest of the last one to four labels found among the plain rules: wildcards and exceptions
-are not expressed. Absent members come out as null. `@timestamp` always has six digits.
+The public suffix is the longest match of the last one to four labels in a table of rules without wildcards and
+exceptions. Absent members are null. `@timestamp` always has six digits.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 if "polars" not in sys.modules:
-    os.environ["POLARS_MAX_THREADS"] = "1"  # read once, when Polars is imported
+    os.environ["POLARS_MAX_THREADS"] = "1"  # Polars reads it at its import
 import polars as pl
 
 from .common import EPOCH_VARIANTS, QTYPE, RCODE, Workspace, plain_suffix_rules
@@ -91,7 +91,7 @@ def _plan(path: Path) -> pl.LazyFrame:
 
 
 def prepare(data: bytes) -> Path:
-    return _workspace.put(data)
+    return _workspace.write_input(data)
 
 
 def convert(path: Path) -> None:
@@ -102,4 +102,4 @@ def to_ndjson(data: bytes) -> bytes:
     path = prepare(data)
     _plan(path).sink_ndjson(_workspace.output)
     path.unlink()
-    return _workspace.take()
+    return _workspace.read_output()

@@ -1,4 +1,4 @@
-"""pysimdjson for reading (one parser, used again and again), dicts, orjson for writing."""
+"""pysimdjson to read, with one parser for all records, dicts, and orjson to write."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _parse = simdjson.Parser().parse
 def event(line: bytes) -> dict[str, Any]:
     document = _parse(line)
     result = to_ecs(document, line.decode())
-    del document  # the parser refuses the next record while a view of this one lives
+    del document  # the parser raises for the next record while a view of this one is alive
     return result
 
 

@@ -1,4 +1,4 @@
-"""json of the standard library, dicts, tldextract behind lru_cache: what a collector has before it is tuned."""
+"""json of the standard library, with dicts and tldextract with an lru_cache: a collector without tuning."""
 
 from __future__ import annotations
 

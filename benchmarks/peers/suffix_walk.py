@@ -1,7 +1,7 @@
-"""A public-suffix walk written for this job: for names as the corpora have them, tldextract's answers without its cost.
+"""Split names by a flat table of suffix rules, with the results of tldextract for the names of the corpora.
 
-Names are split by offsets into the lower-cased name against a flat table of rules. Not exact are addresses, suffixes in
-other letters than ASCII ones, empty labels, and names that change their length in lower case.
+The walk uses offsets into the lower-case name. Its results differ for addresses, suffixes that are not ASCII, empty
+labels, and names whose lower case has another length.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ SUFFIX, DEEPER, WILD, EXCEPT = 1, 2, 4, 8
 
 
 def _table() -> dict[str, int]:
-    """Return for each rule, and for each domain above one, what the walk has to know there."""
+    """Return the flags of each rule, and of each domain above a rule."""
     table: dict[str, int] = {}
     for rule in suffix_rules():
         flag = SUFFIX
@@ -49,7 +49,7 @@ def suffix_start(name: str) -> int:
 
 
 def split(query_name: str) -> tuple[str, str, str, str]:
-    """Return what `common.split_name` returns."""
+    """Return the result of `common.split_name`."""
     name = query_name.strip(".")
     start = suffix_start(name.lower())
     if start < 0:

@@ -4,10 +4,8 @@ from typing import Any, Self, TypeVar, final, overload
 
 from typing_extensions import Buffer
 
-from ..plan.columns import Columns
-from ..plan.slots import Input
-from ..plan.steps import DictPattern, DictStep, Step
 from ..results import Reject, Result
+from .plan_types import Columns, DictPattern, DictStep, Input, Step
 
 _Batch = TypeVar("_Batch")
 

@@ -37,7 +37,7 @@ from ..signatures import FIRST_BYTES, SECOND_BYTES
 
 
 cfdns_engine_error = <PyObject*>EngineError
-#: Whether values are written into copied dicts by index: not in abi3 builds, without the GIL, or if CFDNS_DICT_PLACES is 0.
+#: Whether values are written into copied dicts by index: not without the GIL, or if CFDNS_DICT_PLACES is 0.
 DICT_PLACES = <bint>DictPlaces.try_out()
 
 

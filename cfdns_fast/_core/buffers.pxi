@@ -10,24 +10,9 @@ cdef extern from *:
       Py_SET_SIZE(reinterpret_cast<PyVarObject*>(bytes), size_bytes);
     }
 
-    // Give bytes of our own another size; where that fails, they are released. The Limited API can only copy them.
-    static int cfdns_resize(PyObject** bytes, Py_ssize_t size_bytes) {
-    #ifndef Py_LIMITED_API
-      return _PyBytes_Resize(bytes, size_bytes);
-    #else
-      PyObject* before = *bytes;
-      *bytes = PyBytes_FromStringAndSize(nullptr, size_bytes);
-      if (*bytes != nullptr) {
-        Py_ssize_t before_bytes = PyBytes_Size(before);
-        std::memcpy(PyBytes_AsString(*bytes), PyBytes_AsString(before),
-                    static_cast<size_t>(size_bytes < before_bytes ? size_bytes : before_bytes));
-      }
-      Py_DECREF(before);
-      return *bytes == nullptr ? -1 : 0;
-    #endif
-    }
     """
-    int _resize "cfdns_resize"(PyObject**, Py_ssize_t) except -1
+    # Releases the bytes and sets the pointer to null if it fails.
+    int _resize "_PyBytes_Resize"(PyObject**, Py_ssize_t) except -1
     void _set_size "cfdns_set_size"(PyObject*, Py_ssize_t)
     PyObject* _new_bytes "cfdns_new_bytes"(Py_ssize_t) except NULL
     void _release "Py_XDECREF"(PyObject*)

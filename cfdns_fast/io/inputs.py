@@ -1,4 +1,4 @@
-"""Inputs, plain or gzip, read in blocks."""
+"""Read inputs, plain or gzip, in blocks."""
 
 from __future__ import annotations
 
@@ -20,42 +20,45 @@ from .read_ahead import ReadAhead, Stop
 
 __all__ = ["BLOCK_BYTES", "GZIP_WBITS", "READ_BYTES", "InputFault", "blocks_ahead", "blocks_of", "read_plain", "zlib"]
 
-#: Twice as fast as zlib (914 against 506 MB/s of plain text). isal is faster still (1,210), but its decoder cannot be
-#: copied, and without that what stands before a fault is lost. Any: its stubs lack `copy` and mistype `error`.
+#: zlib-ng decoded 914 MB/s of plain text, zlib 506 and isal 1,210 (2026-11-25). The decoder of isal cannot be copied,
+#: and bytes before a fault would be lost. Any, because the stubs of zlib-ng lack `copy` and mistype `error`.
 zlib: Any = zlib_ng
 
-#: The maximum number of plain bytes that are converted at a time. Tiny records become events of more than a hundred
-#: times their size, so the memory of the command depends on this.
+#: Maximum number of plain bytes in a block. It bounds the memory of a run, because an event can be more than a hundred
+#: times as large as its record.
 BLOCK_BYTES = 1 << 17
 
-#: The most plain bytes decompressed at a time, so that no compression ratio decides how much memory is used. Block by
-#: block it would take 12 % longer: zlib's state is copied every time, and the GIL waited for.
+#: Maximum number of plain bytes that one call decompresses. It bounds the memory for any compression ratio. It is
+#: larger than a block, because every call copies the decoder and waits for the GIL.
 READ_BYTES = 1 << 19
 
-#: So many reads at most wait to be converted.
+#: Maximum number of reads that wait for the conversion.
 _READS_AHEAD = 4
 
-#: How much compressed data is read at a time: zlib copies what follows a member, once for every tiny member in it.
+#: Maximum number of compressed bytes in a read. zlib copies the bytes after every member, so small members make large
+#: reads slow.
 _COMPRESSED_BYTES = 1 << 16
 
 _GZIP_MAGIC = b"\x1f\x8b"
-#: Some store what is compressed already compressed again. Data that decompresses to itself must end as well.
+#: Maximum number of gzip layers. Some stores compress compressed objects again; data that decompresses to itself has no
+#: last layer.
 _MAX_GZIP_LAYERS = 4
 _LAYERS = (None, "compressed input", "second gzip layer", "third gzip layer", "fourth gzip layer", "fifth gzip layer")
+#: Parameter of zlib that selects the gzip format.
 GZIP_WBITS = 31
 
 
 class InputFault(CfdnsError):
-    """An input that could not be read to its end; everything before the fault has been handed out.
+    """An input could not be read to its end. All bytes before the fault were yielded.
 
     Attributes
     ----------
     reason : str
-        What is wrong.
+        The cause, as text.
     byte_offset : int or None
-        Where, in bytes of the input as it is stored, or of the gzip layer; None if it could not be opened.
+        The offset of the fault in the stored input, or in the gzip layer; None if the input could not be opened.
     layer : int
-        Which of the gzip layers, 1 is the outermost; 0 if the input is not gzip.
+        The gzip layer, 1 for the outermost one; 0 if the input is not gzip.
     """
 
     def __init__(self, reason: str, byte_offset: int | None = None, *, layer: int = 0) -> None:
@@ -70,9 +73,10 @@ class InputFault(CfdnsError):
 def blocks_ahead(
     name: str, on_read: Callable[[int], object] | None = None, stop: Stop | None = None
 ) -> Iterator[Iterator[bytes]]:
-    """Let `read_plain` run on another thread, and give what it yields in blocks of at most `BLOCK_BYTES`.
+    """Read an input on a background thread, and return an iterator over its blocks of at most `BLOCK_BYTES`.
 
-    An empty block means that no more input waits at present; a regular file has none.
+    Leaving the context ends the thread. An empty block means that no further input is available yet; a regular file
+    gives no empty block. Parameters and exceptions are those of `read_plain`.
     """
     status = status_of(name, 0)
     idle = None if status is not None and stat.S_ISREG(status.st_mode) else b""
@@ -81,29 +85,29 @@ def blocks_ahead(
 
 
 def blocks_of(plain: bytes) -> Iterator[bytes]:
-    """Cut into blocks of `BLOCK_BYTES`; the last one may be smaller. Nothing is one empty block."""
+    """Return an iterator over blocks of `BLOCK_BYTES`, the last of which may be smaller. Empty bytes are one block."""
     return (plain[start : start + BLOCK_BYTES] for start in range(0, len(plain) or 1, BLOCK_BYTES))
 
 
 def read_plain(name: str, on_read: Callable[[int], object] | None = None, stop: Stop | None = None) -> Iterator[bytes]:
-    """Yield the plain bytes of an input, in pieces of about `READ_BYTES` at most, cut anywhere.
+    """Yield the plain bytes of an input, in pieces of at most about `READ_BYTES`, cut at any byte.
 
-    Gzip is detected by its first two bytes that are not zero, never by the name. Every member is read; zero bytes
-    before and after a member are padding. Gzip within gzip is read, up to four layers.
+    Gzip is detected by the first two bytes that are not zero, never by the name. All members are read, and zero bytes
+    before and after a member are padding. Gzip within gzip is read, at most four layers deep.
 
     Parameters
     ----------
     name : str
         A path, or ``-`` for standard input.
     on_read : callable, optional
-        Called with the number of bytes of every read, as they are stored.
+        Called with the number of stored bytes of every read.
     stop : Stop, optional
-        After its request nothing more is read, and all that was read is yielded.
+        After its request, no further read begins, and all bytes read before are yielded.
 
     Raises
     ------
     InputFault
-        The input is missing, unreadable, truncated or damaged; raised after all that could be decoded was yielded.
+        The input is missing, unreadable, truncated or damaged. Raised after all bytes that can be decoded were yielded.
     """
     source: _Source | None = None
     try:
@@ -123,7 +127,7 @@ class _Stopped(Exception):
 
 
 class _Source:
-    """The stored bytes of an input, counted."""
+    """The stored bytes of an input, with the number of bytes read."""
 
     def __init__(self, raw: BinaryIO, on_read: Callable[[int], object] | None, stop: Stop | None) -> None:
         self._raw = raw
@@ -137,16 +141,16 @@ class _Source:
         return self._start == _GZIP_MAGIC
 
     def pieces(self) -> Iterator[bytes]:
-        """Return an iterator over all there is. It keeps nothing of what it has given."""
+        """Return an iterator over the bytes of the input. It keeps no reference to a piece."""
         head = self.read(_COMPRESSED_BYTES)
         size_bytes = _COMPRESSED_BYTES if head.startswith(_GZIP_MAGIC[:1]) else READ_BYTES
         return itertools.chain((head,) if head else (), iter(functools.partial(self.read, size_bytes), b""))
 
     def read(self, size_bytes: int) -> bytes:
-        """Return what there is, at most `size_bytes`; empty only at the end."""
+        """Return at most `size_bytes`; empty bytes at the end only."""
         data = self._read(size_bytes)
         while data is None:
-            # Some other program made the shared descriptor non-blocking.
+            # Another program made the shared descriptor non-blocking.
             if self._stop is None:
                 select.select([self._raw], [], [])
             data = self._read(size_bytes)
@@ -164,7 +168,7 @@ class _Source:
 
 def _open_input(name: str) -> AbstractContextManager[BinaryIO]:
     if name == STANDARD_STREAM:
-        # With a closed standard input the next file opened would take its number.
+        # If standard input is closed, the next opened file gets its number.
         if sys.stdin is None:
             raise OSError(errno.EBADF, "is closed")
         buffer = sys.stdin.buffer
@@ -173,13 +177,13 @@ def _open_input(name: str) -> AbstractContextManager[BinaryIO]:
 
 
 def _without_gzip(pieces: Iterator[bytes], layer: int = 1) -> Iterator[bytes]:
-    """Yield what is in the gzip layers around the plain bytes, of which this one would be number `layer`."""
+    """Yield the plain bytes in all gzip layers of pieces; `layer` is the number of the first one."""
     padding_bytes, head = 0, b""
     try:
         while not head and (data := next(pieces, b"")):
             head = data.lstrip(b"\0")
             padding_bytes += len(data) - len(head)
-        # A pipe may give its first byte alone.
+        # The first read from a pipe may return one byte.
         if head == _GZIP_MAGIC[:1]:
             head += next(pieces, b"")
     except Exception:
@@ -200,17 +204,27 @@ def _without_gzip(pieces: Iterator[bytes], layer: int = 1) -> Iterator[bytes]:
 
 
 def _zero_blocks(size_bytes: int) -> Iterator[bytes]:
-    """Yield as many zero bytes, in blocks."""
+    """Return an iterator over blocks of zero bytes of that size in total."""
     return (bytes(min(BLOCK_BYTES, size_bytes - start)) for start in range(0, size_bytes, BLOCK_BYTES))
 
 
 def _gunzip(pieces: Iterator[bytes], layer: int, byte_offset: int) -> Iterator[bytes]:
-    """Yield the content of all gzip members, in pieces of `READ_BYTES` at most; `byte_offset` is that of the first."""
+    """Yield the content of all gzip members, in pieces of at most `READ_BYTES`.
+
+    Parameters
+    ----------
+    pieces : iterator of bytes
+        The gzip data.
+    layer : int
+        The gzip layer, for errors.
+    byte_offset : int
+        The offset of the first piece, for errors.
+    """
     decoder = None
-    size_bytes = BLOCK_BYTES  # conversion begins when it has them
+    size_bytes = BLOCK_BYTES  # so that the conversion begins soon
     piece = next(pieces, b"")
     while piece:
-        # Nothing else may refer to `data`: memory that is free again before the next read costs less.
+        # No other name may refer to `data`, so that its memory is free before the next read.
         data, piece = piece[:_COMPRESSED_BYTES], piece[_COMPRESSED_BYTES:]
         byte_offset += len(data)
         while data:
@@ -235,7 +249,7 @@ def _gunzip(pieces: Iterator[bytes], layer: int, byte_offset: int) -> Iterator[b
                 if decoder.eof:
                     decoder = None
                     break
-                # A full block may have left output inside the decoder even where all input is taken.
+                # A full block may leave output in the decoder, even if all input is consumed.
                 if not data and len(block) < size_bytes:
                     break
                 size_bytes = min(2 * size_bytes, READ_BYTES)
@@ -245,10 +259,10 @@ def _gunzip(pieces: Iterator[bytes], layer: int, byte_offset: int) -> Iterator[b
 
 
 def _decode_to_fault(decoder: Any, data: bytes) -> tuple[bytes, int]:
-    """Return what decodes before the fault in `data`, and how many bytes of it stand at and after the fault.
+    """Return the output before the fault in `data`, and the number of bytes from the fault on.
 
-    zlib's Python binding throws away the output of a call that meets a fault, so the fault is approached on copies:
-    by ever smaller outputs until no further byte can be had, then by single bytes of input.
+    The Python binding of zlib discards the output of a call that meets a fault. Copies of the decoder therefore
+    approach the fault: first by ever smaller outputs, then by single bytes of input.
     """
     blocks = []
     step_bytes = READ_BYTES

@@ -1,4 +1,4 @@
-"""What names of inputs and outputs mean, and which of them cannot be meant together."""
+"""Resolve the names of inputs and outputs, and check that they can be used together."""
 
 from __future__ import annotations
 
@@ -10,22 +10,45 @@ from contextlib import suppress
 
 from ..errors import CfdnsError
 
-__all__ = ["STANDARD_STREAM", "PathError", "check_outputs", "descriptor_of", "real_path", "reason_of", "total_bytes"]
+__all__ = [
+    "STANDARD_STREAM",
+    "PathError",
+    "check_outputs",
+    "descriptor_of",
+    "real_path",
+    "reason_of",
+    "status_of",
+    "total_bytes",
+]
 
-#: The name that means standard input, or standard output.
+#: The name of standard input as an input, and of standard output as an output.
 STANDARD_STREAM = "-"
 
-#: Names of descriptors that are already open, by process. Opening such a name again would truncate a file the shell
-#: opened for appending, and replacing the file behind it would write where nobody reads.
+#: The name of an open descriptor. Opening it again would truncate a file that the shell opened for appending, and
+#: replacing its file would leave the reader with the old one.
 _DESCRIPTOR = re.compile(r"(?:/dev|/proc/(self|thread-self|[0-9]+)(?:/task/[0-9]+)?)/fd/([0-9]{1,9})")
 
 
 class PathError(CfdnsError, ValueError):
-    """A choice of inputs and outputs that cannot be meant."""
+    """Inputs and outputs that cannot be used together, or an invalid name."""
 
 
 def check_outputs(inputs: Sequence[str], outputs: Sequence[str], *, mapping: str | None = None) -> None:
-    """Raise PathError where an output is no place for a file, or is the same as an input, the mapping or another."""
+    """Check the names of a run before any file is opened.
+
+    Parameters
+    ----------
+    inputs, outputs : sequence of str
+        Paths, or ``-`` for the standard stream.
+    mapping : str or None
+        The path of the mapping file.
+
+    Raises
+    ------
+    PathError
+        A name is empty, an output is a folder or in a missing one, or an output is the same file as an input, the
+        mapping or another output.
+    """
     for output in outputs:
         if output == STANDARD_STREAM or descriptor_of(output) is not None:
             continue
@@ -58,7 +81,7 @@ def check_outputs(inputs: Sequence[str], outputs: Sequence[str], *, mapping: str
 
 
 def total_bytes(names: Sequence[str]) -> int | None:
-    """Return the size of all inputs together as they are stored; None if one of them is not a file."""
+    """Return the total size of the stored inputs in bytes; None if one of them is not a regular file."""
     total = 0
     for name in names:
         status = status_of(name, 0)
@@ -69,9 +92,9 @@ def total_bytes(names: Sequence[str]) -> int | None:
 
 
 def _identities(name: str, standard: int) -> set[tuple[object, ...]]:
-    """Return keys of which two names share one if they mean the same thing.
+    """Return keys of a name. Two names share a key if they are the same file.
 
-    Devices have none of their own: a terminal, or /dev/null, is input and output at once.
+    A device has no key, because a terminal or /dev/null can be input and output at the same time.
     """
     keys: set[tuple[object, ...]] = set()
     descriptor = _descriptor_of(name, standard)
@@ -86,7 +109,7 @@ def _identities(name: str, standard: int) -> set[tuple[object, ...]]:
 
 
 def _may_be_folder(path: str) -> bool:
-    """Whether a path is a folder, or one that cannot be examined: opening the output reports the reason."""
+    """Return whether a path is a folder, or cannot be examined; then opening the output reports the reason."""
     try:
         return stat.S_ISDIR(os.stat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
@@ -96,24 +119,25 @@ def _may_be_folder(path: str) -> bool:
 
 
 def _shown(text: str, name: str, standard: int) -> str:
-    """Return `text`, or what the standard stream is called if `name` means it."""
+    """Return `text`, or the name of the standard stream if `name` is ``-``."""
     return ("standard input", "standard output")[standard] if name == STANDARD_STREAM else text
 
 
 def _descriptor_of(name: str, standard: int) -> int | None:
-    """Return the descriptor that a name of an input (`standard` is 0) or output (1) means, None if it is a path."""
+    """Return the open descriptor of an input (`standard` is 0) or output (1); None if the name is a path."""
     if name == STANDARD_STREAM:
         return standard
     try:
         return descriptor_of(name)
     except PathError:
-        # To read it, it can be opened again.
+        # An input can be opened again by its path.
         if standard == 0:
             return None
         raise
 
 
 def status_of(name: str, standard: int) -> os.stat_result | None:
+    """Return the status of an input (`standard` is 0) or output (1); None if it has none."""
     descriptor = _descriptor_of(name, standard)
     with suppress(OSError):
         return os.stat(name) if descriptor is None else os.fstat(descriptor)
@@ -121,15 +145,15 @@ def status_of(name: str, standard: int) -> os.stat_result | None:
 
 
 def descriptor_of(path: str) -> int | None:
-    """Return the number of the open descriptor `path` names, itself or through symbolic links.
+    """Return the open descriptor that `path` names, directly or by symbolic links; None if it names none.
 
     Raises
     ------
     PathError
-        It is a descriptor of another process.
+        The descriptor belongs to another process.
     """
-    for _ in range(40):  # as many as Linux follows
-        # Its folder may be spelled in many ways, and be reached through links.
+    for _ in range(40):  # Linux follows at most 40 links
+        # The folder can be spelled in many ways and contain links.
         folder, name = os.path.split(path)
         named = _DESCRIPTOR.fullmatch(f"{real_path(folder)}/{name}")
         if named and named[1] not in (None, "self", "thread-self", str(os.getpid())):
@@ -144,13 +168,14 @@ def descriptor_of(path: str) -> int | None:
 
 
 def real_path(path: str) -> str:
-    """Return the absolute path without symbolic links, as far as they can be read."""
+    """Return the absolute path without the symbolic links that can be read."""
     try:
         return os.path.realpath(path)
     except OSError:
-        # A link in /proc of another user's process: lstat can see it, readlink cannot.
+        # readlink fails for a link in /proc of another user's process.
         return os.path.abspath(path)
 
 
 def reason_of(error: OSError) -> str:
+    """Return the cause of an error without the path."""
     return error.strerror or type(error).__name__

@@ -18,26 +18,30 @@ T = TypeVar("T")
 _END = object()
 _WAKE = object()
 
-#: How often at most it is reported that nothing waits, and how much longer than the last report took.
+#: Minimum time between two idle reports, and the same as a multiple of the time that the last report took.
 _REPORT_INTERVAL_S = 0.005
 _REPORT_FACTOR = 4
 
-#: How long a source that has begun may take to its next item after a stop. A read that cannot be ended takes longer.
+#: Maximum time that a source may take for its next item after a stop. A read that cannot be interrupted takes longer.
 _LAST_ITEM_S = 0.2 if os.name == "nt" else 5.0
 
-#: Windows runs no signal handler while the main thread waits for a lock.
+#: Windows runs no signal handler while the main thread waits for a lock, so the wait has a limit there.
 _WAIT_S = 0.2 if os.name == "nt" else None
 
 
 class Stop:
-    """A request that inputs be read no further. A signal handler on the main thread may make it.
+    """A request to end reading. A signal handler on the main thread may make it.
+
+    `may_read` is for the reading thread, all other methods are for the main thread.
 
     Attributes
     ----------
     requested : bool
         No further read may begin.
     is_early : bool
-        A source ended because of the request, and not because it was complete.
+        A source ended because of the request before it was complete.
+    is_open : bool
+        The reading thread has opened the current input.
     """
 
     def __init__(self) -> None:
@@ -45,11 +49,11 @@ class Stop:
         self.is_early = False
         self.is_open = False
         self._items: queue.SimpleQueue[object] | None = None
-        # The descriptor becomes readable with the request, which ends a wait in select.
+        # The request makes the descriptor readable, which ends a wait in select.
         self._read_descriptor, self._write_descriptor = os.pipe()
 
     def request(self) -> None:
-        """Make the request; later ones have no effect."""
+        """Make the request. Further requests have no effect."""
         if self.requested:
             return
         self.requested = True
@@ -58,8 +62,8 @@ class Stop:
             self._items.put(_WAKE)
 
     def may_read(self, raw: BinaryIO) -> bool:
-        """Wait until `raw` can be read, and return True; False if the request came first. For the reading thread."""
-        # In this order: `next_item` reads them in the other one.
+        """Wait until `raw` can be read and return True; return False if the request comes first."""
+        # Set `is_open` before `requested` is read, because `next_item` reads them in the opposite order.
         self.is_open = True
         if not self.requested:
             _wait_until_readable([raw.fileno(), self._read_descriptor])
@@ -67,14 +71,14 @@ class Stop:
         return not self.requested
 
     def listen(self, items: queue.SimpleQueue[object]) -> None:
-        """Prepare for an input: the request puts an item into the queue on which the main thread waits."""
+        """Prepare for an input: the request puts an item into `items`, the queue on which the main thread waits."""
         self.is_open = False
         self._items = items
         if self.requested:
             items.put(_WAKE)
 
     def next_item(self, items: queue.SimpleQueue[object]) -> object:
-        """Return the next of the items that were begun before the request, at last the sentinel."""
+        """Return the next item that the source began before the request, and the sentinel after the last one."""
         while self.is_open:
             try:
                 item = items.get(timeout=_LAST_ITEM_S)
@@ -82,23 +86,23 @@ class Stop:
                 break
             if item is not _WAKE:
                 return item
-        # Nothing was read: the input is a FIFO that no other program has opened. Or a read waits that cannot be ended.
+        # Either no other program has opened the FIFO, or a read cannot be interrupted.
         self.is_early = True
         return _END
 
     def close(self) -> None:
-        """Close the descriptors; no request may follow."""
+        """Close the descriptors. No request may follow."""
         os.close(self._read_descriptor)
         os.close(self._write_descriptor)
 
 
 def _wait_until_readable(descriptors: list[int]) -> None:
-    """Wait until one of them can be read; return at once where the system cannot say (pipes on Windows)."""
+    """Wait until a descriptor can be read. Returns at once if the system cannot wait for it (pipes on Windows)."""
     with suppress(OSError):
         try:
             select.select(descriptors, [], [])
         except ValueError:
-            # select takes numbers below 1024 only.
+            # select accepts only descriptors below 1024.
             poll = select.poll()
             for descriptor in descriptors:
                 poll.register(descriptor, select.POLLIN)
@@ -106,53 +110,53 @@ def _wait_until_readable(descriptors: list[int]) -> None:
 
 
 class ReadAhead(Generic[T]):
-    """An iterator over what another iterator gives, which runs on a thread of its own meanwhile.
+    """An iterable over the items of an iterator that runs on a background thread.
 
-    Worth it where the other one spends its time without the GIL, as decompression does. What it raises is raised here,
-    at the same place. Use it as a context manager: leaving it ends the thread.
+    It saves time if the iterator works without the GIL, as decompression does. An exception of the iterator is raised
+    at the same position here. Use it as a context manager, on one thread: leaving it ends the background thread.
 
     Parameters
     ----------
     source : iterator
-        Used by the thread only, from now on.
+        The iterator. Only the background thread may use it.
     depth : int
-        Maximum number of items that wait to be used.
+        Maximum number of items that wait.
     idle : T, optional
-        Given, between items, when no item waits, so that the caller can finish what it holds back. Reports follow each
-        other at intervals that are long compared with the time they take.
+        Yielded when no item waits, so that the caller can flush its output. The time between two idle reports is long
+        compared with the time that the caller takes for one.
     stop : Stop, optional
-        After its request the items that were begun are still given.
+        After its request, only items that the source began before are yielded.
     """
 
     def __init__(self, source: Iterator[T], depth: int, *, idle: T | None = None, stop: Stop | None = None) -> None:
         self._source = source
         self._idle = idle
         self._stop = stop
-        # Two simple queues, which are C, are what one with a limit would be; `queue.Queue` is Python, and holds the GIL
-        # for which both threads wait (measured: 5 % of compressed input).
+        # Two simple queues make one with a limit. `queue.Queue` is written in Python and holds the GIL, for which both
+        # threads wait.
         self._items: queue.SimpleQueue[object] = queue.SimpleQueue()
-        self._places: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._free_slots: queue.SimpleQueue[None] = queue.SimpleQueue()
         for _ in range(depth):
-            self._places.put(None)
+            self._free_slots.put(None)
         self._closed = False
         self._failure: BaseException | None = None
         if stop is not None:
             stop.listen(self._items)
-        # A daemon: a read from a terminal or a pipe that never ends must not keep the process alive.
+        # A daemon thread, because a read from a terminal or a pipe may never return.
         self._thread = threading.Thread(target=self._run, name="cfdns-read-ahead", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         try:
             for item in self._source:
-                self._places.get()
+                self._free_slots.get()
                 if self._closed:
                     return
                 self._items.put(item)
         except BaseException as failure:
             self._failure = failure
         finally:
-            # What a generator holds goes with it, an open file too.
+            # Release the generator, which may hold an open file.
             self._source = iter(())
             self._items.put(_END)
 
@@ -171,7 +175,7 @@ class ReadAhead(Generic[T]):
                 continue
             if item is _END:
                 break
-            self._places.put(None)
+            self._free_slots.put(None)
             is_reported = self._idle is None
             yield item  # type: ignore[misc]
         # A second iteration also ends.
@@ -180,7 +184,7 @@ class ReadAhead(Generic[T]):
             raise self._failure
 
     def _next(self, timeout_s: float | None) -> object:
-        """Return the next item or the sentinel; raises queue.Empty after the timeout (None: waits without limit)."""
+        """Return the next item or the sentinel; raises queue.Empty after the timeout (None: no timeout)."""
         item: object = _WAKE
         while item is _WAKE:
             if self._stop is not None and self._stop.requested:
@@ -196,9 +200,9 @@ class ReadAhead(Generic[T]):
         return self
 
     def __exit__(self, *_: object) -> None:
-        # The thread ends when it has its next item, or with the process if that never comes.
+        # The thread ends with its next item, or with the process if there is none.
         self._closed = True
-        self._places.put(None)
+        self._free_slots.put(None)
         with suppress(queue.Empty):
             while self._items.get_nowait() is not _END:
                 pass

@@ -15,12 +15,12 @@ from .paths import STANDARD_STREAM, descriptor_of, reason_of
 
 __all__ = ["SpillFile"]
 
-# A multiple of 3, so that base64 of the pieces is that of the whole.
+# A multiple of 3, so that the base64 texts of the pieces can be joined.
 _PIECE_BYTES = 3 << 16
 
 
 class SpillFile:
-    """Holds the bytes of one reject in a file without a name; see `Spill`.
+    """The bytes of one reject in a file without a name (see `Spill` in the formats).
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class SpillFile:
         return self._starts_as_text and not self._decoder.getstate()[0]
 
     def pieces(self) -> Iterator[bytes]:
-        """Give the bytes in pieces whose sizes are a multiple of 3, except the last one; raises OutputFault."""
+        """Yield the bytes in pieces whose sizes are multiples of 3, except the last one; raises OutputFault."""
         assert self._file is not None
         try:
             self._file.seek(0)
@@ -90,7 +90,7 @@ class SpillFile:
         try:
             return cast(BinaryIO, tempfile.TemporaryFile(dir=folder, buffering=0))
         except OSError as error:
-            # Where only the rejects file can be written, and not its folder, `Output` does the same.
+            # If the folder cannot be written, use the folder for temporary files, as `Output` does.
             if folder is None or error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise
         return cast(BinaryIO, tempfile.TemporaryFile(buffering=0))
@@ -98,7 +98,7 @@ class SpillFile:
     def _read(self) -> bytes:
         assert self._file is not None
         piece = self._file.read(_PIECE_BYTES)
-        # A read may give less than is there.
+        # A read may return less than is available.
         while len(piece) % 3 and (more := self._file.read(3 - len(piece) % 3)):
             piece += more
         return piece

@@ -1,4 +1,4 @@
-"""Temporary files in a given folder: without a name where the system supports it, and removal of those left behind."""
+"""Create temporary files, without a name if the system supports it, and remove those of dead processes."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ["Temporary", "remove_dead"]
 
 _COPY_BYTES = 1 << 20
 _PREFIX = ".cfdns-fast-"
-#: Host, process id, start of the process (0 if the system does not say), and a random part.
+#: Host, process id, start time of the process (0 if the system does not have it), and a random part.
 _NAME = re.compile(r"\.cfdns-fast-(.+)-([1-9][0-9]{0,9})-([0-9]{1,20})-[0-9a-f]{16}\.tmp")
 _KEPT_PREFIX = "cfdns-fast-kept-"
 
 
 class Temporary:
-    """A file to write and read back, which gets its final name when it is complete.
+    """A temporary file, which gets its final name when it is complete.
 
-    With O_TMPFILE (Linux, most local file systems) the file has no name until then, so a killed process leaves nothing.
+    With O_TMPFILE (Linux, most local file systems) the file has no name before, so a killed process leaves no file.
     Elsewhere it has a hidden name that identifies the process, for `remove_dead`.
 
-    Nothing happens before `open`, so that `discard` can be registered first.
+    The constructor has no effect on files, so that `discard` can be registered first.
 
     Parameters
     ----------
@@ -58,11 +58,11 @@ class Temporary:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
             descriptor = os.open(self._path, flags, self._mode)
         self._file = os.fdopen(descriptor, "r+b", buffering=0)
-        # The lock tells `remove_dead` in another container, which cannot see this process, that the file is in use.
+        # The lock marks the file as in use for `remove_dead` in another container, which cannot see this process.
         _lock(descriptor)
 
     def sync(self) -> None:
-        """Bring the content to disk; raises OSError."""
+        """Sync the content to disk; raises OSError."""
         os.fsync(self.file.fileno())
 
     def move_to(self, target: str, *, new: bool) -> None:
@@ -127,13 +127,13 @@ class Temporary:
         try:
             self._link(path)
         except OSError:
-            # A security module can forbid the link.
+            # A security module may deny the link.
             self._copy_to_named(path)
         self._path = path
 
     def _link(self, path: str) -> None:
         number = self.file.fileno()
-        # Python calls linkat, which alone can follow the link in /proc, only if a folder is given; it is not used.
+        # src_dir_fd is unused, but makes Python call linkat, which can follow the link in /proc.
         os.link(f"/proc/self/fd/{number}", path, src_dir_fd=number, follow_symlinks=True)
 
     def _copy_to_named(self, path: str) -> None:
@@ -156,10 +156,10 @@ class Temporary:
 
 
 def remove_dead(folder: str) -> list[str]:
-    """Remove temporary files that dead processes of this package on this host left in a folder; return their paths.
+    """Remove the temporary files of dead processes of this package from a folder, and return their paths.
 
-    A file is removed only if its name has this host, its process does not run any more (a process with the same id and
-    another start is another process), and its lock is free. Errors are ignored.
+    A file is removed only if its name has this host, its process has ended (a process with the same id and another
+    start time is another process), and its lock is free. Errors are ignored.
     """
     removed = []
     with suppress(OSError), os.scandir(folder) as entries:
@@ -192,16 +192,16 @@ def _remove_unlocked(path: str) -> bool:
 
 
 def _open_unnamed(folder: str, mode: int) -> int | None:
-    """Return a descriptor of a new file without a name, None if that is not supported here."""
+    """Return a descriptor of a new file without a name; None if the system does not support it."""
     flag = getattr(os, "O_TMPFILE", None)
     if flag is None:
         return None
     try:
         descriptor = os.open(folder, flag | os.O_RDWR, mode)
     except OSError:
-        # Whatever the reason, creating a named file either works or raises the error to report.
+        # Creating a named file either succeeds or raises the error to report.
         return None
-    # Without /proc the file could never get a name.
+    # The file gets its name by /proc.
     if os.path.exists(f"/proc/self/fd/{descriptor}"):
         return descriptor
     os.close(descriptor)
@@ -226,7 +226,7 @@ def _is_running(process: int, start: str) -> bool:
     known = _start_of(process)
     if known is not None:
         return known == start
-    if sys.platform == "win32":  # os.kill would end the process
+    if sys.platform == "win32":  # os.kill ends the process there
         return False
     try:
         os.kill(process, 0)
@@ -238,13 +238,13 @@ def _is_running(process: int, start: str) -> bool:
 
 
 def _start_of(process: int) -> str | None:
-    """Return when a process started, in ticks since the system's start; None if /proc has no such process."""
+    """Return the start time of a process in ticks since boot; None if /proc does not have the process."""
     try:
         with open(f"/proc/{process}/stat", "rb") as file:
             content = file.read()
     except OSError:
         return None
-    # The second field, the name in parentheses, can hold anything; the start is the 22nd.
+    # The second field, the name in parentheses, may contain any character; the start time is the 22nd field.
     return content.rpartition(b")")[2].split()[19].decode("ascii")
 
 

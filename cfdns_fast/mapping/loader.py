@@ -1,4 +1,4 @@
-"""Find a bundled mapping, or the file of another one, and read it."""
+"""Find and load a mapping by its name or path."""
 
 from __future__ import annotations
 
@@ -13,22 +13,27 @@ __all__ = ["bundled", "is_path", "load"]
 
 
 def load(schema: str | os.PathLike[str], dataset: str = DEFAULT_DATASET) -> Mapping:
-    """Read and validate a mapping.
+    """Load and check a mapping.
+
+    Bundled mappings are loaded once per process. May be called from any thread.
 
     Parameters
     ----------
     schema : str or os.PathLike
-        A bundled name (``"sekoia"``), or a path if it is PathLike, holds a path separator or ends in ``.toml``.
+        The name of a bundled mapping (``"sekoia"``), or a path. Text is a path if it contains a path separator or ends
+        in ``.toml``.
     dataset : str
-        Of a bundled schema: Logpush's name of the dataset (``"dns_logs"``). A file is for one dataset already.
+        The dataset of the bundled mapping, by Logpush's name (``"dns_logs"``). A mapping file is for one dataset.
 
     Raises
     ------
     MappingError
-        Unknown name, unreadable file, or any entry that is not as data/README.md describes; names file, entry and what
-        would be allowed.
+        The name is unknown, the file cannot be read, or an entry is invalid. The error names the file, the entry and
+        what is allowed.
+    TypeError
+        `schema` is neither text nor a path, or `dataset` is not text.
     ValueError
-        A dataset is named beside a path.
+        `schema` is a path and `dataset` is not the default.
     """
     if not isinstance(dataset, str):
         raise TypeError(f"dataset must be a name, not {type(dataset).__name__}")
@@ -44,7 +49,7 @@ def load(schema: str | os.PathLike[str], dataset: str = DEFAULT_DATASET) -> Mapp
 
 
 def is_path(schema: str) -> bool:
-    """Whether a schema given as text is a path and not a bundled name."""
+    """Return whether a schema given as text is a path and not the name of a bundled mapping."""
     return schema.endswith(".toml") or os.sep in schema or (os.altsep is not None and os.altsep in schema)
 
 
@@ -60,7 +65,7 @@ def _load_path(path: str) -> Mapping:
 
 
 def bundled() -> dict[str, list[str]]:
-    """Return the schemas that are bundled, by dataset."""
+    """Return the names of the bundled mappings by dataset."""
     found: dict[str, list[str]] = {}
     for entry in sorted(os.listdir(DATA_FOLDER)):
         dataset, _, rest = entry.partition(".")
@@ -77,7 +82,7 @@ def _load_bundled(schema: str, dataset: str) -> Mapping:
         raise MappingError(dataset, None, f"no such dataset; bundled: {', '.join(datasets)}")
     if schema not in datasets[dataset]:
         names = ", ".join(datasets[dataset])
-        reason = f"no such schema; bundled: {names}; the name of a file holds a separator or ends in .toml"
+        reason = f"no such schema; bundled: {names}; the path of a file contains a separator or ends in .toml"
         raise MappingError(schema, None, reason)
     file = f"{dataset}.{schema}.toml"
     with open(os.path.join(DATA_FOLDER, file), "rb") as content:
@@ -85,7 +90,7 @@ def _load_bundled(schema: str, dataset: str) -> Mapping:
 
 
 def _parse(content: bytes, file: str) -> Mapping:
-    # Imported here, with tomllib: a quarter of what importing the package would cost, and parse() may never be called.
+    # Imported here, because tomllib is slow to import and a process may load no mapping.
     from .parser import parse_mapping
 
     return parse_mapping(content, file)

@@ -1,4 +1,4 @@
-"""The ECS assembly as data: which field of an event comes from which key of a record, and how."""
+"""The data of a mapping: its fields and the tree of their targets."""
 
 from __future__ import annotations
 
@@ -10,60 +10,62 @@ from typing import Any, Union
 __all__ = ["DATA_FOLDER", "NAME_PART_KINDS", "Field", "Mapping", "Node", "Scalar"]
 
 Scalar = str | int | float | bool
-#: A node of the output object: its key, and what stands there (a field or the nodes below it).
+#: A node of the output object: its key, and a field or the nodes of an object.
 Node = tuple[str, Union["Field", tuple["Node", ...]]]
 
-#: The folder of the bundled mappings. importlib.resources is not used: its import takes 6 ms.
+#: The folder of the bundled mappings. importlib.resources is not used, because its import took 6 ms (2026-11-30).
 DATA_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "data")
 
-#: The kinds that share one reading of the source: the name and its parts.
+#: The kinds that are read by one split of the source: the name and its parts.
 NAME_PART_KINDS = ("name", "registered_domain", "subdomain", "top_level_domain")
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One entry of a mapping file; data/README.md says what it all means.
+    """One entry of a mapping file; data/README.md describes the entries.
 
-    What does not belong to the kind has its default.
+    Options that do not apply to the kind keep their default.
 
     Attributes
     ----------
     to : str
-        The target, dotted (``dns.question.name``).
+        The target, with dots between its keys (``dns.question.name``).
     kind : str
         A key of `parser.KINDS`.
     sources : tuple of str
-        Cloudflare's keys (``QueryName``): the first that has a value counts.
+        The keys of the record (``QueryName``). The first key that has a value counts.
     array : bool
         The value is written as a list of one.
     required : bool
         An absent source is the problem ``field.missing``.
     otherwise : bool
-        The field is an alternative to those before it with the same target.
-    value, if_problem : str, int, float, bool, tuple of these, or None
-        Of kind constant: for every record, and instead for one that has problems.
+        The field is an alternative to the fields before it with the same target.
+    value : str, int, float, bool, tuple of these, or None
+        Constants only: the value.
+    if_problem : str, int, float, bool or None
+        Constants only: the value for a record that has problems; None for `value`.
     names : tuple of (int, str)
-        Of kind enum: number and name, ascending.
+        Enums only: number and name, ascending.
     unassigned : str or None
-        Of kind enum: what stands before a number that has no name.
+        Enums only: prefix of a number without a name; None if such a number is absent.
     digits : int or None
-        Of kind timestamp: so many fraction digits, always.
+        Timestamps only: number of fraction digits; None for six, or none if they are zero.
     trim : bool
-        Of the name kinds: leading and trailing dots are no part of the name.
+        Names and their parts only: leading and trailing dots are removed.
     keep_root : bool
-        Of kind name: ``.`` alone, the root, is a name.
+        Names only: ``.`` alone, the root, is a name.
     escape : bool
-        Of kind name: what is not printable ASCII is escaped, as ECS asks for.
+        Names only: bytes other than printable ASCII are escaped, as ECS requires.
     list : bool
-        The source is an array, and every element is read by the kind.
+        The source is an array, and each element is read by the kind.
     keep_empty : bool
-        Of lists and objects: an array without usable elements is written.
+        Lists and objects only: an array without valid elements is written.
     members : tuple of str
-        Of kind objects: the keys.
+        Objects only: the keys.
     of : tuple of str
-        Of kind collect: the targets.
+        Collections only: the targets from which the texts come.
     if_true, if_false : str or None
-        Of kind boolean: text in their place.
+        Booleans only: texts to write in place of true and false.
     """
 
     to: str
@@ -89,12 +91,12 @@ class Field:
 
     @property
     def holds_list(self) -> bool:
-        """Whether what a reading gives is a list (`array` makes one of any value, later)."""
+        """Whether the value itself is a list, without `array`."""
         return self.list or self.kind in ("objects", "collect")
 
     @property
     def json_class(self) -> str:
-        """What the target holds: text, integer, number, boolean or objects, or a list of them."""
+        """The class of the target's value: text, integer, number, boolean or objects, or "list of" one of these."""
         if self.kind in ("integer", "objects"):
             of = self.kind
         elif self.kind == "boolean" and self.if_true is None:
@@ -108,13 +110,18 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """A validated mapping file.
+    """A mapping: the fields of an event. It is immutable and may be used by any thread.
 
     Attributes
     ----------
-    file, schema, dataset : str
+    file : str
+        The file, for errors.
+    schema : str
+        The name of the schema.
+    dataset : str
+        The dataset, by Logpush's name; empty if the file has none.
     fields : tuple of Field
-        In file order.
+        The fields, in the order of the file.
     sources : frozenset of str
         The keys of a record that the fields read.
     """
@@ -129,18 +136,18 @@ class Mapping:
         object.__setattr__(self, "sources", frozenset(key for each in self.fields for key in each.sources))
 
     def without_raw(self) -> Mapping:
-        """Return the same mapping without its fields of kind raw (``keep_message=False``)."""
+        """Return the mapping without its fields of kind raw (``keep_message=False``)."""
         return Mapping(self.file, self.schema, self.dataset, tuple(f for f in self.fields if f.kind != "raw"))
 
     def targets(self) -> dict[str, tuple[Field, ...]]:
-        """Return the fields by target: the first of each, then its alternatives."""
+        """Return the fields by target: the first field of each target, then its alternatives."""
         targets: dict[str, tuple[Field, ...]] = {}
         for field in self.fields:
             targets[field.to] = (*targets.get(field.to, ()), field)
         return targets
 
     def tree(self) -> tuple[Node, ...]:
-        """Return the output object: a parent stands where its first child stands in the file, children together."""
+        """Return the nodes of the output object. An object has the position of its first field in the file."""
         root: dict[str, Any] = {}
         for field in self.fields:
             *parents, leaf = field.to.split(".")

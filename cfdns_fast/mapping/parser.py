@@ -1,4 +1,4 @@
-"""Read a mapping file: TOML in, a validated `Mapping` out, or a MappingError that says what is allowed."""
+"""Parse a mapping file: TOML to a checked `Mapping`, or a MappingError that names what is allowed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OPTIONS = frozenset({"array", "required", "otherwise"})
 _NAME_OPTIONS = _OPTIONS | {"trim"}
 _LIST_OPTIONS = _OPTIONS | {"list", "keep_empty"}
 
-#: kind -> (keys an entry must have, keys it may have) besides `kind`. data/README.md says what each kind does.
+#: Kind -> required keys and optional keys of an entry, besides `kind`. data/README.md describes the kinds.
 KINDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "raw": (frozenset({"to"}), frozenset()),
     "constant": (frozenset({"to", "value"}), frozenset({"if_problem"})),
@@ -38,7 +38,7 @@ KINDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "problems": (frozenset({"to"}), frozenset()),
 }
 
-#: What kind collect can take from, and what can be an alternative or have one.
+#: The kinds from which collect takes texts, and the kinds that can have no alternative.
 _COLLECTED_KINDS = ("text", "ip", *NAME_PART_KINDS)
 _SINGLE_KINDS = ("raw", "constant", "problems", "collect")
 
@@ -50,7 +50,7 @@ _NINE_DIGITS = 9
 _FILE_KEYS = ("schema", "dataset", "source", "field")
 _TABLE_FACTS = ("registry", "source", "date", "reference")
 _MAX_FIELDS = 1000
-# Of all fields together: the core counts them in 16 bits.
+# Maximum number of source names of all fields together, because the core counts them in 16 bits.
 _MAX_NAMES = 10_000
 _MAX_DEPTH = 32
 
@@ -58,19 +58,26 @@ _Fail = Callable[[str], NoReturn]
 
 
 def parse_mapping(content: bytes, file: str) -> Mapping:
-    """Read a mapping from the content of a file; `file` names it in errors.
+    """Parse the content of a mapping file.
+
+    Parameters
+    ----------
+    content : bytes
+        TOML in UTF-8.
+    file : str
+        The name of the file in errors.
 
     Raises
     ------
     MappingError
-        Any entry is not as data/README.md describes.
+        The content is not TOML, or an entry is not as data/README.md describes.
     """
     try:
         document = tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise MappingError(file, None, f"not UTF-8 at byte {error.start}") from None
     except (ValueError, RecursionError) as error:
-        # Besides TOMLDecodeError, a ValueError: an integer of more digits than Python converts.
+        # An integer of more digits than Python converts is a ValueError and no TOMLDecodeError.
         raise MappingError(file, None, f"not TOML: {error}") from None
     _only_keys(document, _FILE_KEYS, file, None)
     for key in ("schema", "dataset", "source"):
@@ -78,9 +85,9 @@ def parse_mapping(content: bytes, file: str) -> Mapping:
             raise MappingError(file, key, "must be text")
     entries = document.get("field")
     if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
-        raise MappingError(file, None, "must hold one [[field]] entry or more")
+        raise MappingError(file, None, "must have at least one [[field]] entry")
     if len(entries) > _MAX_FIELDS:
-        raise MappingError(file, None, f"holds {len(entries)} fields; at most {_MAX_FIELDS}")
+        raise MappingError(file, None, f"has {len(entries)} fields; at most {_MAX_FIELDS} are allowed")
     fields = tuple(_field(entry, number, file) for number, entry in enumerate(entries, 1))
     _check_targets(fields, file)
     _check_collections(fields, file)
@@ -108,7 +115,7 @@ def _field(entry: dict[str, Any], number: int, file: str) -> Field:
     target: str = entry["to"]
     segments = target.split(".")
     if not all(segments):
-        fail("to must be keys with single dots between them")
+        fail("to must be keys separated by single dots")
     if len(segments) > _MAX_DEPTH:
         fail(f"to may be at most {_MAX_DEPTH} keys deep")
     value = _constant(entry["value"], fail) if kind == "constant" else None
@@ -144,7 +151,7 @@ def _texts(key: str, items: Any, fail: _Fail) -> tuple[str, ...]:
     if not isinstance(items, list) or not items or not all(isinstance(item, str) and item for item in items):
         fail(f"{key} must be a list of texts, none of them empty")
     if len(items) > _MAX_FIELDS:
-        fail(f"{key} holds {len(items)} texts; at most {_MAX_FIELDS}")
+        fail(f"{key} has {len(items)} texts; at most {_MAX_FIELDS} are allowed")
     if len(set(items)) != len(items):
         fail(f"{key} may hold each text once")
     return tuple(items)
@@ -162,15 +169,15 @@ def _check_options(field: Field, fail: _Fail) -> None:
     if field.digits is not None and (field.digits != _NINE_DIGITS or type(field.digits) is not int):
         fail(f"digits must be {_NINE_DIGITS}, not {field.digits!r}")
     if (field.if_true is None) != (field.if_false is None):
-        fail("if_true and if_false go together")
+        fail("if_true and if_false need each other")
     if field.list and field.array:
-        fail("list is about the source and array about the target; use one of them")
+        fail("list describes the source and array the target; use one of them")
     if field.keep_empty and not field.holds_list:
-        fail("keep_empty goes with list = true")
+        fail("keep_empty needs list = true")
     if field.keep_root and not field.trim:
-        fail("keep_root goes with names that are trimmed; with trim = false the root is kept anyway")
+        fail("keep_root needs trim = true; with trim = false the root is always kept")
     if field.otherwise and field.array:
-        fail("array goes with the first field of the target, not with its alternatives")
+        fail("array belongs to the first field of the target, not to its alternatives")
 
 
 def _only_keys(table: dict[str, Any], allowed: tuple[str, ...], file: str, entry: str | None) -> None:
@@ -196,7 +203,7 @@ def _if_problem(other: Any, value: Scalar | tuple[Scalar, ...] | None, fail: _Fa
             if isinstance(checked, kind) and isinstance(checked, bool) == isinstance(value, bool):
                 return checked
             break
-    fail("if_problem must be of the kind that value is: text, number, or true and false; neither may be a list")
+    fail("if_problem must have the type of value: text, a number, or true or false; neither may be a list")
 
 
 def _check_targets(fields: tuple[Field, ...], file: str) -> None:
@@ -210,16 +217,14 @@ def _check_targets(fields: tuple[Field, ...], file: str) -> None:
         if field.otherwise:
             raise MappingError(file, label, "otherwise = true needs a field before it with the same target")
         if field.to in parents:
-            raise MappingError(
-                file, label, f"field {parents[field.to]} stands below it; a target is a value or a parent"
-            )
+            raise MappingError(file, label, f"field {parents[field.to]} is below it; a target is a value or a parent")
         seen[field.to] = number
         parent = field.to
         while "." in parent:
             parent = parent.rpartition(".")[0]
             if parent in seen:
                 raise MappingError(
-                    file, label, f"field {seen[parent]} is a value at {parent}; nothing can stand below it"
+                    file, label, f"field {seen[parent]} is a value at {parent}; no field can be below it"
                 )
             parents.setdefault(parent, number)
 
@@ -227,7 +232,7 @@ def _check_targets(fields: tuple[Field, ...], file: str) -> None:
 def _check_alternative(first: Field, field: Field, number: int, file: str, label: str) -> None:
     reason = None
     if not field.otherwise:
-        reason = f"field {number} has the same target; every target may stand once, but for otherwise = true"
+        reason = f"field {number} has the same target; a further field for it needs otherwise = true"
     elif first.kind in _SINGLE_KINDS:
         reason = f"field {number} is of kind {first.kind}, which has no alternatives"
     elif (first.json_class, first.members) != (field.json_class, field.members):

@@ -1,4 +1,4 @@
-"""Turn a `Mapping` into the plan that the compiled core executes."""
+"""Compile a mapping to the plan that the compiled core executes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,20 @@ def compile_plan(
 ) -> Plan:
     """Compile a mapping. The plan is immutable and may be used by any number of threads.
 
-    `own_key` is a source that the records have from this package and not from their sender: it makes no record known.
+    Parameters
+    ----------
+    mapping : Mapping
+        The fields of an event.
+    private_suffixes : bool
+        Split names by the PRIVATE section of the Public Suffix List too.
+    timestamp_unit : str
+        One of `TIMESTAMP_UNITS`.
+    max_record_bytes : int
+        Maximum size of a record in bytes.
+    record_delimiter : bytes
+        Separates the objects of a line; empty if there is none.
+    own_key : str or None
+        A source that this package adds to records. It does not make a record known.
     """
     readings = Readings(mapping, own_key)
     patterns, steps = dict_steps(mapping.tree(), readings)

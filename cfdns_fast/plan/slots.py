@@ -1,71 +1,43 @@
-"""Which source is read how into which slot: the part of a plan that every writer shares."""
+"""Assign slots to the values of an event, and describe how each is read. All writers share this part of a plan."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from .._core import Kind, ReadingFlag
+from .._core.plan_types import Input, Reading
 from ..mapping import NAME_PART_KINDS, Field, Mapping
 
-__all__ = ["Input", "Reading", "Readings"]
+__all__ = ["Readings"]
 
-#: Names by number, or without one where nothing is looked up; what stands before a number without a name.
+#: Prefix of a number without a name, and the names by number. The number is None if names have no numbers.
 _Enumeration = tuple[str, tuple[tuple[int | None, object], ...]]
 
-
-#: Kinds that the core calls by other names.
+#: Kinds with other names in the core.
 _KINDS = {"enum": Kind.enumeration, "name": Kind.domain_name}
 
 
-class Reading(NamedTuple):
-    """How an input is read into a slot; the kinds of names fill several.
-
-    Attributes
-    ----------
-    kind : Kind
-    element : Kind
-        Of a list; the kind itself if it is none.
-    flags : int
-        Of `ReadingFlag`.
-    slot : int
-    table : int
-        The index of an enumeration, or of a list of members.
-    """
-
-    kind: Kind
-    element: Kind
-    flags: int
-    slot: int
-    table: int
-
-
-class Input(NamedTuple):
-    """The sources to try in order, whether a value is required, and how it is read."""
-
-    sources: list[int]
-    required: bool
-    readings: list[Reading]
-
-
 class Readings:
-    """Every reading once, however many targets it has.
+    """The readings of a mapping, and the slots of its targets. Equal readings share a slot.
 
     Attributes
     ----------
     sources : list of str
-        Keys, in the order in which the mapping first names them; `own_key` is the last one.
+        The keys, in the order in which the mapping first names them. `own_key` is the last one.
     key_count : int
-        How many of the sources are keys of the mapping: all but `own_key`.
+        The number of sources without `own_key`.
     inputs : list of Input
+        The inputs, one for each group of sources.
     enumerations, members
-        The tables of readings.
+        The tables of the readings.
     firsts, collections : list of (int, list of int)
-        A slot, and the slots of which it takes the first value, or all.
+        A slot, and the slots of which it gets the first value, or all values.
     verdicts : list of (int, int)
-        A slot, and the enumeration of which it takes the first name, or the second if the record has problems.
+        A slot, and the enumeration of which it gets the first name, or the second if the record has problems.
     problems_slot : int or None
-        Where the problems go as text.
+        The slot for the problems as text; None if the mapping has none.
     slot_count : int
+        The number of slots.
     """
 
     def __init__(self, mapping: Mapping, own_key: str | None = None) -> None:
@@ -91,10 +63,11 @@ class Readings:
 
     @property
     def wants_name_parts(self) -> bool:
+        """Whether a field is a part of a name, which needs the suffix rules."""
         return any(field.kind in NAME_PART_KINDS[1:] for field in self._fields)
 
     def slot(self, field: Field) -> int:
-        """Return where the value of the field's target is."""
+        """Return the slot of the field's target."""
         return self._target_slots[field.to]
 
     def _add_inputs(self) -> None:
@@ -136,11 +109,11 @@ class Readings:
         return readings
 
     def _reading_of(self, field: Field) -> Field:
-        """Return the field whose reading this one shares: the options of a name do not change the parts of the name."""
+        """Return the field whose reading this one shares: options of a name do not change the parts of the name."""
         return self._names.get(field.sources, field) if field.kind in NAME_PART_KINDS[1:] else field
 
     def _identity(self, field: Field) -> tuple[object, ...]:
-        """Return what makes two fields one reading."""
+        """Return a key that is equal for fields with the same reading."""
         field = self._reading_of(field)
         kind = "name" if field.kind in NAME_PART_KINDS else field.kind
         of_names = (field.trim, field.keep_root, field.escape)
@@ -187,7 +160,7 @@ class Readings:
         if field.if_problem is not None:
             slot = self._new_slots(1)
             names = ((None, field.value), (None, field.if_problem))
-            # Not looked up: True and 1 are equal, and are not the same constant.
+            # Always appended, because True and 1 are equal but different constants.
             self.enumerations.append(("", names))
             self.verdicts.append((slot, len(self.enumerations) - 1))
             return slot

@@ -1,42 +1,16 @@
-"""The steps by which the compiled core writes an event as NDJSON and as dicts."""
+"""Compile the tree of a mapping to the steps by which the core writes an event as NDJSON or as dicts."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
 from .._core import DictStepKind, StepKind
+from .._core.plan_types import DictPattern, DictStep, Step
 from ..mapping import Field, Node
 from .slots import Readings
 
-__all__ = ["DictPattern", "DictStep", "Step", "dict_steps", "ndjson_steps"]
-
-
-class Step(NamedTuple):
-    """One step of the NDJSON writer: what stands before and after the value of a slot."""
-
-    kind: StepKind
-    slot: int
-    before: bytes
-    after: bytes
-
-
-class DictPattern(NamedTuple):
-    """A dict of an event: all keys in order, with their constants, or None where a step puts a value."""
-
-    holds_containers: bool
-    items: tuple[tuple[str, object], ...]
-
-
-class DictStep(NamedTuple):
-    """One step that fills a copy of a pattern; dicts/builder.hpp describes the members."""
-
-    kind: DictStepKind
-    slot: int
-    position: int
-    key: str
-    items: tuple[object, ...] | None
-    flag: bool
+__all__ = ["dict_steps", "ndjson_steps"]
 
 
 def _json(value: Any) -> bytes:
@@ -44,7 +18,7 @@ def _json(value: Any) -> bytes:
 
 
 def _constant_of(node: Field | tuple[Node, ...]) -> Any:
-    """The value of a node that no record changes (lists and dicts of it are templates), or None."""
+    """Return the value of a node that is the same for all records; None if records change it."""
     if isinstance(node, Field):
         if node.if_problem is not None:
             return None
@@ -67,14 +41,14 @@ def _unmerged(nodes: tuple[Node, ...], readings: Readings) -> list[Step]:
         elif node.kind == "raw":
             steps.append(Step(StepKind.raw, 0, name + b'"', b'",'))
         else:
-            quote = b'"' if node.json_class == "text" else b""  # what a list holds is quoted one by one
+            quote = b'"' if node.json_class == "text" else b""  # the items of a list are quoted one by one
             before, after = (b"[", b"]") if node.array or node.holds_list else (b"", b"")
             steps.append(Step(StepKind.slot, readings.slot(node), name + before + quote, quote + after + b","))
     return steps
 
 
 def ndjson_steps(nodes: tuple[Node, ...], readings: Readings) -> list[Step]:
-    """Return the steps that write an event. Neighbouring literals are one step: one copy instead of several."""
+    """Return the steps that write an event. Adjacent literals are joined, so that they are one copy."""
     merged: list[Step] = []
     for step in _unmerged(nodes, readings):
         if step.kind == StepKind.literal and merged and merged[-1].kind == StepKind.literal:
@@ -87,7 +61,7 @@ def ndjson_steps(nodes: tuple[Node, ...], readings: Readings) -> list[Step]:
 def dict_steps(nodes: tuple[Node, ...], readings: Readings) -> tuple[tuple[DictPattern, ...], tuple[DictStep, ...]]:
     """Return the patterns of an event's dicts and the steps that fill copies of them, in the order of `ndjson_steps`.
 
-    The first pattern is the event's.
+    The first pattern is the event.
     """
     patterns: list[DictPattern] = []
     steps: list[DictStep] = []

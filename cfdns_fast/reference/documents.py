@@ -1,53 +1,55 @@
-"""JSON documents in plain Python: where records stand in one, by descent over its bytes. Part of the specification."""
+"""Find the records of JSON documents by recursive descent over their bytes. Part of the specification."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Generator, Iterator
-from typing import NamedTuple
 
 from ..results import RAW_LIMIT_BYTES, Reject
-from .framing import Record, decode_json, reject_code
+from .framing import Found, Record, decode_json, reject_code
+from .members import STRING, begins_with_object, read_members, value_end
 
 __all__ = ["Documents", "Fault"]
 
-#: Start, end, and whether it is in the place of a record; otherwise it is what follows a fault.
+#: Start, end, and True for an element or document, False for the rest after a fault.
 Item = tuple[int, int, bool]
 
 _BOM = b"\xef\xbb\xbf"
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _SPACE_OR_PADDING = re.compile(rb"[ \t\r\n\0]*")
-# A newline is never part of a string, escaped or not.
-_STRING = re.compile(rb'"(?:[^"\\\n]|\\[^\n])*+"')
-_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\\n]|\\[^\n])*+"?|[][{}]')
-_WORD = re.compile(rb'[^ \t\r\n,:"\[\]{}]+')
 
 
 class Fault(Exception):
-    """Nothing can be read from this byte on."""
+    """The data is invalid or ends from the byte `at` on."""
 
     def __init__(self, at: int) -> None:
         self.at = at
 
 
-class _Look(NamedTuple):
-    """What the members of an object say about it; `members` is None if it is cut or broken."""
-
-    mapped: bool = False
-    holds_records: bool = False
-    members: list[tuple[str | None, int, int]] | None = None
-
-
 class Documents:
-    """Documents in `data`: objects and arrays around records, and records, with space or commas between them.
+    """The JSON documents of an input, with space, commas or record delimiters between them.
 
-    An array at the top is around records. So is an object without a key that the mapping reads, if a member is an array
-    that begins with an object (the records of all such members count, other members are ignored), or if an empty array
-    is its only member. A mapped key must come in its first `max_record_bytes` bytes to make it a record. An object
-    without a mapped key whose only member is an object stands for that, if it is no longer than `max_record_bytes`. An
-    array within an element is not looked into: the element is the record, and without a mapped key of its own it is an
-    unknown one. Where a record may begin, NULs are skipped.
+    A document is a record, or a wrapper of records:
+
+    1. An array at the top is a wrapper, and its elements are records.
+    2. An object is a wrapper if none of its keys is mapped and a member is an array that begins with an object. The
+       elements of all such arrays are records, and other members are ignored. Only the first `max_record_bytes` of the
+       object are searched for mapped keys.
+    3. An object whose only member is an empty array is a wrapper of no records.
+    4. An object whose only member is an object, and whose key is not mapped, stands for that object if it has at most
+       `max_record_bytes`.
+    5. An element of a wrapper is a record, whatever arrays it contains. NULs before a record are skipped.
+
+    Parameters
+    ----------
+    data : bytes
+        The input.
+    known : set of str
+        The keys that the mapping reads; they are the mapped keys.
+    delimiter : bytes
+        Separates documents and elements; empty if there is none.
+    max_record_bytes : int
+        Maximum size of a record.
     """
 
     def __init__(self, data: bytes, known: set[str], delimiter: bytes, max_record_bytes: int) -> None:
@@ -56,11 +58,11 @@ class Documents:
         self._delimiter = delimiter
         self._max_record_bytes = max_record_bytes
 
-    def records(self) -> Iterator[Record | Reject | None]:
-        """Give records and rejects, in order, and None for a run of NULs before a document or an element.
+    def records(self) -> Iterator[Found]:
+        """Yield records and rejects, in order, and None for a run of NULs before a document or an element.
 
-        What follows a fault is one reject, even if it is empty. That is the rest of its line if the first document
-        ended in its line, else all of the rest.
+        The bytes after a fault are one reject, even if there are none: the rest of the line if the first document ends
+        in its first line, else the rest of the input.
         """
         line, counted = 1, 0
         for item in self.items():
@@ -79,9 +81,9 @@ class Documents:
                 yield Reject(line, start, end - start, code, raw[:RAW_LIMIT_BYTES])
 
     def items(self) -> Iterator[Item | None]:
-        """Give start and end of what stands in the place of a record, and of the rest behind a fault; None for padding.
+        """Yield the elements and documents, and the rest after a fault; None for a run of NULs.
 
-        If the first document ends in the line in which it began, every line behind it is read as data of its own.
+        If the first document ends in its first line, every following line is read as an input of its own.
         """
         first = yield from self._between(0)
         try:
@@ -102,7 +104,7 @@ class Documents:
             at = next_line
 
     def _documents(self, at: int) -> Iterator[Item | None]:
-        """Give the items of documents wherever their lines end."""
+        """Yield the items of the documents from `at` on, which may span lines."""
         try:
             at = yield from self._between(at)
             while at < len(self.data):
@@ -112,74 +114,44 @@ class Documents:
             yield fault.at, len(self.data), False
 
     def document(self, at: int) -> Generator[Item | None, None, int]:
-        """Give the items of the document at `at` and return its end.
+        """Yield the items of the document at `at` and return its end.
 
         Raises
         ------
         Fault
-            It does not end, or cannot be read.
+            The document is incomplete or invalid.
         """
         if self.data.startswith(b"[", at):
             return (yield from self._array(at + 1))
         is_object = self.data.startswith(b"{", at)
         if is_object and self.is_wrapper(at):
             return (yield from self._wrapper(at + 1))
-        end = self.value_end(at, len(self.data), at_end=not is_object)
+        end = value_end(self.data, at, len(self.data), at_end=not is_object)
         if end is None:
             raise Fault(at)
         yield self._record(at, end)
         return end
 
     def is_wrapper(self, at: int) -> bool:
-        """Whether the object or array at `at` is around records."""
+        """Return whether the object or array at `at` is a wrapper of records."""
         if self.data.startswith(b"[", at):
             return True
-        look = self._look(at, min(len(self.data), at + self._max_record_bytes))
-        if look.mapped:
+        found = read_members(self.data, at, min(len(self.data), at + self._max_record_bytes), self._known)
+        if found.mapped:
             return False
-        if look.members is not None and len(look.members) == 1:
-            _, start, end = look.members[0]
+        if found.members is not None and len(found.members) == 1:
+            _, start, end = found.members[0]
             if self.data[start:end].translate(None, b" \t\r\n") == b"[]":
                 return True
-        return look.holds_records
+        return found.holds_records
 
     def frames_record(self, end: int) -> bool:
-        """Whether the data up to `end` is an object that is nothing but the frame of a record."""
+        """Return whether the data up to `end` is an object that stands for the record in it (rule 4)."""
         start, inner_end, _ = self._record(0, end)
-        return start != 0 and self._look(start, inner_end).mapped
-
-    def value_end(self, at: int, limit: int, *, at_end: bool = False) -> int | None:
-        """Return the end of the value at `at`, by brackets, quotes or what can follow a word; None if there is none.
-
-        A word must end before `limit`, or with `at_end` at it.
-        """
-        if self.data[at : at + 1] in (b"{", b"["):
-            depth = 0
-            for match in _STRING_OR_BRACKET.finditer(self.data, at, limit):
-                token = match.group()
-                if token in (b"{", b"["):
-                    depth += 1
-                elif token in (b"}", b"]"):
-                    depth -= 1
-                elif not _STRING.fullmatch(token):
-                    return None
-                if depth == 0:
-                    return match.end()
-            return None
-        string = _STRING.match(self.data, at, limit)
-        if string is not None:
-            return string.end()
-        word = _WORD.match(self.data, at, limit)
-        if word is None or (word.end() == limit and not at_end):
-            return None
-        try:
-            decode_json(word.group().decode("utf-8"))
-        except ValueError:
-            return None
-        return word.end()
+        return start != 0 and read_members(self.data, start, inner_end, self._known).mapped
 
     def _between(self, at: int) -> Generator[None, None, int]:
-        """Skip what may stand between documents; a delimiter ends a run of NULs."""
+        """Skip the bytes between documents and return the next offset. A delimiter ends a run of NULs."""
         is_padded = False
         while at < len(self.data):
             if self._delimiter and self.data.startswith(self._delimiter, at):
@@ -199,7 +171,7 @@ class Documents:
         return at
 
     def _before_element(self, at: int) -> Generator[None, None, int]:
-        """Skip space and NULs; the data must not end there."""
+        """Skip space and NULs; raises Fault at the end of the data."""
         match = _SPACE_OR_PADDING.match(self.data, at)
         end = match.end() if match else at
         if b"\0" in self.data[at:end]:
@@ -209,7 +181,7 @@ class Documents:
         return end
 
     def _space(self, at: int) -> int:
-        """Skip space; the data must not end there."""
+        """Skip space; raises Fault at the end of the data."""
         match = _SPACE.match(self.data, at)
         end = match.end() if match else at
         if end == len(self.data):
@@ -221,16 +193,16 @@ class Documents:
         if self.data.startswith(b"]", at):
             return at + 1
         while True:
-            end = self.value_end(at, len(self.data))
+            end = value_end(self.data, at, len(self.data))
             if end is None:
                 raise Fault(at)
             yield self._record(at, end)
-            at = yield from self._behind_element(end)
+            at = yield from self._after_element(end)
             if self.data.startswith(b"]", at):
                 return at + 1
 
-    def _behind_element(self, at: int) -> Generator[None, None, int]:
-        """Skip a comma or delimiter; the last element may have one too, and an object that follows needs none."""
+    def _after_element(self, at: int) -> Generator[None, None, int]:
+        """Skip a comma or delimiter, which may also follow the last element and may lack before an object."""
         start = at
         delimiter = self._delimiter
         while at < len(self.data) and self.data[at] in b" \t\r\n\0":
@@ -251,10 +223,10 @@ class Documents:
         while True:
             at = self._space(at)
             value = self._value_of_member(at)
-            if self.data.startswith(b"[", value) and self._begins_with_object(value, len(self.data)):
+            if self.data.startswith(b"[", value) and begins_with_object(self.data, value, len(self.data)):
                 at = yield from self._array(value + 1)
             else:
-                end = self.value_end(value, len(self.data))
+                end = value_end(self.data, value, len(self.data))
                 if end is None:
                     raise Fault(at)
                 at = end
@@ -266,7 +238,7 @@ class Documents:
             at += 1
 
     def _value_of_member(self, at: int) -> int:
-        key = _STRING.match(self.data, at)
+        key = STRING.match(self.data, at)
         if key is None:
             raise Fault(at)
         try:
@@ -277,69 +249,12 @@ class Documents:
         except Fault:
             raise Fault(at) from None
 
-    def _begins_with_object(self, at: int, limit: int) -> bool:
-        match = _SPACE.match(self.data, at + 1, limit)
-        return match is not None and self.data[match.end() : min(match.end() + 1, limit)] == b"{"
-
     def _record(self, start: int, end: int) -> Item:
-        """Return an element or document as an item: itself, or the object that is all it holds.
-
-        What is longer than max_record_bytes stands for itself.
-        """
+        """Return an element or document as an item, or the object that it stands for (rule 4)."""
         if self.data.startswith(b"{", start) and end - start <= self._max_record_bytes:
-            look = self._look(start, end)
-            if not look.mapped and look.members is not None and len(look.members) == 1:
-                name, inner_start, inner_end = look.members[0]
+            found = read_members(self.data, start, end, self._known)
+            if not found.mapped and found.members is not None and len(found.members) == 1:
+                name, inner_start, inner_end = found.members[0]
                 if name is not None and self.data.startswith(b"{", inner_start):
                     return inner_start, inner_end, True
         return start, end, True
-
-    def _look(self, at: int, limit: int) -> _Look:
-        """Read the members of the object at `at` up to the first mapped key, and no further than `limit`."""
-        members: list[tuple[str | None, int, int]] = []
-        holds_records = False
-        rest = re.compile(rb"[ \t\r\n]*")
-
-        def space(position: int) -> int:
-            match = rest.match(self.data, position, limit)
-            return match.end() if match else position
-
-        def byte(position: int) -> bytes:
-            return self.data[position : min(position + 1, limit)]
-
-        at = space(at + 1)
-        if byte(at) == b"}":
-            return _Look(members=[])
-        while True:
-            key = _STRING.match(self.data, at, limit)
-            if key is None:
-                return _Look(holds_records=holds_records)
-            name = _key(key.group())
-            if name in self._known:
-                return _Look(mapped=True)
-            at = space(key.end())
-            if byte(at) != b":":
-                return _Look(holds_records=holds_records)
-            at = space(at + 1)
-            if byte(at) == b"[" and self._begins_with_object(at, limit):
-                holds_records = True
-            end = self.value_end(at, limit)
-            if end is None:
-                return _Look(holds_records=holds_records)
-            members.append((name, at, end))
-            at = space(end)
-            if byte(at) == b"}":
-                return _Look(holds_records=holds_records, members=members)
-            if byte(at) != b",":
-                return _Look(holds_records=holds_records)
-            at = space(at + 1)
-
-
-def _key(written: bytes) -> str | None:
-    """Return the text of a key, None if it is no valid one."""
-    try:
-        name: str = json.loads(written.decode("utf-8"))
-        name.encode("utf-8")
-    except ValueError:
-        return None
-    return name

@@ -1,4 +1,4 @@
-"""Framing in plain Python: bytes -> records and rejects. Part of the specification that reference.py is."""
+"""Cut lines of NDJSON into records and rejects, and decode their JSON. Part of the specification."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..results import RAW_LIMIT_BYTES, Reject
 
 __all__ = [
     "DEPTH_LIMIT",
+    "Found",
     "Number",
     "Record",
     "cut",
@@ -23,17 +24,26 @@ __all__ = [
     "reject_code",
 ]
 
-# NULs are padding where a record may begin: a file that lost its data in a power cut holds them.
+# A NUL before a record is padding: a file that lost data in a power cut contains NULs.
 _BLANK = b" \t\r\0"
 _MARK = re.compile(rb"()\xef\xbb\xbf")
 _MARK_AFTER_PADDING = re.compile(rb"(\0*+)\xef\xbb\xbf")
+#: Maximum number of open brackets in a record.
 DEPTH_LIMIT = 256
 _INT64 = range(-(2**63), 2**63)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record: its own text, and its members with keys unescaped and the last of equal keys."""
+    """One record.
+
+    Attributes
+    ----------
+    text : str
+        Its text as received.
+    members : dict of str to Any
+        Its members by unescaped key. The last of equal keys counts.
+    """
 
     text: str
     members: dict[str, Any]
@@ -41,33 +51,36 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A JSON number as it was written: int and float would lose "-0" and long fractions, and refuse 4,301 digits."""
+    """A JSON number as written, because int and float lose "-0" and long fractions, and int rejects 4,301 digits."""
 
     text: str
 
     @property
     def is_out_of_range(self) -> bool:
-        """Whether it is beyond every double, or an integer that no int64 holds."""
+        """Whether the number is beyond every double, or an integer beyond int64."""
         try:
             return exact_integer(self.text) is None
         except ValueError:
             return False
 
 
+#: A record, a reject, or None for a blank line or a run of NULs.
+Found = Record | Reject | None
+
 _NUMBER = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)(?:[eE]([+-]?)([0-9]+))?")
-# An exponent of more digits: no coefficient that fits into memory brings such a number back into the range of int64.
+# With a longer exponent, no coefficient that fits into memory gives a number in the range of int64.
 _EXPONENT_DIGITS = 12
-#: Halfway above the greatest double: rounds to infinity.
+#: The least number that rounds to infinity.
 _BEYOND_DOUBLE = Decimal(2**1024 - 2**970)
 
 
 def exact_integer(text: str) -> int | None:
-    """Return the integer that a decimal number is exactly, None if no int64 holds it, or no double holds the number.
+    """Return the exact integer value of a decimal number; None if it is beyond int64 or beyond every double.
 
     Raises
     ------
     ValueError
-        `text` is not ``-?digits[.digits][e[+-]digits]`` in ASCII (leading zeros allowed), or has a fraction.
+        `text` is not ``-?digits[.digits][e[+-]digits]`` in ASCII (leading zeros allowed), or its value has a fraction.
     """
     match = _NUMBER.fullmatch(text)
     if match is None:
@@ -77,7 +90,7 @@ def exact_integer(text: str) -> int | None:
         return 0
     if len(exponent) > _EXPONENT_DIGITS:
         exponent = "9" * _EXPONENT_DIGITS
-    # Nothing rounds: neither the constructor nor comparisons use the context.
+    # Exact: neither the constructor nor comparisons round to the context.
     number = Decimal(f"{coefficient}e{sign}{exponent}")
     if number.copy_abs() >= _BEYOND_DOUBLE:
         return None
@@ -86,8 +99,8 @@ def exact_integer(text: str) -> int | None:
     return int(number) if _INT64[0] <= number <= _INT64[-1] else None
 
 
-def records(data: bytes, max_record_bytes: int) -> Iterator[Record | Reject | None]:
-    """Give what every line holds: records and rejects, in order; None for a blank line, and for a run of NULs."""
+def records(data: bytes, max_record_bytes: int) -> Iterator[Found]:
+    """Yield the records and rejects of NDJSON, in order; None for a blank line or a run of NULs."""
     for number, line_offset, line, is_padded in lines(data):
         if not line.strip(_BLANK):
             yield None
@@ -101,10 +114,17 @@ def records(data: bytes, max_record_bytes: int) -> Iterator[Record | Reject | No
 
 
 def lines(data: bytes, *, nul_delimits: bool = False) -> Iterator[tuple[int, int, bytes, bool]]:
-    """Give number, byte offset and content of every line: NDJSON ends lines at 0x0A, and RFC 8259 has no such byte raw.
+    """Yield number, byte offset and content of every line, and whether NULs before it were skipped.
 
-    One CR before 0x0A belongs to the line end. A byte order mark is skipped, with NULs before it: RFC 8259 section 8.1
-    lets a reader do so. The last item says whether there were such NULs. `nul_delimits`: NULs there delimit records.
+    A line ends at 0x0A, which cannot occur raw within a JSON string (RFC 8259). One CR before 0x0A belongs to the line
+    end. A byte order mark is skipped (RFC 8259 section 8.1), with the NULs before it unless `nul_delimits` is True.
+
+    Parameters
+    ----------
+    data : bytes
+        The input.
+    nul_delimits : bool
+        NULs delimit records and are not padding.
     """
     pattern = _MARK if nul_delimits else _MARK_AFTER_PADDING
     number = offset = 0
@@ -120,11 +140,19 @@ def lines(data: bytes, *, nul_delimits: bool = False) -> Iterator[tuple[int, int
 
 
 def cut(line: bytes, max_record_bytes: int, *, is_padded: bool) -> Iterator[tuple[int, int, Record | str | None]]:
-    """Cut a line from the left: start, end, and a record or the code of a reject, or None for a run of NULs.
+    """Yield start, end, and a record, the code of a reject, or None for a run of NULs and space.
 
-    A run may hold other space. `is_padded`: NULs were skipped before the line. Complete objects may stand side by side
-    (``{…}{…}``: a writer lost a newline); whatever is not one takes the rest of the line with it, for there is no
-    telling where the next record would begin.
+    Complete objects may follow each other without a newline (``{…}{…}``). Bytes that are not a complete object are
+    rejected with the rest of the line, because the start of the next record is unknown.
+
+    Parameters
+    ----------
+    line : bytes
+        One line without its end.
+    max_record_bytes : int
+        Maximum size of a record.
+    is_padded : bool
+        NULs were skipped before the line.
     """
     position = 0
     while position < len(line) or is_padded:
@@ -150,7 +178,7 @@ def cut(line: bytes, max_record_bytes: int, *, is_padded: bool) -> Iterator[tupl
 
 
 def _complete_object(line: bytes, start: int) -> tuple[Record | None, int]:
-    """Return the JSON object that begins at `start`, and its end; unpaired surrogate escapes are let through here."""
+    """Return the JSON object at `start` and its end; None if there is none. Unpaired surrogate escapes are accepted."""
     end = _object_end(line, start) if line.startswith(b"{", start) else None
     if end is None:
         return None, start
@@ -162,7 +190,7 @@ def _complete_object(line: bytes, start: int) -> tuple[Record | None, int]:
 
 
 def reject_code(rest: bytes, max_record_bytes: int) -> str:
-    """Say why bytes are no record; the codes in the order of errors.REJECT_CODES, the first that applies."""
+    """Return the reject reason of bytes: the first code that applies, in the order of `errors.REJECT_CODES`."""
     if len(rest) > max_record_bytes:
         return "record.too_large"
     try:
@@ -178,12 +206,12 @@ def reject_code(rest: bytes, max_record_bytes: int) -> str:
     return "json.surrogate" if _has_unpaired_surrogate(text) else "json.not_object"
 
 
-# A whole string (without its quote where it is not closed), or a bracket.
+# A string, which may lack its closing quote, or a bracket.
 _STRING_OR_BRACKET = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[][{}]', re.DOTALL)
 
 
 def _depths(content: bytes, start: int) -> Iterator[tuple[int, int]]:
-    """Give, after every bracket outside strings, how many are open (never below zero), and where it ends."""
+    """Yield, for every bracket outside strings, the number of open brackets after it (at least 0), and its end."""
     depth = 0
     for match in _STRING_OR_BRACKET.finditer(content, start):
         token = match.group()
@@ -209,17 +237,20 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError("NaN and Infinity are not JSON (RFC 8259 section 6)")
 
 
-# json is RFC 8259 but for three things: it takes NaN and Infinity (refused here), unpaired surrogates (see below), and
-# raw control characters unless strict. It recurses, so only text that is at most 256 deep may come here. Of equal keys
-# the last wins, and keys are compared unescaped: both as wanted.
+# The json module differs from RFC 8259 in three things: it accepts NaN and Infinity, unpaired surrogates, and without
+# strict raw control characters. It recurses, so text must have at most 256 open brackets.
 _DECODER = json.JSONDecoder(parse_int=Number, parse_float=Number, parse_constant=_refuse_constant, strict=True)
 
 
 def decode_json(text: str) -> Any:
+    """Return the value of JSON text (RFC 8259) with numbers as `Number`; raises ValueError if it is invalid.
+
+    The text must have at most 256 open brackets. The last of equal unescaped keys counts.
+    """
     return _DECODER.decode(text)
 
 
-# RFC 8259 section 7: a character outside the BMP is a pair of escapes. A half that stands alone matches `unpaired`.
+# A character outside the BMP is a pair of escapes (RFC 8259 section 7). An escape without its pair matches `unpaired`.
 _ESCAPE = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<unpaired>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
     re.DOTALL,
@@ -227,5 +258,5 @@ _ESCAPE = re.compile(
 
 
 def _has_unpaired_surrogate(text: str) -> bool:
-    """Say whether valid JSON text escapes half a character (RFC 8259 section 8.2): no UTF-8 could carry it on."""
+    """Return whether valid JSON text escapes half a character (RFC 8259 section 8.2), which UTF-8 cannot encode."""
     return any(match["unpaired"] for match in _ESCAPE.finditer(text))

@@ -1,4 +1,4 @@
-"""Formats that are not read, in plain Python: what their first bytes are. Part of the specification."""
+"""Detect formats that are not read by the first bytes of an input. Part of the specification."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SIGNATURES = {
     "format.parquet": rb"PAR1\x15",
     "format.avro": rb"Obj\x01",
 }
-#: Name of the codec, code, byte order mark.
+#: Codec, code, byte order mark.
 _CODECS = (
     ("utf-32-le", "format.utf32", b"\xff\xfe\x00\x00"),
     ("utf-32-be", "format.utf32", b"\x00\x00\xfe\xff"),
@@ -31,11 +31,17 @@ _TEXT = re.compile(r"[\t\n\r -~]*")
 
 
 def check_signature(data: bytes) -> None:
-    """Raise InputFormatError if data begins like a format that is not read.
+    """Check that data is of no format that is not read.
 
-    Of zlib, the shortest beginning that inflates to 16 bytes or more, of 1,024 at most, must be text. UTF-16 and UTF-32
-    are recognised by ASCII text in the first 16 bytes; without a byte order mark, by two characters or more that are
-    not all space.
+    - zlib is detected by its header and by text: the first 16 inflated bytes must be text. At most 1,024 bytes are
+      inflated.
+    - UTF-16 and UTF-32 are detected by ASCII text in the first 16 bytes. Without a byte order mark, they need at least
+      two characters that are not all space.
+
+    Raises
+    ------
+    InputFormatError
+        The data must be decompressed or decoded first.
     """
     for code, pattern in _SIGNATURES.items():
         if re.match(pattern, data):
@@ -63,7 +69,7 @@ def _inflates(data: bytes) -> bool:
 def _is_encoded(data: bytes, codec: str, mark: bytes) -> bool:
     is_marked = data.startswith(mark)
     sample = data.removeprefix(mark)[:16]
-    # A character that is cut must be ASCII as far as it is there.
+    # Complete an incomplete last character with bytes of "a".
     cut = len(sample) % len("a".encode(codec))
     ending = "a".encode(codec)[cut:] if cut else b""
     try:

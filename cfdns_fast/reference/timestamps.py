@@ -1,4 +1,4 @@
-"""Timestamps in plain Python: what Logpush sends -> UTC text. Part of the specification that reference.py is."""
+"""Convert timestamps of Logpush to UTC text. Part of the specification."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ __all__ = ["epoch_text", "rfc3339_text"]
 
 _POWER_TO_NS = {"s": 9, "ms": 6, "us": 3, "ns": 0}
 
-# 1e11 s is the year 5138, 1e11 ms is 1973: right for every number of tests/corpus/epoch_timestamps.jsonl.
+# 1e11 s is the year 5138 and 1e11 ms is 1973, so the units of current timestamps do not overlap.
 _AUTO_UNITS = ((Decimal("1e11"), "s"), (Decimal("1e14"), "ms"), (Decimal("1e17"), "us"))
 
 _NUMBER = re.compile(r"([+-]?[0-9]+(?:\.[0-9]+)?)(?:[eE]([+-]?)([0-9]+))?")
 
-# RFC 3339 section 5.6, whose notes allow lower case and a space. +HHMM is ISO 8601's basic form, which senders use too.
+# RFC 3339 section 5.6, with the lower case and the space that its notes allow, and +HHMM of ISO 8601's basic form.
 _RFC3339 = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
     r"(?:[Zz]|([+-])([0-9]{2}):?([0-9]{2}))"
 )
 
-# Exact: precision and exponents are the widest there are, so nothing rounds but the floor that is asked for.
+# With maximum precision and exponents, only the explicit floor rounds.
 _EXACT = decimal.Context(
     prec=decimal.MAX_PREC, Emin=decimal.MIN_EMIN, Emax=decimal.MAX_EMAX, rounding=decimal.ROUND_FLOOR
 )
-# No coefficient that fits into memory can bring an exponent of more digits back into the range of years.
+# With a longer exponent, no coefficient that fits into memory gives a year from 1 to 9999.
 _EXPONENT_DIGITS = 12
 
 _EPOCH = datetime(1970, 1, 1)
@@ -36,27 +36,27 @@ _LAST_US = (datetime.max - _EPOCH) // _MICROSECOND
 
 
 def epoch_text(number: str, unit: str, digits: int | None = None) -> str | None:
-    """Return a number of seconds, or parts of a second, since 1970 as UTC text.
+    """Return a number of seconds, or of fractions of a second, since 1970 as UTC text.
 
     Parameters
     ----------
     number : str
-        ``[+-]?digits[.digits][e[+-]digits]`` in ASCII, leading zeros allowed; every JSON number is of that form.
+        ``[+-]?digits[.digits][e[+-]digits]`` in ASCII, leading zeros allowed. Every JSON number has this form.
     unit : str
         One of `options.TIMESTAMP_UNITS`; "auto" decides by the magnitude of the number.
     digits : int or None
-        9: always nine fraction digits.
+        9 for nine fraction digits; None for six, or none if they are zero.
 
     Returns
     -------
     str or None
-        ``YYYY-MM-DDTHH:MM:SS[.ffffff]Z``, floored to microseconds, or with nine digits, floored to nanoseconds; None
-        outside the years 1 to 9999.
+        ``YYYY-MM-DDTHH:MM:SS[.ffffff]Z``, floored to microseconds, or to nanoseconds with nine digits. None if the year
+        is not from 1 to 9999.
 
     Raises
     ------
     ValueError
-        `number` is not of that form.
+        `number` has another form.
     """
     value = _exact(number)
     if unit == "auto":
@@ -64,7 +64,7 @@ def epoch_text(number: str, unit: str, digits: int | None = None) -> str | None:
     value_ns = value.scaleb(_POWER_TO_NS[unit], context=_EXACT)
     if not value_ns:
         return _utc_text(0, digits)
-    # Before any digit is written out: 1e999999999 is short, the integer is not.
+    # Check the range before the integer is computed: 1e999999999 has a billion digits.
     if value_ns.adjusted() > len(str(_LAST_US)) + 3:
         return None
     return _utc_text(int(value_ns.to_integral_value(context=_EXACT)), digits)
@@ -86,20 +86,20 @@ def rfc3339_text(text: str, digits: int | None = None) -> str | None:
     ----------
     text : str
         ``YYYY-MM-DD``, then ``T``, ``t`` or one space, ``HH:MM:SS``, a fraction of one or more digits or none, then
-        ``Z``, ``z``, ``+HH:MM`` or ``+HHMM``. Digits of the fraction beyond those written are cut.
+        ``Z``, ``z``, ``+HH:MM`` or ``+HHMM``. Further digits of the fraction are cut.
     digits : int or None
-        As in `epoch_text`.
+        As for `epoch_text`.
 
     Returns
     -------
     str or None
-        As `epoch_text`; None for a date or time that does not exist (leap seconds included: second 60 has no number of
-        seconds since 1970) and for a result outside the years 1 to 9999.
+        As for `epoch_text`. None also if the date or time does not exist, or for a leap second: second 60 has no number
+        of seconds since 1970.
 
     Raises
     ------
     ValueError
-        `text` is not of that form.
+        `text` has another form.
     """
     match = _RFC3339.fullmatch(text)
     if match is None:

@@ -1,4 +1,4 @@
-"""The kinds of fields in plain Python: what a value of a record becomes, and which problem it is otherwise."""
+"""Read the value of a field by its kind, or report its problem. Part of the specification."""
 
 from __future__ import annotations
 
@@ -12,37 +12,45 @@ from ..mapping import NAME_PART_KINDS, Field
 from .framing import Number, Record, exact_integer
 from .timestamps import epoch_text, rfc3339_text
 
-__all__ = ["Settings", "read_field"]
+__all__ = ["Problems", "Settings", "read_field"]
 
-#: QTYPE (RFC 1035 section 3.2.3) and the extended RCODE as the IANA registry numbers it are 16 bits wide.
+#: QTYPE (RFC 1035 section 3.2.3) and the extended RCODE of the IANA registry have 16 bits.
 _UINT16 = range(2**16)
 
-#: (code, source key)
+#: Code and source key of each problem.
 Problems = set[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The options that values are read by."""
+    """The options that change how values are read.
+
+    Attributes
+    ----------
+    private_suffixes : bool
+        Names are split by the PRIVATE section of the Public Suffix List too.
+    timestamp_unit : str
+        The unit of timestamps that are numbers (`timestamps.TIMESTAMP_UNITS`).
+    """
 
     private_suffixes: bool
     timestamp_unit: str
 
 
 class _Problem(Exception):
-    """A value that its field cannot take: the field is left out, the event is kept."""
+    """The value is invalid for the kind: the field is absent, and the event is kept."""
 
     def __init__(self, code: str) -> None:
         self.code = code
 
 
 def read_field(field: Field, record: Record, settings: Settings, problems: Problems) -> Any:
-    """Return the field's value, None if it is absent. What it cannot take is added to the problems."""
+    """Return the value of a field; None if it is absent. Invalid values are added to the problems."""
     key = next((key for key in field.sources if not _is_absent(record.members.get(key))), field.sources[0])
     value = record.members.get(key)
 
     def read(item: Any, reader: Callable[[Any], Any]) -> Any:
-        """Read a value or an element; None if it is absent or a problem."""
+        """Read a value or an element; None if it is absent or invalid."""
         try:
             return None if _is_absent(item) else reader(item)
         except _Problem as problem:
@@ -77,12 +85,12 @@ def _is_absent(value: Any) -> bool:
 
 
 def _code_of_wrong(value: Any) -> str:
-    """Return the problem of a value that is none of those the field takes."""
+    """Return the problem of a value of another type than the field accepts."""
     return "field.range" if isinstance(value, Number) and value.is_out_of_range else "field.type"
 
 
 def _reader(field: Field, settings: Settings) -> Callable[[Any], Any]:
-    """Return what reads a value, or an element of a list, by the field's kind."""
+    """Return the function that reads a value, or an element of a list, by the kind of the field."""
     if field.kind == "timestamp":
         return lambda value: _timestamp(value, settings.timestamp_unit, field.digits)
     if field.kind == "enum":
@@ -96,7 +104,7 @@ def _reader(field: Field, settings: Settings) -> Callable[[Any], Any]:
 
 
 def _scalar(reader: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return the reader for values that are no array or object and no number beyond every type."""
+    """Return the reader with a check that a value is no array, no object and no number out of range."""
 
     def read(value: Any) -> Any:
         if isinstance(value, (dict, list)) or (isinstance(value, Number) and value.is_out_of_range):
@@ -107,7 +115,7 @@ def _scalar(reader: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _timestamp(value: Any, unit: str, digits: int | None) -> str:
-    """Read a number in `unit`, or text that holds one; any other text is RFC 3339, and only that holds a colon."""
+    """Read a number in `unit`, or text of one. Text with a colon is RFC 3339."""
     text = value.text if isinstance(value, Number) else _only_text(value)
     try:
         utc = rfc3339_text(text, digits) if ":" in text else epoch_text(text, unit, digits)
@@ -119,7 +127,7 @@ def _timestamp(value: Any, unit: str, digits: int | None) -> str:
 
 
 def _integer(value: Any) -> int:
-    """Read a number whose value is an integer (28, 28.0, 2.8e1), or ASCII text of one; "-0" is 0."""
+    """Read a number with an integer value (28, 28.0, 2.8e1), or ASCII text of one. "-0" is 0."""
     text = value.text if isinstance(value, Number) else _only_text(value)
     try:
         number = exact_integer(text)
@@ -131,7 +139,7 @@ def _integer(value: Any) -> int:
 
 
 def _enum(value: Any, names: dict[int, str], unassigned: str | None) -> str | None:
-    """Name a number; one that the registry has not assigned is `unassigned` with the number, or absent."""
+    """Return the name of a number. A number without a name is `unassigned` and the number, or absent."""
     number = _integer(value)
     if number not in _UINT16:
         raise _Problem("field.range")
@@ -139,7 +147,7 @@ def _enum(value: Any, names: dict[int, str], unassigned: str | None) -> str | No
 
 
 def _boolean(value: Any) -> bool:
-    """Read true and false, also as text, and what `_integer` reads as 0 or 1."""
+    """Read true and false, their text, and values that `_integer` reads as 0 or 1."""
     if isinstance(value, bool):
         return value
     if value in ("true", "false"):
@@ -151,7 +159,7 @@ def _boolean(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    """Take text as it is, a number whose value is an integer by its digits: as written, or those of the value."""
+    """Return text as it is, and a number with an integer value as its digits: as written if it has only digits."""
     if not isinstance(value, Number):
         return _only_text(value)
     return value.text if value.text.lstrip("-").isdecimal() else str(_integer(value))
@@ -164,7 +172,7 @@ def _only_text(value: Any) -> str:
 
 
 def _ip(value: Any) -> str:
-    """Take an IPv4 or IPv6 literal as it was sent: no zone id, port or prefix."""
+    """Return an IPv4 or IPv6 literal as sent. A zone id, port or prefix is invalid."""
     text = _only_text(value)
     if not is_ip_literal(text):
         raise _Problem("field.type")
@@ -172,9 +180,9 @@ def _ip(value: Any) -> str:
 
 
 def _name_part(field: Field, value: Any, private_suffixes: bool) -> str | None:
-    """Take a name without its leading and trailing dots, or one of its parts; of only dots nothing is left.
+    """Return a name without its leading and trailing dots, or one of its parts; None if nothing remains.
 
-    With `keep_root`, `.` alone is the root, and a name. Parts are those of the name as sent, never of escaped text.
+    With `keep_root`, `.` alone is the root and a name. Parts are cut from the name as sent, not from escaped text.
     """
     text = _only_text(value)
     name = text.strip(".")
@@ -185,17 +193,17 @@ def _name_part(field: Field, value: Any, private_suffixes: bool) -> str | None:
     return (_escaped(name) if field.escape else name) or None
 
 
-# A backslash and what it escapes, or a byte that ECS wants escaped.
+# An escape, or a byte that ECS requires to be escaped.
 _TO_ESCAPE = re.compile(rb'\\[ -~]|[^ -~]|["\\]')
 _SHORT_ESCAPES = {b"\t": rb"\t", b"\r": rb"\r", b"\n": rb"\n", b'"': rb"\"", b"\\": rb"\\"}
 
 
 def _escaped(name: str) -> str:
-    """Write a name in printable ASCII, as ECS defines dns.question.name.
+    """Return a name in printable ASCII, as ECS defines dns.question.name.
 
-    Tabs, carriage returns and newlines become letters, other bytes three decimal digits; quotes are escaped. Senders
-    write names in presentation form (RFC 1035 section 5.1), so a backslash before a printable character is an escape
-    already, and stays.
+    Tabs, carriage returns and newlines are escaped by a letter, quotes by a backslash, and other bytes by three decimal
+    digits. Names are sent in presentation form (RFC 1035 section 5.1), so a backslash before a printable character is
+    already an escape and is kept.
     """
 
     def escape(match: re.Match[bytes]) -> bytes:

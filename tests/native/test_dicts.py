@@ -31,7 +31,6 @@ SWITCHED_OFF = os.environ.get("CFDNS_DICT_PLACES") == "0"
 HAS_PLACES = (
     sys.implementation.name == "cpython"
     and not FREE_THREADED
-    and ".abi3." not in _core.__file__
     # One job of CI builds for newer releases too.
     and (sys.version_info < (3, 15) or "CFDNS_DICT_PLACES_BEFORE" in os.environ.get("CPPFLAGS", ""))
 )

@@ -5,12 +5,8 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-import runpy
-import sys
-import sysconfig
 import tomllib
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -36,31 +32,6 @@ def text(name: str) -> str:
 
 def configuration() -> dict[str, Any]:
     return tomllib.loads(text("pyproject.toml"))
-
-
-def setup_arguments(
-    monkeypatch: pytest.MonkeyPatch, folder: Path, abi3: str, version: tuple[int, int, int], gil: bool = True
-) -> dict[str, Any]:
-    """Run setup.py with stand-ins for what builds, which tests need not have; return what it asks of a CPython."""
-    asked: dict[str, Any] = {}
-    for name in ("simdjson.h", "simdjson.cpp"):
-        (folder / name).touch()
-    with monkeypatch.context() as patched:
-        patched.chdir(ROOT)
-        patched.setattr(sys, "version_info", version)
-        patched.setattr(sysconfig, "get_config_var", {"Py_GIL_DISABLED": 0 if gil else 1}.get)
-        patched.setenv("CFDNS_ABI3", abi3)
-        patched.setenv("CFDNS_SIMDJSON_DIR", str(folder))
-        build = SimpleNamespace(cythonize=lambda extensions, **_: extensions)
-        patched.setitem(sys.modules, "Cython", SimpleNamespace(Build=build))
-        patched.setitem(sys.modules, "Cython.Build", build)
-        patched.setitem(sys.modules, "setuptools", SimpleNamespace(Extension=extension, setup=asked.update))
-        runpy.run_path("setup.py")
-    return asked
-
-
-def extension(name: str, **options: Any) -> SimpleNamespace:
-    return SimpleNamespace(name=name, **options)
 
 
 def versions() -> set[str]:
@@ -114,25 +85,6 @@ def test_build_and_bench_require_the_same_pysimdjson() -> None:
 
 def test_compile_flags_are_portable() -> None:
     assert not re.search(r"""["']-(march|mtune|mcpu|mavx|msse|ffast-math)|["']/(arch|fp:fast)""", text("setup.py"))
-
-
-@pytest.mark.parametrize(("abi3", "tag"), [("0", False), ("1", "cp312")])
-def test_setup_abi3_macro_extension_and_tag_agree(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, abi3: str, tag: str | bool
-) -> None:
-    asked = setup_arguments(monkeypatch, tmp_path, abi3, (3, 12, 0))
-    (core,) = asked["ext_modules"]
-    assert dict(core.define_macros).get("Py_LIMITED_API") == ("0x030C0000" if tag else None)
-    assert core.py_limited_api is bool(tag)
-    assert asked["options"]["bdist_wheel"]["py_limited_api"] == tag
-
-
-@pytest.mark.parametrize(("version", "gil"), [((3, 11, 9), True), ((3, 14, 0), False)])
-def test_setup_abi3_needs_a_supporting_python(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: tuple[int, int, int], gil: bool
-) -> None:
-    with pytest.raises(SystemExit, match=r"needs CPython 3\.12 or newer, with the GIL"):
-        setup_arguments(monkeypatch, tmp_path, "1", version, gil)
 
 
 # Files

@@ -15,18 +15,13 @@
 
 namespace cfdns {
 
-// Padded, valid UTF-8 to str. Nearly all of it is ASCII, and then this takes half of what decoding takes. The Limited API
-// has no such call.
+// Padded, valid UTF-8 to str. Nearly all of it is ASCII, and then this takes half of what decoding takes.
 inline PyObject* new_text(Slice text, bool ascii) {
-#ifndef Py_LIMITED_API
   if (ascii || is_ascii(text)) {
     PyObject* made = PyUnicode_New(static_cast<Py_ssize_t>(text.size_bytes), 127);
     if (made != nullptr) std::memcpy(PyUnicode_1BYTE_DATA(made), text.data, text.size_bytes);
     return made;
   }
-#else
-  (void)ascii;
-#endif
   return PyUnicode_DecodeUTF8(text.data, static_cast<Py_ssize_t>(text.size_bytes), nullptr);
 }
 
@@ -310,13 +305,7 @@ class DictBuilder {
   }
 
   // In a new list. Takes over the reference.
-  static void set_item(PyObject* list, Py_ssize_t index, PyObject* item) {
-#ifndef Py_LIMITED_API
-    PyList_SET_ITEM(list, index, item);
-#else
-    PyList_SetItem(list, index, item);
-#endif
-  }
+  static void set_item(PyObject* list, Py_ssize_t index, PyObject* item) { PyList_SET_ITEM(list, index, item); }
 
   std::vector<Pattern> patterns_;  // the event's, then those that steps open
   std::vector<Step> steps_;

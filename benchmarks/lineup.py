@@ -1,4 +1,4 @@
-"""Who takes part in a run: libraries, tasks and corpora put together."""
+"""The contenders of a run: libraries, tasks and corpora."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ ARROW_BATCHES = "NDJSON to Arrow, 1,000-record batches"
 READ_ONLY = "read nine fields (the floor)"
 LINES_ONLY = "find the line ends"
 
+_dumps: Callable[[object], object]
 try:
     from orjson import dumps as _dumps
 except ImportError:
@@ -36,46 +37,50 @@ except ImportError:
 
 BATCH_RECORDS = 1000
 KEPT_EVENTS = 100
-#: Lists of dicts are slow for everybody, and all batches are alike: a part of the corpus is enough.
+#: Number of batches for lists of dicts. They are slow, and all batches are alike.
 LIST_BATCHES = 20
 
 NEEDED_PEERS = ("orjson_dict", "orjson_tuned", "msgspec_tuned", "clickhouse_chdb")
 
 
 def batches(data: bytes, records: int) -> list[bytes]:
-    """Cut NDJSON into pieces of so many lines."""
+    """Cut NDJSON into batches of `records` lines; the last one may be shorter."""
     lines = data.splitlines(keepends=True)
     return [b"".join(lines[i : i + records]) for i in range(0, len(lines), records)]
 
 
 def consume(events: Iterator[object]) -> None:
-    """Take events one at a time and keep none."""
+    """Read events one by one and keep none."""
     for _ in events:
         pass
 
 
 def consume_and_keep(events: Iterator[object]) -> None:
-    """Take events one at a time and keep the last ones."""
+    """Read events one by one and keep the last `KEPT_EVENTS`."""
     last: deque[object] = deque(maxlen=KEPT_EVENTS)
     for event in events:
         last.append(event)
 
 
 def consume_and_read(events: Iterator[Any]) -> None:
-    """Take events one at a time and read one field of each."""
+    """Read events one by one, and one field of each."""
     found = 0
     for event in events:
         found += event["dns"]["question"]["name"] == "www.example.com"
 
 
 def consume_and_serialise(events: Iterator[object]) -> None:
-    """Take events one at a time and serialise each, with orjson if it is installed."""
+    """Read events one by one and serialise each, with orjson if it is installed."""
     for event in events:
         _dumps(event)
 
 
+def _run_on(consumer: Callable[[Iterator[Any]], None], peer: ModuleType, data: bytes) -> None:
+    consumer(peer.iter_dicts(data))
+
+
 def _one_by_one(convert: Callable[[bytes], object], pieces: Sequence[bytes]) -> Callable[[], None]:
-    """Return a job that drops what has come of a piece before the next one."""
+    """Return a job that converts pieces and drops each result before the next one."""
 
     def run() -> None:
         for piece in pieces:
@@ -85,7 +90,17 @@ def _one_by_one(convert: Callable[[bytes], object], pieces: Sequence[bytes]) -> 
 
 
 class Lineup:
-    """The contenders of one run, made as they are asked for; `absent` says who cannot take part and why."""
+    """The contenders of one run.
+
+    Attributes
+    ----------
+    contenders : dict of str to Contender
+        The contenders that were added, by key.
+    absent : dict of str to str
+        The libraries that cannot take part, and the reason.
+    records : int
+        Number of records in a corpus.
+    """
 
     def __init__(self, records: int, log: Callable[[str], None]) -> None:
         self.contenders: dict[str, Contender] = {}
@@ -102,30 +117,30 @@ class Lineup:
         return self._data[variant]
 
     def right(self, variant: str) -> Expected:
-        """Return the right answers for a corpus."""
+        """Return the correct events of a corpus."""
         if variant not in self._expected:
-            self._log(f"  right answers for {variant}")
+            self._log(f"  correct events for {variant}")
             self._expected[variant] = expected(self.data(variant))
         return self._expected[variant]
 
     def in_order(self) -> list[Contender]:
-        """Return all contenders, those side by side that are compared: a machine's moods last for seconds."""
+        """Return all contenders. Those that are compared are adjacent, because disturbances last for seconds."""
 
-        def place(contender: Contender) -> tuple[bool, int, bool]:
+        def position(contender: Contender) -> tuple[bool, int, bool]:
             to_dicts = (DICTS_ONE_BY_ONE, DICTS_KEPT, DICTS_READ, DICTS_SERIALISED, DICTS_LIST)
             kind = to_dicts.index(contender.task) if contender.task in to_dicts else -1
             return contender.variant != "typical", kind, contender.task not in (LINES_ONLY, READ_ONLY)
 
-        return sorted(self.contenders.values(), key=place)
+        return sorted(self.contenders.values(), key=position)
 
     @property
     def answers_from(self) -> str:
-        """Say whose answers count as right."""
-        return next((right.source for right in self._expected.values()), "nobody")
+        """The implementation whose answers are the correct ones."""
+        return next((right.source for right in self._expected.values()), "none")
 
     def _add(
         self,
-        who: ModuleType,
+        peer: ModuleType,
         short: str,
         task: str,
         variant: str,
@@ -143,13 +158,13 @@ class Lineup:
         if pieces:
             records, size = sum(piece.count(b"\n") for piece in pieces), sum(map(len, pieces))
         records, size = times * records, times * size
-        if before is None and hasattr(who, "NAME_CACHE"):
-            before = partial(fill, who.NAME_CACHE)
+        if before is None and hasattr(peer, "NAME_CACHE"):
+            before = partial(fill, peer.NAME_CACHE)
         self.contenders[short] = Contender(
             short,
-            name or who.NAME,
-            who.LIBRARY,
-            who.VERSION,
+            name or peer.NAME,
+            peer.LIBRARY,
+            peer.VERSION,
             task,
             variant,
             records,
@@ -161,42 +176,42 @@ class Lineup:
             elsewhere,
         )
 
-    def ndjson(self, who: ModuleType, short: str, variant: str = "typical") -> None:
-        """Add a conversion from bytes to bytes, all at once."""
+    def ndjson(self, peer: ModuleType, short: str, variant: str = "typical") -> None:
+        """Add a conversion of the whole corpus to NDJSON."""
         data = self.data(variant)
-        if hasattr(who, "prepare"):
-            path = who.prepare(data)
+        if hasattr(peer, "prepare"):
+            path = peer.prepare(data)
             tolerated = int(self.records * TOLERATED_SHARE)
 
             def check() -> int:
-                return differing_rows(self.right(variant), who.to_ndjson(data), drop_nulls=True)
+                return differing_rows(self.right(variant), peer.to_ndjson(data), drop_nulls=True)
 
-            self._add(who, short, NDJSON, variant, lambda: who.convert(path), check, tolerated=tolerated)
+            self._add(peer, short, NDJSON, variant, lambda: peer.convert(path), check, tolerated=tolerated)
         else:
             self._add(
-                who,
+                peer,
                 short,
                 NDJSON,
                 variant,
-                lambda: who.to_ndjson(data),
-                lambda: differing_rows(self.right(variant), who.to_ndjson(data)),
+                lambda: peer.to_ndjson(data),
+                lambda: differing_rows(self.right(variant), peer.to_ndjson(data)),
             )
 
-    def ndjson_names_known(self, who: ModuleType, short: str) -> None:
-        """Add the same for a peer with a cache that holds the names of the corpus and no others."""
+    def ndjson_names_known(self, peer: ModuleType, short: str) -> None:
+        """Add the conversion to NDJSON of a peer whose cache has the names of the corpus and no others."""
         data = self.data("typical")
 
         def know_names() -> None:
-            who.NAME_CACHE.cache_clear()
-            who.to_ndjson(data)
+            peer.NAME_CACHE.cache_clear()
+            peer.to_ndjson(data)
 
         def check() -> int:
-            return differing_rows(self.right("typical"), who.to_ndjson(data))
+            return differing_rows(self.right("typical"), peer.to_ndjson(data))
 
-        self._add(who, short, NDJSON_NAMES_KNOWN, "typical", lambda: who.to_ndjson(data), check, before=know_names)
+        self._add(peer, short, NDJSON_NAMES_KNOWN, "typical", lambda: peer.to_ndjson(data), check, before=know_names)
 
-    def iter_dicts(self, who: ModuleType, prefix: str) -> None:
-        """Add conversions to dicts that are consumed one by one; their keys begin with the prefix."""
+    def iter_dicts(self, peer: ModuleType, prefix: str) -> None:
+        """Add conversions to dicts that are consumed one by one. Their keys begin with the prefix."""
         data = self.data("typical")
         for task, name, run in (
             (DICTS_ONE_BY_ONE, "iter_dicts", consume),
@@ -205,31 +220,31 @@ class Lineup:
             (DICTS_SERIALISED, "serialised_dicts", consume_and_serialise),
         ):
             self._add(
-                who,
+                peer,
                 f"{prefix}.{name}",
                 task,
                 "typical",
-                lambda run=run: run(who.iter_dicts(data)),
-                lambda: differing_events(self.right("typical"), who.iter_dicts(data)),
+                partial(_run_on, run, peer, data),
+                lambda: differing_events(self.right("typical"), peer.iter_dicts(data)),
             )
 
-    def list_dicts(self, who: ModuleType, short: str) -> None:
-        """Add a conversion to lists of dicts, a batch at a time."""
+    def list_dicts(self, peer: ModuleType, short: str) -> None:
+        """Add a conversion of batches to lists of dicts."""
         pieces = batches(self.data("typical"), BATCH_RECORDS)[:LIST_BATCHES]
 
         def check() -> int:
             right = self.right("typical").first(sum(piece.count(b"\n") for piece in pieces))
-            return differing_events(right, (event for piece in pieces for event in who.to_dicts(piece)))
+            return differing_events(right, (event for piece in pieces for event in peer.to_dicts(piece)))
 
-        self._add(who, short, DICTS_LIST, "typical", _one_by_one(who.to_dicts, pieces), check, pieces=pieces)
+        self._add(peer, short, DICTS_LIST, "typical", _one_by_one(peer.to_dicts, pieces), check, pieces=pieces)
 
     def ours(self) -> None:
-        """Add everything cfdns_fast does.
+        """Add the tasks of cfdns_fast on one CPU.
 
         Raises
         ------
         ImportError
-            It is not built.
+            The package is not built.
         """
         from . import ours
 
@@ -255,23 +270,23 @@ class Lineup:
             self._arrow(module, ARROW, "ours.arrow", [data])
             self._arrow(module, ARROW_BATCHES, "ours.arrow_batches", batches(data, BATCH_RECORDS))
 
-    def _ndjson_batches(self, who: ModuleType, short: str, variant: str) -> None:
+    def _ndjson_batches(self, peer: ModuleType, short: str, variant: str) -> None:
         pieces = batches(self.data(variant), BATCH_RECORDS)
 
         def check() -> int:
-            return differing_rows(self.right(variant), b"".join(map(who.to_ndjson, pieces)))
+            return differing_rows(self.right(variant), b"".join(map(peer.to_ndjson, pieces)))
 
-        self._add(who, short, NDJSON_BATCHES, variant, _one_by_one(who.to_ndjson, pieces), check, pieces=pieces)
+        self._add(peer, short, NDJSON_BATCHES, variant, _one_by_one(peer.to_ndjson, pieces), check, pieces=pieces)
 
-    def _arrow(self, who: ModuleType, task: str, short: str, pieces: Sequence[bytes]) -> None:
+    def _arrow(self, peer: ModuleType, task: str, short: str, pieces: Sequence[bytes]) -> None:
         def check() -> int:
-            events = (event for piece in pieces for event in arrow_events(who.to_arrow(piece)))
+            events = (event for piece in pieces for event in arrow_events(peer.to_arrow(piece)))
             return differing_events(self.right("typical"), events)
 
-        self._add(who, short, task, "typical", _one_by_one(who.to_arrow, pieces), check, pieces=pieces)
+        self._add(peer, short, task, "typical", _one_by_one(peer.to_arrow, pieces), check, pieces=pieces)
 
     def on_two_cpus(self) -> None:
-        """Add what cfdns_fast does with two CPUs, where there are two."""
+        """Add the tasks of cfdns_fast on two CPUs, if the system has two."""
         from . import ours
 
         data = self.data("typical")
@@ -297,22 +312,22 @@ class Lineup:
     def _wrong_on_two_cpus(self, pair: parallel.Parallel, job: str, workers: parallel.Workers) -> int:
         return 0 if pair.is_right(job, workers) else self.records
 
-    def peers(self, *, everybody: bool) -> None:
-        """Add the peers the targets need, or all."""
-        found, absent = peers.load(peers.PEERS if everybody else NEEDED_PEERS)
+    def peers(self, *, include_all: bool) -> None:
+        """Add the peers that the targets need, or all peers."""
+        found, absent = peers.load(peers.PEERS if include_all else NEEDED_PEERS)
         self.absent.update(absent)
         for name, peer in found.items():
             self.ndjson(peer, f"{name}.ndjson")
-            if everybody:
+            if include_all:
                 self.ndjson(peer, f"{name}.ndjson_distinct", "distinct")
             if name == "orjson_dict":
                 self.ndjson_names_known(peer, f"{name}.ndjson_names_known")
-            if hasattr(peer, "iter_dicts") and (everybody or name == "orjson_dict"):
+            if hasattr(peer, "iter_dicts") and (include_all or name == "orjson_dict"):
                 self.iter_dicts(peer, name)
                 self.list_dicts(peer, f"{name}.list_dicts")
 
     def floors(self) -> None:
-        """Add the floor over both corpora, where it can be built."""
+        """Add the floor over both corpora, if it can be built."""
         try:
             for variant in floor.VARIANTS:
                 self._floor(floor.Floor(self.data(variant)), variant)
