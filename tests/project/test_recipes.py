@@ -83,7 +83,7 @@ def test_lambda_when_an_object_arrives_then_stores_its_events_and_its_rejects_wi
     assert query_names(read(services, "events/20260101/a b.ndjson.gz")) == numbered(3)
     (reject,) = map(json.loads, read(services, "rejects/20260101/a b.ndjson.gz").splitlines())
     assert base64.b64decode(reject.pop("raw_base64")) == bad
-    place = {"line": 3, "byte_offset": len(records(2)), "code": "json.utf8"}
+    place = {"line": 3, "byte_offset": len(records(2)), "byte_length": 70_000, "code": "json.utf8"}
     assert reject == {"input": "20260101/a b.log.gz", **place}
     totals = {"key": "20260101/a b.log.gz", "events": 3, "blank": 0, "rejects": 1, "problems": {}}
     assert json.loads(capsys.readouterr().out) == totals
@@ -91,7 +91,7 @@ def test_lambda_when_an_object_arrives_then_stores_its_events_and_its_rejects_wi
 
 def test_lambda_when_an_object_is_large_then_takes_it_piece_by_piece(services: Services) -> None:
     recipe = load("aws_lambda.md")
-    recipe["PIECE_BYTES"] = 1000
+    recipe["BLOCK_BYTES"] = 1000
     batch = records(2000) + b"oops\n" + records(1)
     services.s3.objects["logs", "a.log.gz"] = gzip.compress(batch[:50_000]) + gzip.compress(batch[50_000:])
     recipe["convert"]("logs", "a.log.gz")
@@ -102,7 +102,7 @@ def test_lambda_when_an_object_is_large_then_takes_it_piece_by_piece(services: S
 
 def test_lambda_when_an_object_is_large_then_memory_is_not(services: Services) -> None:
     recipe = load("aws_lambda.md")
-    recipe["PIECE_BYTES"] = 1 << 16
+    recipe["BLOCK_BYTES"] = 1 << 16
     services.s3.objects["logs", "a.log.gz"] = gzip.compress(records(100_000))
     tracemalloc.start()
     try:
