@@ -68,13 +68,20 @@ class Option:
 
     def check(self, name: str, value: object) -> None:
         """Raise ValueError if the option cannot have this value."""
-        is_choice = (value is each or (isinstance(each, str) and value == each) for each in self.choices)
-        if self.choices and not any(is_choice):
+        if self.choices and not _is_one_of(value, self.choices):
             raise ValueError(f"{name} must be one of {', '.join(map(repr, self.choices))}, not {value!r}")
         if self.limits is not None:
             smallest, largest = self.limits
             if not _is_whole(value) or not smallest <= value <= largest:
                 raise ValueError(f"{name} must be a whole number from {smallest} to {largest}, not {value!r}")
+
+
+def _is_one_of(value: object, choices: tuple[object, ...]) -> bool:
+    # No generator: where memory for it is missing, Python reports that on standard error too.
+    for each in choices:
+        if value is each or (isinstance(each, str) and value == each):
+            return True
+    return False
 
 
 def _option(default: Any, help: str, **rules: Any) -> Any:

@@ -241,12 +241,13 @@ def _convert(
     progress = Progress(
         total_bytes(inputs), shown=_is_terminal(sys.stderr) and not (quiet or no_progress or to_terminal)
     )
+    rejects_output = None if rejects is None else Output(rejects)
     conversion = Conversion(
         normalizer,
         Schema(schema, dataset, input_format),
         Output(output),
-        None if rejects is None else Output(rejects),
-        None if rejects is None else SpillFile(rejects),
+        rejects_output,
+        None if rejects_output is None else SpillFile(rejects_output),
         progress,
         threads,
     )

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from ..errors import CfdnsError
 from .inputs import GZIP_WBITS, zlib
 from .paths import STANDARD_STREAM, descriptor_of, real_path, reason_of
-from .temporaries import Temporary
+from .temporaries import Temporary, system_folder
 
 __all__ = ["Output", "OutputFault", "publish_all"]
 
@@ -211,11 +211,8 @@ class Output:
             if self._is_new or error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise OutputFault(self.name, reason) from error
         self._in_place = True
-        # Imported here, because the import of tempfile is slow and the module is rarely needed.
-        from tempfile import gettempdir
-
         try:
-            return self._open_temporary_in(os.path.abspath(gettempdir()), mode)
+            return self._open_temporary_in(system_folder(), mode)
         except OSError as error:
             reason += f", nor can the folder for temporary files ({error.strerror})"
             raise OutputFault(self.name, reason) from error

@@ -13,7 +13,7 @@ from typing import BinaryIO
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["Temporary", "remove_dead"]
+__all__ = ["Temporary", "remove_dead", "system_folder"]
 
 _COPY_BYTES = 1 << 20
 _PREFIX = ".cfdns-fast-"
@@ -60,6 +60,12 @@ class Temporary:
         self._file = os.fdopen(descriptor, "r+b", buffering=0)
         # The lock marks the file as in use for `remove_dead` in another container, which cannot see this process.
         _lock(descriptor)
+
+    def write(self, data: bytes) -> None:
+        """Append all of the data; raises OSError."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self.file.write(rest) :]
 
     def sync(self) -> None:
         """Sync the content to disk; raises OSError."""
@@ -153,6 +159,14 @@ class Temporary:
             raise
         self.file.close()
         self._file = os.fdopen(descriptor, "r+b", buffering=0)
+
+
+def system_folder() -> str:
+    """Return the system's folder for temporary files."""
+    # Not at the top: this import takes longer than that of most of this package.
+    from tempfile import gettempdir
+
+    return os.path.abspath(gettempdir())
 
 
 def remove_dead(folder: str) -> list[str]:

@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,9 @@ from support.processes import SANITIZED
 from support.spill import MemorySpill
 
 from cfdns_fast import Normalizer
+from cfdns_fast.io.outputs import Output
 from cfdns_fast.io.spill_file import SpillFile
+from cfdns_fast.io.temporaries import Temporary
 
 HEADER = b"QueryName,Timestamp\na.com,1767225600\n"
 
@@ -98,18 +99,36 @@ def test_long_first_row_affects_no_later_input(tmp_path: Path) -> None:
 
 def test_spill_needs_no_access_to_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rejects file that can be written, in a folder that cannot, is rewritten in place."""
-    made = tempfile.TemporaryFile
+    opened = Temporary.open
 
-    def refuse(*, dir: str | None = None, **options: Any) -> Any:
-        if dir is not None:
+    def refuse(temporary: Temporary) -> None:
+        if temporary.folder == os.fspath(tmp_path):
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-        return made(**options)
+        opened(temporary)
 
-    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
-    spill = SpillFile(str(tmp_path / "rejects"))
+    monkeypatch.setattr(Temporary, "open", refuse)
+    (tmp_path / "rejects").touch()
+    output = Output(os.fspath(tmp_path / "rejects"))
+    output.open()
+    spill = SpillFile(output)
     spill.write(b"abc")
     assert (b"".join(spill.pieces()), spill.is_text) == (b"abc", True)
     spill.close()
+    output.discard()
+
+
+def test_spill_starts_again_after_clear(tmp_path: Path) -> None:
+    output = Output(os.fspath(tmp_path / "rejects"))
+    output.open()
+    spill = SpillFile(output)
+    spill.clear()
+    for content, is_text in ((b"\xff" * 5, False), (b"\xc3\xa9" * 200_000, True)):
+        spill.write(content)
+        assert (b"".join(spill.pieces()), spill.is_text, spill.size_bytes) == (content, is_text, len(content))
+        spill.clear()
+    spill.close()
+    output.discard()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ENDLESS)

@@ -56,21 +56,6 @@ FOR_THE_COMMAND = {"mapping", "options"}
 #: Importer, module and name (or "*"). The core creates results, and results hold its type `Rejects`.
 EXCEPTIONS = {("results", "_core", "Rejects")}
 
-#: The same, of imports that the code still has. Each must be removed here together with its import.
-TEMPORARY_EXCEPTIONS: set[tuple[str, str, str]] = {
-    ("formats.auto", "normalizer", "Normalizer"),
-    ("formats.ndjson", "normalizer", "Normalizer"),
-    ("cli.app", "formats.sniff", "INPUT_FORMATS"),
-    ("cli.app", "normalizer", "MOST_RECORD_BYTES"),
-    ("cli.app", "normalizer", "USUAL_RECORD_BYTES"),
-    ("cli.app", "plan.compiler", "TIMESTAMP_UNITS"),
-    ("cli.check_files", "reference.formats", "input_records"),
-    ("cli.check_files", "reference.framing", "Record"),
-    ("cli.check_files", "signatures", "foreign_format"),
-    ("cli.conversion", "formats.auto", "open_stream"),
-    ("cli.unknown_records", "formats.sniff", "known_fields"),
-}
-
 
 class Import(NamedTuple):
     """One name that a module imports from another module of the package; both without the package's name."""
@@ -235,20 +220,20 @@ def test_every_room_has_a_floor() -> None:
 
 
 def test_imports_run_downwards(imports: list[Import]) -> None:
-    assert set(upward_imports(imports)) - EXCEPTIONS - TEMPORARY_EXCEPTIONS == set()
+    assert set(upward_imports(imports)) - EXCEPTIONS == set()
 
 
 def test_imports_make_no_circle(imports: list[Import]) -> None:
-    kept = [each for each in imports if each not in EXCEPTIONS | TEMPORARY_EXCEPTIONS]
+    kept = [each for each in imports if each not in EXCEPTIONS]
     assert circle((each.importer, each.module) for each in kept) == []
 
 
 def test_imports_above_the_public_line_are_public(imports: list[Import]) -> None:
-    assert set(private_imports(imports)) - TEMPORARY_EXCEPTIONS == set()
+    assert set(private_imports(imports)) == set()
 
 
 def test_exceptions_are_in_use(imports: list[Import]) -> None:
-    unneeded = (EXCEPTIONS | TEMPORARY_EXCEPTIONS) - {*upward_imports(imports), *private_imports(imports)}
+    unneeded = EXCEPTIONS - {*upward_imports(imports), *private_imports(imports)}
     assert unneeded == set()
 
 

@@ -83,7 +83,7 @@ def test_lambda_stores_events_and_rejects(services: Services, capsys: pytest.Cap
     assert query_names(read(services, "events/20260101/a b.ndjson.gz")) == numbered(3)
     (reject,) = map(json.loads, read(services, "rejects/20260101/a b.ndjson.gz").splitlines())
     assert base64.b64decode(reject.pop("raw_base64")) == bad
-    place = {"line": 3, "byte_offset": len(records(2)), "code": "json.utf8"}
+    place = {"line": 3, "byte_offset": len(records(2)), "byte_length": 70_000, "code": "json.utf8"}
     assert reject == {"input": "20260101/a b.log.gz", **place}
     totals = {"key": "20260101/a b.log.gz", "events": 3, "blank": 0, "rejects": 1, "problems": {}}
     assert json.loads(capsys.readouterr().out) == totals
@@ -91,7 +91,7 @@ def test_lambda_stores_events_and_rejects(services: Services, capsys: pytest.Cap
 
 def test_lambda_converts_a_large_object_in_pieces(services: Services) -> None:
     recipe = load("aws_lambda.md")
-    recipe["PIECE_BYTES"] = 1000
+    recipe["BLOCK_BYTES"] = 1000
     batch = records(2000) + b"oops\n" + records(1)
     services.s3.objects["logs", "a.log.gz"] = gzip.compress(batch[:50_000]) + gzip.compress(batch[50_000:])
     recipe["convert"]("logs", "a.log.gz")
@@ -102,7 +102,7 @@ def test_lambda_converts_a_large_object_in_pieces(services: Services) -> None:
 
 def test_lambda_memory_is_small_for_a_large_object(services: Services) -> None:
     recipe = load("aws_lambda.md")
-    recipe["PIECE_BYTES"] = 1 << 16
+    recipe["BLOCK_BYTES"] = 1 << 16
     services.s3.objects["logs", "a.log.gz"] = gzip.compress(records(100_000))
     tracemalloc.start()
     try:
