@@ -12,6 +12,7 @@
 
 #include "events/event.hpp"
 #include "places.hpp"
+#include "support/compiler.hpp"
 
 namespace cfdns {
 
@@ -117,8 +118,8 @@ class DictBuilder {
 
   // `padded`: the message is followed by readable bytes, and is valid UTF-8. Without short_texts no text is shared between
   // events.
-  CFDNS_APART CFDNS_FLAT PyObject* build(const Event& event, Slice message, bool padded,
-                                         ShortTexts* short_texts) const {
+  CFDNS_NOINLINE CFDNS_FLATTEN PyObject* build(const Event& event, Slice message, bool padded,
+                                               ShortTexts* short_texts) const {
     Unfinished held;
     for (size_t i = 1; i <= kept_count_; ++i) held.kept[i] = nullptr;
     bool ascii = padded && is_ascii(message);

@@ -7,6 +7,8 @@
 #include "json/indexer.hpp"
 #include "json/token.hpp"
 #include "plan/plan.hpp"
+#include "support/buffer.hpp"
+#include "support/compiler.hpp"
 
 namespace cfdns {
 
@@ -100,7 +102,7 @@ class Decoder {
   // The walk stops in time at the end of the text, because what stands there is taken for a token and is none: behind a
   // window, a line or a piece that is a newline, a CR or NUL. Behind a record cut by its brackets it may be anything, but
   // then the last start is the bracket that balances, and the walk ends there or before.
-  CFDNS_WITHIN const char* object(const uint32_t*& at) {
+  CFDNS_INLINE const char* object(const uint32_t*& at) {
     const char* behind = base_ + *at + 1;
     if (*behind != '"' && base_[at[1]] == '}' && joined(behind, base_ + at[1])) {
       ++at;
@@ -124,7 +126,7 @@ class Decoder {
   //
   // Producers write all records alike, so the record before tells which key to expect at a position; that key, with its
   // quotes and colon and without space, is compared as a whole, and is three tokens then (measured: 5 % of NDJSON).
-  CFDNS_WITHIN bool read_key(const uint32_t*& at, Expected& expected, Token*& token) {
+  CFDNS_INLINE bool read_key(const uint32_t*& at, Expected& expected, Token*& token) {
     const char* text = base_ + *at + 1;
     if (starts_with_key(text, *expected.source)) {
       at += 3;
@@ -134,7 +136,7 @@ class Decoder {
     return read_unexpected_key(at, expected, token);
   }
 
-  CFDNS_APART bool read_unexpected_key(const uint32_t*& at, Expected& expected, Token*& token) {
+  CFDNS_NOINLINE bool read_unexpected_key(const uint32_t*& at, Expected& expected, Token*& token) {
     if (!step(at) || char_at(at) != '"') return false;
     const char* text = base_ + *at++ + 1;
     if (char_at(at) != ':') return false;
@@ -160,7 +162,7 @@ class Decoder {
     return differing == 0;
   }
 
-  CFDNS_WITHIN bool value(const uint32_t*& at, Token& token) {
+  CFDNS_INLINE bool value(const uint32_t*& at, Token& token) {
     char c = char_at(at);
     if (c != '{' && c != '[') return scalar(at, token);
     token.type = TokenType::container;
@@ -172,7 +174,7 @@ class Decoder {
     return joined(end, base_ + *at);
   }
 
-  CFDNS_WITHIN bool scalar(const uint32_t*& at, Token& token) {
+  CFDNS_INLINE bool scalar(const uint32_t*& at, Token& token) {
     const char* start = base_ + *at++;
     const char* end = base_ + *at;  // of the token, once trailing space is taken off
     if (*start == '"') return string(start + 1, end, token);
@@ -192,7 +194,7 @@ class Decoder {
     }
   }
 
-  CFDNS_WITHIN static bool number(Token& token) {
+  CFDNS_INLINE static bool number(Token& token) {
     NumberForm form = number_form(token.text.data, token.text.end());
     token.type = TokenType::number;
     token.integer = form.integer;
@@ -200,7 +202,7 @@ class Decoder {
   }
 
   // Only space can stand between the closing quote and the next start.
-  CFDNS_WITHIN bool string(const char* start, const char* next, Token& token) {
+  CFDNS_INLINE bool string(const char* start, const char* next, Token& token) {
     const char* end = next - 1;
     while (*end != '"') {
       if (*end-- == '\n' && !newlines_allowed) return false;

@@ -63,7 +63,7 @@ class Event {
   }
 
  private:
-  CFDNS_APART uint8_t count_problems(uint8_t found, const Token* tokens) {
+  CFDNS_NOINLINE uint8_t count_problems(uint8_t found, const Token* tokens) {
     if (is_unknown(tokens)) found |= record_unknown;
     if (found != no_problem) record_problems_.count(problems, found & record_unknown);
     return found;
@@ -83,7 +83,7 @@ class Event {
   }
 
   // The first source that has a value, or several readings of it.
-  CFDNS_APART uint8_t read_several(const Input& input, const Token* tokens) {
+  CFDNS_NOINLINE uint8_t read_several(const Input& input, const Token* tokens) {
     size_t source = input.source;
     for (size_t i = input.first_other; is_absent(tokens[source]) && i < input.last_other; ++i) source = plan_.others[i];
     if (is_absent(tokens[source])) source = input.source;
@@ -101,7 +101,7 @@ class Event {
     return found;
   }
 
-  CFDNS_WITHIN uint8_t read(const Reading& reading, const Token& token, bool required) {
+  CFDNS_INLINE uint8_t read(const Reading& reading, const Token& token, bool required) {
     switch (token.type) {
       case TokenType::string: {
         Slice text = token.escaped ? unescaped(token) : token.text;
@@ -119,7 +119,7 @@ class Event {
     return required ? field_missing : no_problem;
   }
 
-  CFDNS_APART void derive(bool any_problem) {
+  CFDNS_NOINLINE void derive(bool any_problem) {
     for (const Gathering& first : plan_.firsts) Gatherer::take_first(first, values);
     for (const Gathering& collection : plan_.collections) gatherer_.collect(collection, values, items);
     for (const Verdict& verdict : plan_.verdicts) set_name(verdict.slot, verdict.table, any_problem ? 2 : 1);
@@ -145,7 +145,7 @@ class Event {
   }
 
   // Plain text needs no escape in JSON.
-  CFDNS_WITHIN uint8_t read_string(const Reading& reading, Slice text, bool plain, bool required) {
+  CFDNS_INLINE uint8_t read_string(const Reading& reading, Slice text, bool plain, bool required) {
     if (text.size_bytes == 0) return read_nothing(reading, required);
     switch (reading.kind) {
       case Kind::text: set_text(reading.slot, text, plain); return no_problem;
@@ -162,12 +162,12 @@ class Event {
     }
   }
 
-  CFDNS_APART uint8_t refuse(const Reading& reading, Problem problem) {
+  CFDNS_NOINLINE uint8_t refuse(const Reading& reading, Problem problem) {
     clear(reading);
     return problem;
   }
 
-  CFDNS_WITHIN uint8_t read_number(const Reading& reading, const Token& token) {
+  CFDNS_INLINE uint8_t read_number(const Reading& reading, const Token& token) {
     if (reading.kind == Kind::timestamp) return read_time_number(reading, token);
     const Slice text = token.text;
     if (text.size_bytes > 8 || !token.integer || *text.data == '-') return read_long_number(reading, token);
@@ -175,7 +175,7 @@ class Event {
     return set_number(reading, number, text);
   }
 
-  CFDNS_APART uint8_t read_long_number(const Reading& reading, const Token& token) {
+  CFDNS_NOINLINE uint8_t read_long_number(const Reading& reading, const Token& token) {
     int64_t number;
     IntegerResult result = token.integer ? parse_integer(token.text, number) : parse_exact_integer(token.text, number);
     if (result != IntegerResult::ok) return refuse(reading, problem_of(result));
@@ -206,7 +206,7 @@ class Event {
     return no_problem;
   }
 
-  CFDNS_APART uint8_t read_container(const Reading& reading, Slice text) {
+  CFDNS_NOINLINE uint8_t read_container(const Reading& reading, Slice text) {
     clear(reading);
     if (*text.data != '[') return field_type;
     if (reading.kind == Kind::list) return read_list(reading, text);
@@ -264,7 +264,7 @@ class Event {
     return i;
   }
 
-  CFDNS_APART uint8_t read_integer(const Reading& reading, Slice text) {
+  CFDNS_NOINLINE uint8_t read_integer(const Reading& reading, Slice text) {
     int64_t number;
     IntegerResult result = parse_integer(text, number);
     if (result == IntegerResult::malformed) result = parse_exact_integer(text, number);
@@ -276,7 +276,7 @@ class Event {
     return result == IntegerResult::out_of_range ? field_range : field_type;
   }
 
-  CFDNS_APART uint8_t read_boolean_text(const Reading& reading, Slice text) {
+  CFDNS_NOINLINE uint8_t read_boolean_text(const Reading& reading, Slice text) {
     const std::string_view word(text.data, text.size_bytes);
     const bool yes = word == "true";
     if (!yes && word != "false") return read_integer(reading, text);
@@ -292,7 +292,7 @@ class Event {
     return no_problem;
   }
 
-  CFDNS_APART uint8_t set_unassigned(const Reading& reading, int64_t number) {
+  CFDNS_NOINLINE uint8_t set_unassigned(const Reading& reading, int64_t number) {
     const std::string& before = plan_.enumerations[reading.table].unassigned;
     clear(reading);
     if (before.empty()) return no_problem;
@@ -320,19 +320,19 @@ class Event {
     }
   }
 
-  CFDNS_APART uint8_t read_time_text(const Reading& reading, Slice text) {
+  CFDNS_NOINLINE uint8_t read_time_text(const Reading& reading, Slice text) {
     Time time;
     TimeResult result = time_from_rfc3339(text, time);
     return result == TimeResult::malformed ? read_time_decimal(reading, text) : set_time(reading, result, time);
   }
 
-  CFDNS_APART uint8_t read_time_decimal(const Reading& reading, Slice number) {
+  CFDNS_NOINLINE uint8_t read_time_decimal(const Reading& reading, Slice number) {
     Time time;
     TimeResult result = time_from_decimal(number, plan_.unit, time);
     return set_time(reading, result, time);
   }
 
-  CFDNS_WITHIN uint8_t read_time_number(const Reading& reading, const Token& token) {
+  CFDNS_INLINE uint8_t read_time_number(const Reading& reading, const Token& token) {
     const Slice text = token.text;
     // Nothing but the text is wanted, which has these digits.
     bool is_ns = token.integer && text.size_bytes == TimeFormatter::ns_digits && formats_times && !counts_times &&
@@ -348,7 +348,7 @@ class Event {
     return read_other_second(reading, token, is_ns);
   }
 
-  CFDNS_APART uint8_t read_other_second(const Reading& reading, const Token& token, bool is_ns) {
+  CFDNS_NOINLINE uint8_t read_other_second(const Reading& reading, const Token& token, bool is_ns) {
     const Slice text = token.text;
     if (!token.integer || text.size_bytes > 19 || *text.data == '-' || *text.data == '0') {
       return read_time_decimal(reading, text);
@@ -370,7 +370,7 @@ class Event {
     return no_problem;
   }
 
-  CFDNS_WITHIN void read_name(const Reading& reading, Slice text, bool plain) {
+  CFDNS_INLINE void read_name(const Reading& reading, Slice text, bool plain) {
     Slice name = text;
     while (name.size_bytes != 0 && *name.data == '.') ++name.data, --name.size_bytes;
     while (name.size_bytes != 0 && name.end()[-1] == '.') --name.size_bytes;
@@ -387,7 +387,7 @@ class Event {
   }
 
   // What few mappings ask for, after the name is set.
-  CFDNS_APART void change_name(const Reading& reading, Slice text) {
+  CFDNS_NOINLINE void change_name(const Reading& reading, Slice text) {
     const bool is_root = text.size_bytes == 1 && *text.data == '.';
     if (reading.has(Reading::keeps_root) && is_root) set_text(reading.slot, text, false);
     const Value& name = values[reading.slot];

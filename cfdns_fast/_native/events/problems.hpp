@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "plan/plan.hpp"
+#include "support/compiler.hpp"
 #include "values/value.hpp"
 
 namespace cfdns {

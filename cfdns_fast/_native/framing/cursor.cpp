@@ -294,7 +294,7 @@ Turn Cursor::accept() {
   return resolve();
 }
 
-CFDNS_FLAT Turn Cursor::resolve() {
+CFDNS_FLATTEN Turn Cursor::resolve() {
   event.resolve(decoder_.record);
   ++events;
   return Turn::event;

@@ -11,7 +11,10 @@
 #include "events/event.hpp"
 #include "framing/delimiter.hpp"
 #include "framing/document.hpp"
+#include "framing/lines.hpp"
 #include "framing/rejects.hpp"
+#include "support/buffer.hpp"
+#include "support/compiler.hpp"
 
 namespace cfdns {
 

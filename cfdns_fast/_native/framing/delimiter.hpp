@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "framing/lines.hpp"
 #include "support/bytes.hpp"
 
 namespace cfdns {

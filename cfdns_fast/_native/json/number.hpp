@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "support/bytes.hpp"
+#include "support/compiler.hpp"
 
 namespace cfdns {
 
@@ -62,7 +63,7 @@ inline uint64_t digits_value(const char* at, size_t size_bytes) {
 }
 
 // RFC 8259 section 6; the token must be the number and nothing else.
-CFDNS_WITHIN inline NumberForm number_form(const char* at, const char* end) {
+CFDNS_INLINE inline NumberForm number_form(const char* at, const char* end) {
   // Nearly all are integers without a sign, many of one digit.
   if (end - at == 1) return {is_digit(*at), true};
   if (at < end && *at != '0' && is_all_digits(at, static_cast<size_t>(end - at))) return {true, true};

@@ -10,6 +10,8 @@
 
 #include "events/event.hpp"
 #include "plan/arrow_plan.hpp"
+#include "support/buffer.hpp"
+#include "support/compiler.hpp"
 #include "support/huge_pages.hpp"
 #include "support/prefetch.hpp"
 

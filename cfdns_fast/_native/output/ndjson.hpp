@@ -3,6 +3,7 @@
 
 #include "events/event.hpp"
 #include "json/escape.hpp"
+#include "support/compiler.hpp"
 
 namespace cfdns {
 
@@ -12,7 +13,7 @@ inline char* put_slice(char* to, Slice text) { return copy_loosely(to, text.data
 
 CFDNS_COLD static char* put_items(char* to, const Plan& plan, const Event& event, const Value& value);
 
-CFDNS_WITHIN inline char* put_value(char* to, const Plan& plan, const Event& event, const Value& value) {
+CFDNS_INLINE inline char* put_value(char* to, const Plan& plan, const Event& event, const Value& value) {
   if (value.plain) return put_slice(to, value.text);
   if (value.type <= ValueType::name) return escape(to, value.text);
   if (value.type == ValueType::integer) return put_integer(to, value.integer);

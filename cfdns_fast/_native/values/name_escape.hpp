@@ -4,6 +4,7 @@
 #include <string>
 
 #include "support/bytes.hpp"
+#include "support/compiler.hpp"
 
 namespace cfdns {
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "json/unescape.hpp"
+#include "support/compiler.hpp"
 #include "support/simd.hpp"
 
 namespace cfdns {
@@ -97,7 +98,7 @@ class SuffixTable {
   }
 
   // name: not empty, no dot at either end, padded. `plain`: it holds no backslash.
-  CFDNS_WITHIN NameParts split(Slice name, bool plain) const {
+  CFDNS_INLINE NameParts split(Slice name, bool plain) const {
     NameParts parts;
     const LabelFinder labels(name, plain);
     const char* start = name.data;
@@ -222,14 +223,14 @@ class SuffixTable {
   }
 
   // The child of node by label, or with "!" before it; 0 if there is none (the root is nobody's child).
-  CFDNS_WITHIN uint32_t lookup(uint32_t node, Slice label, bool exception) const {
+  CFDNS_INLINE uint32_t lookup(uint32_t node, Slice label, bool exception) const {
     // A folded label can be at most three times as short as the name writes it (three bytes of UTF-8 to one).
     if (label.size_bytes > 3 * longest_label_bytes_) return 0;
     if (!exception && ShortEdges::take(label)) return short_edges_.find(node, label);
     return lookup_rarer(node, label, exception);
   }
 
-  CFDNS_APART uint32_t lookup_rarer(uint32_t node, Slice label, bool exception) const {
+  CFDNS_NOINLINE uint32_t lookup_rarer(uint32_t node, Slice label, bool exception) const {
     if (!exception && is_ascii(label)) return find_edge(node, label);
     std::string folded(exception ? "!" : "");
     fold(label, folded);
