@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "json/bracket_stack.hpp"
 #include "json/indexer.hpp"
 #include "json/token.hpp"
 #include "plan/plan.hpp"
@@ -238,35 +239,32 @@ class Decoder {
   // Validate the array or object at *at and move behind it; it would be the depth-th open bracket.
   bool skip_container(const uint32_t*& at, unsigned depth) {
     const unsigned outside = depth - 1;
-    uint64_t object_bits[max_depth / 64 + 1] = {};  // by depth: object or array
-    depth = outside;
+    BracketStack brackets(outside);
     Token ignored;
     for (;;) {
       // A value starts at *at.
       char c = char_at(at);
       if (c == '{' || c == '[') {
-        if (++depth > max_depth || !step(at)) return false;
-        uint64_t bit = uint64_t{1} << (depth % 64);
-        uint64_t& bits = object_bits[depth / 64];
-        bits = c == '{' ? bits | bit : bits & ~bit;
+        if (!brackets.open(c == '{') || !step(at)) return false;
         if (char_at(at) != (c == '{' ? '}' : ']')) {
           if (c == '{' && !key(at)) return false;
           continue;
         }
       } else {
         if (!scalar(at, ignored)) return false;
-        if (depth == outside) return true;
+        if (brackets.depth() == outside) return true;
       }
       // A value ended, or an empty container is about to: brackets close, or a comma leads to the next value.
       for (;;) {
-        bool object = object_bits[depth / 64] >> (depth % 64) & 1;
+        const bool object = brackets.in_object();
         c = char_at(at);
         if (c == ',') {
           if (!step(at) || (object && !key(at))) return false;
           break;
         }
         if (c != (object ? '}' : ']')) return false;
-        if (--depth == outside) {
+        brackets.close();
+        if (brackets.depth() == outside) {
           ++at;
           return true;
         }

@@ -3,9 +3,9 @@
 // times their size, and tells a delimiter within a record from one after it.
 #pragma once
 
+#include "json/bracket_stack.hpp"
 #include "json/scalar_scanner.hpp"
 #include "json/skip.hpp"
-#include "json/token.hpp"
 #include "json/unescape.hpp"
 
 namespace cfdns {
@@ -95,8 +95,8 @@ class JsonScanner {
         state_ = State::scalar;
         return Reach::cut;
       default:
-        if (c == ',') return go(in_object() ? State::key : State::value, at, from);
-        return c == (in_object() ? '}' : ']') ? close(at, from) : Reach::broken;
+        if (c == ',') return go(brackets_.in_object() ? State::key : State::value, at, from);
+        return c == (brackets_.in_object() ? '}' : ']') ? close(at, from) : Reach::broken;
     }
   }
 
@@ -108,18 +108,15 @@ class JsonScanner {
   }
 
   Reach open(const char*& at, const char* from) {
-    if (depth_ == max_depth) return Reach::broken;
     bool object = *at == '{';
-    ++depth_;
-    uint64_t bit = uint64_t{1} << (depth_ % 64);
-    uint64_t& bits = object_bits_[depth_ / 64];
-    bits = object ? bits | bit : bits & ~bit;
+    if (!brackets_.open(object)) return Reach::broken;
     return go(object ? State::first_key : State::first_element, at, from);
   }
 
   Reach close(const char*& at, const char* from) {
     go(State::behind_value, at, from);
-    return --depth_ == 0 ? Reach::whole : Reach::cut;
+    brackets_.close();
+    return brackets_.depth() == 0 ? Reach::whole : Reach::cut;
   }
 
   Reach string(const char*& at, const char* end, const char* from) {
@@ -151,13 +148,10 @@ class JsonScanner {
 
   void fit(const char* at, const char* from) { fitting_bytes_ = scanned_bytes_ + static_cast<uint64_t>(at - from); }
 
-  bool in_object() const { return object_bits_[depth_ / 64] >> (depth_ % 64) & 1; }
-
   State state_ = State::object;
   bool is_key_ = false;
   uint8_t digits_left_ = 0;
-  unsigned depth_ = 0;
-  uint64_t object_bits_[max_depth / 64 + 1] = {};
+  BracketStack brackets_;
   uint64_t scanned_bytes_ = 0;
   uint64_t fitting_bytes_ = 0;
   ScalarScanner scalar_;
