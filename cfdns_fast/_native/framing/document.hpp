@@ -11,25 +11,12 @@
 #include <string>
 #include <string_view>
 
-#include "json/indexer.hpp"
-#include "json/number.hpp"
+#include "framing/members.hpp"
+#include "json/scalar_scanner.hpp"
 #include "json/skip.hpp"
-#include "json/unescape.hpp"
 #include "plan/plan.hpp"
 
 namespace cfdns {
-
-// An object as far as it says what it is: a record, or something around records.
-struct Members {
-  Reach reach = Reach::cut;
-  const char* end = nullptr;  // behind its bracket, if whole
-  size_t count = 0;
-  bool mapped = false;         // one of its keys is a source of the plan; nothing behind that was looked at
-  bool readable = true;        // every key is valid JSON text
-  bool holds_records = false;  // a member is an array that begins with an object
-  Slice last;                  // the value of its last member
-  bool last_is_empty = false;  // that is an empty array
-};
 
 class DocumentSplitter {
  public:
@@ -115,7 +102,7 @@ class DocumentSplitter {
     if (answer) return Reach::whole;
     size_t left = static_cast<size_t>(end_ - at);
     bool all_seen = left >= plan_.max_record_bytes;
-    members = scan(at, all_seen ? at + plan_.max_record_bytes : end_);
+    members = members_of(at, all_seen ? at + plan_.max_record_bytes : end_);
     if (members.mapped) return Reach::whole;
     if (members.reach == Reach::cut && !all_seen && !final_) return Reach::cut;
     answer = members.holds_records || (members.reach == Reach::whole && members.count == 1 && members.last_is_empty);
@@ -125,7 +112,7 @@ class DocumentSplitter {
   // Whether the object from `at` to `end` is nothing but the frame of a record.
   bool frames_record(const char* at, const char* end) const {
     Slice inner = record(at, end, {});
-    return inner.data != at && scan(inner.data, inner.end()).mapped;
+    return inner.data != at && members_of(inner.data, inner.end()).mapped;
   }
 
  private:
@@ -283,7 +270,7 @@ class DocumentSplitter {
   Slice record(const char* start, const char* end, Members members) const {
     Slice outer{start, static_cast<size_t>(end - start)};
     if (outer.size_bytes > plan_.max_record_bytes) return outer;
-    if (!members.mapped && members.reach != Reach::whole) members = scan(start, end);
+    if (!members.mapped && members.reach != Reach::whole) members = members_of(start, end);
     bool nested = !members.mapped && members.reach == Reach::whole && members.readable && members.count == 1 &&
                   *members.last.data == '{';
     return nested ? members.last : outer;
@@ -310,82 +297,7 @@ class DocumentSplitter {
     return reach;
   }
 
-  // The members of the object at `at`, up to the first mapped key.
-  Members scan(const char* at, const char* end) const {
-    Members found;
-    found.reach = read_members(at, end, found);
-    return found;
-  }
-
-  Reach read_members(const char* at, const char* end, Members& found) const {
-    for (++at;; ++at) {
-      skip_space(at, end);
-      if (at == end) return Reach::cut;
-      if (*at == '}' && found.count == 0) break;
-      if (*at != '"') return Reach::broken;
-      const char* key = at + 1;
-      Reach reach = skip_string(at, end);
-      if (reach != Reach::whole) return reach;
-      read_key({key, static_cast<size_t>(at - 1 - key)}, found);
-      if (found.mapped) return Reach::cut;
-      reach = skip_colon(at, end);
-      if (reach != Reach::whole) return reach;
-      const char* start = at;
-      const char* first = at + 1;
-      if (*at == '[') skip_space(first, end);
-      found.last_is_empty = *at == '[' && first < end && *first == ']';
-      found.holds_records |= *at == '[' && first < end && *first == '{';
-      reach = skip_value(at, end);
-      if (reach != Reach::whole) return reach;
-      found.last = {start, static_cast<size_t>(at - start)};
-      ++found.count;
-      skip_space(at, end);
-      if (at == end) return Reach::cut;
-      if (*at == '}') break;
-      if (*at != ',') return Reach::broken;
-    }
-    found.end = at + 1;
-    return Reach::whole;
-  }
-
-  void read_key(Slice key, Members& found) const {
-    std::string plain(key.data, key.size_bytes);
-    bool readable = true;
-    for (char c : plain) readable &= static_cast<unsigned char>(c) >= 0x20;
-    if (readable && plain.find('\\') != std::string::npos) {
-      size_t size_bytes = 0;
-      readable = unescape(key, plain.data(), size_bytes) == EscapeResult::ok;
-      plain.resize(size_bytes);
-    }
-    if (readable && plan_.find_source(plain) != plan_.sources.size()) {
-      found.mapped = true;
-    } else if (!readable || !is_utf8(plain.data(), plain.size())) {
-      found.readable = false;
-    }
-  }
-
-  static Reach skip_colon(const char*& at, const char* end) {
-    skip_space(at, end);
-    if (at < end && *at != ':') return Reach::broken;
-    if (at < end) skip_space(++at, end);
-    return at == end ? Reach::cut : Reach::whole;
-  }
-
-  static Reach skip_value(const char*& at, const char* end) {
-    if (*at == '{' || *at == '[') return skip_brackets(at, end);
-    if (*at == '"') return skip_string(at, end);
-    const char* start = at;
-    Reach reach = skip_token(at, end);
-    return reach == Reach::whole && !is_scalar(start, at) ? Reach::broken : reach;
-  }
-
-  static bool is_scalar(const char* from, const char* to) {
-    std::string_view token(from, static_cast<size_t>(to - from));
-    if (token == "true" || token == "false" || token == "null") return true;
-    std::string padded(token);
-    padded.append(padding_bytes, '\0');
-    return number_form(padded.data(), padded.data() + token.size()).valid;
-  }
+  Members members_of(const char* at, const char* end) const { return read_members(at, end, plan_); }
 
   const Plan& plan_;
   const std::string& delimiter_;

@@ -56,4 +56,11 @@ class ScalarScanner {
   const char* word_ = "";  // the part of the word that is missing
 };
 
+// Whether a text is true, false, null or a number.
+inline bool is_scalar(const char* from, const char* to) {
+  ScalarScanner scalar;
+  while (from < to && scalar.take(*from)) ++from;
+  return from == to && scalar.is_complete();
+}
+
 }  // namespace cfdns

@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "json/scalar_scanner.hpp"
 #include "support/bytes.hpp"
 
 namespace cfdns {
@@ -83,6 +84,21 @@ inline Reach skip_token(const char*& at, const char* end) {
   bool cut = next == end;
   at = next;
   return cut ? Reach::cut : Reach::whole;
+}
+
+inline Reach skip_colon(const char*& at, const char* end) {
+  skip_space(at, end);
+  if (at < end && *at != ':') return Reach::broken;
+  if (at < end) skip_space(++at, end);
+  return at == end ? Reach::cut : Reach::whole;
+}
+
+inline Reach skip_value(const char*& at, const char* end) {
+  if (*at == '{' || *at == '[') return skip_brackets(at, end);
+  if (*at == '"') return skip_string(at, end);
+  const char* start = at;
+  Reach reach = skip_token(at, end);
+  return reach == Reach::whole && !is_scalar(start, at) ? Reach::broken : reach;
 }
 
 }  // namespace cfdns

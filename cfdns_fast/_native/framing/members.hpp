@@ -1,0 +1,83 @@
+// Members: what the members of an object say about it, so that a record can be told from an object around records.
+#pragma once
+
+#include <string>
+
+#include "json/indexer.hpp"
+#include "json/skip.hpp"
+#include "json/unescape.hpp"
+#include "plan/plan.hpp"
+
+namespace cfdns {
+
+// An object as far as it says what it is: a record, or something around records.
+struct Members {
+  Reach reach = Reach::cut;
+  const char* end = nullptr;  // behind its bracket, if whole
+  size_t count = 0;
+  bool mapped = false;         // one of its keys is a source of the plan; nothing behind that was looked at
+  bool readable = true;        // every key is valid JSON text
+  bool holds_records = false;  // a member is an array that begins with an object
+  Slice last;                  // the value of its last member
+  bool last_is_empty = false;  // that is an empty array
+};
+
+namespace detail {
+
+inline void read_key(Slice key, const Plan& plan, Members& found) {
+  std::string plain(key.data, key.size_bytes);
+  bool readable = true;
+  for (char c : plain) readable &= static_cast<unsigned char>(c) >= 0x20;
+  if (readable && plain.find('\\') != std::string::npos) {
+    size_t size_bytes = 0;
+    readable = unescape(key, plain.data(), size_bytes) == EscapeResult::ok;
+    plain.resize(size_bytes);
+  }
+  if (readable && plan.find_source(plain) != plan.sources.size()) {
+    found.mapped = true;
+  } else if (!readable || !is_utf8(plain.data(), plain.size())) {
+    found.readable = false;
+  }
+}
+
+inline Reach scan_members(const char* at, const char* end, const Plan& plan, Members& found) {
+  for (++at;; ++at) {
+    skip_space(at, end);
+    if (at == end) return Reach::cut;
+    if (*at == '}' && found.count == 0) break;
+    if (*at != '"') return Reach::broken;
+    const char* key = at + 1;
+    Reach reach = skip_string(at, end);
+    if (reach != Reach::whole) return reach;
+    read_key({key, static_cast<size_t>(at - 1 - key)}, plan, found);
+    if (found.mapped) return Reach::cut;
+    reach = skip_colon(at, end);
+    if (reach != Reach::whole) return reach;
+    const char* start = at;
+    const char* first = at + 1;
+    if (*at == '[') skip_space(first, end);
+    found.last_is_empty = *at == '[' && first < end && *first == ']';
+    found.holds_records |= *at == '[' && first < end && *first == '{';
+    reach = skip_value(at, end);
+    if (reach != Reach::whole) return reach;
+    found.last = {start, static_cast<size_t>(at - start)};
+    ++found.count;
+    skip_space(at, end);
+    if (at == end) return Reach::cut;
+    if (*at == '}') break;
+    if (*at != ',') return Reach::broken;
+  }
+  found.end = at + 1;
+  return Reach::whole;
+}
+
+}  // namespace detail
+
+// Read the members of the object at `at`, up to the first mapped key.
+inline Members read_members(const char* at, const char* end, const Plan& plan) {
+  Members found;
+  found.reach = detail::scan_members(at, end, plan, found);
+  return found;
+}
+
+}  // namespace cfdns
