@@ -192,29 +192,9 @@ const char* Cursor::find_piece_end(const char* from) {
   bool has_newline = newline_ != window_end;
   const char* stop = newline_;
   if (has_newline && stop > from && stop[-1] == '\r') --stop;
-  const char* delimiter = find_delimiter(from, stop, has_newline || final_);
+  const char* delimiter = delimiter_.find_after_objects(from, stop, has_newline || final_);
   if (delimiter != nullptr) return delimiter;
   return has_newline ? newline_ : nullptr;
-}
-
-// The delimiter behind the objects at `from`. If something else is there: the first one that reaches the place where that
-// stops being a JSON object, even if it is within brackets or a string; a record that was cut costs the next one at most.
-// `whole`: nothing follows in the line.
-const char* Cursor::find_delimiter(const char* from, const char* stop, bool whole) const {
-  for (;;) {
-    while (from < stop && !delimiter_.is_at(from, stop) && is_line_space(*from)) ++from;
-    if (from == stop) return nullptr;
-    if (delimiter_.is_at(from, stop)) return from;
-    JsonScanner scanner;
-    const char* at = from;
-    Reach reach = scanner.scan(at, stop);
-    if (reach == Reach::cut && !whole) return nullptr;
-    if (reach != Reach::whole) {
-      from += delimiter_.search_bytes(scanner.fitting_bytes_at_end(), static_cast<uint64_t>(at - from));
-      return delimiter_.find_from(from, stop);
-    }
-    from = at;
-  }
 }
 
 void Cursor::begin_line() {

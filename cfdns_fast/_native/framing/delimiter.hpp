@@ -4,6 +4,7 @@
 #include <string>
 
 #include "framing/lines.hpp"
+#include "json/scanner.hpp"
 #include "support/bytes.hpp"
 
 namespace cfdns {
@@ -38,6 +39,26 @@ class Delimiter {
       if (is_at(from, stop)) return from;
     }
     return nullptr;
+  }
+
+  // The delimiter behind the objects at `from`. If something else is there: the first one that reaches the place where that
+  // stops being a JSON object, even if it is within brackets or a string; a record that was cut costs the next one at most.
+  // `line_ends`: nothing follows in the line.
+  const char* find_after_objects(const char* from, const char* stop, bool line_ends) const {
+    for (;;) {
+      while (from < stop && !is_at(from, stop) && is_line_space(*from)) ++from;
+      if (from == stop) return nullptr;
+      if (is_at(from, stop)) return from;
+      JsonScanner scanner;
+      const char* at = from;
+      Reach reach = scanner.scan(at, stop);
+      if (reach == Reach::cut && !line_ends) return nullptr;
+      if (reach != Reach::whole) {
+        from += search_bytes(scanner.fitting_bytes_at_end(), static_cast<uint64_t>(at - from));
+        return find_from(from, stop);
+      }
+      from = at;
+    }
   }
 
   // Where the search for the delimiter that ends a record begins, as a number of bytes after the record's start: of the
