@@ -13,17 +13,6 @@ const char* skip_padding(const char* at, const char* stop) {
   return at;
 }
 
-bool is_too_deep(const char* from, const char* to) {
-  // Most are not, and need not be scanned.
-  if (std::count_if(from, to, [](char c) { return c == '{' || c == '['; }) <= max_depth) return false;
-  BracketCounter brackets;
-  for (; from < to; ++from) {
-    brackets.take(*from);
-    if (brackets.depth() > max_depth) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 void Cursor::start(Slice data, bool final, uint8_t line_state, size_t raw_limit_bytes) {
@@ -48,7 +37,8 @@ void Cursor::start(Slice data, bool final, uint8_t line_state, size_t raw_limit_
   if ((padded_ || starts_blank_) && data.size_bytes == 0 && final) ++blank;
   stopped_ = false;
   in_document_ = false;
-  decoder_.newlines_allowed = judge_.newlines_allowed = false;
+  decoder_.newlines_allowed = false;
+  reason_.allow_newlines(false);
   for (uint64_t& count : event.problems) count = 0;
   event.formats_times = true;
   event.counts_times = false;
@@ -58,7 +48,8 @@ void Cursor::read_document(uint8_t place) {
   document_.start(data_, final_, place);
   // There are no lines to read, and next() need not ask for more than that.
   stopped_ = in_document_ = true;
-  decoder_.newlines_allowed = judge_.newlines_allowed = true;
+  decoder_.newlines_allowed = true;
+  reason_.allow_newlines(true);
 }
 
 bool Cursor::next_window() {
@@ -160,7 +151,7 @@ Turn Cursor::next() {
       continue;
     }
     count_padding();
-    refuse(at_, line_stop_, judge(at_, line_stop_));
+    refuse(at_, line_stop_, reason_.of(at_, line_stop_));
     end_line();
     return Turn::reject;
   }
@@ -314,9 +305,9 @@ Turn Cursor::next_item() {
   std::memcpy(buffer_.data(), item.data, item.size_bytes);
   std::memset(buffer_.data() + item.size_bytes, 0, padding_bytes);
   const char* end = at_ + item.size_bytes;
-  if (*at_ != '{' || !line_index_.index(at_, item.size_bytes)) return refuse_item(item, judge(at_, end));
+  if (*at_ != '{' || !line_index_.index(at_, item.size_bytes)) return refuse_item(item, reason_.of(at_, end));
   decoder_.attach(line_index_, at_, end);
-  if (!decoder_.take_object() || decoder_.record.raw.end() != end) return refuse_item(item, judge(at_, end));
+  if (!decoder_.take_object() || decoder_.record.raw.end() != end) return refuse_item(item, reason_.of(at_, end));
   return decoder_.record.lone_surrogate ? refuse_item(item, RejectCode::surrogate) : resolve();
 }
 
@@ -330,29 +321,16 @@ Turn Cursor::refuse_item(Slice item, RejectCode code) {
   return Turn::reject;
 }
 
-RejectCode Cursor::judge(const char* from, const char* to) {
-  size_t size_bytes = static_cast<size_t>(to - from);
-  if (size_bytes > plan_.max_record_bytes) return RejectCode::too_large;
-  if (!is_utf8(from, size_bytes)) return RejectCode::utf8;
-  if (is_too_deep(from, to)) return RejectCode::depth;
-  if (!judge_index_.index(from, size_bytes)) return RejectCode::syntax;
-  judge_.attach(judge_index_, from, to);
-  bool is_object;
-  if (!judge_.whole_value(is_object)) return RejectCode::syntax;
-  return judge_.record.lone_surrogate ? RejectCode::surrogate : RejectCode::not_object;
-}
-
 void Cursor::trim() {
   data_ = {};
   constexpr size_t kept_bytes = 8 * window_bytes;
   buffer_.trim(kept_bytes);
   event.trim(kept_bytes);
   decoder_.trim(kept_bytes);
-  judge_.trim(kept_bytes);
+  reason_.trim(kept_bytes);
   reject = Reject();
   window_index_.trim(kept_bytes);
   line_index_.trim(kept_bytes);
-  judge_index_.trim(kept_bytes);
 }
 
 }  // namespace cfdns

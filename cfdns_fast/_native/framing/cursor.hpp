@@ -12,6 +12,7 @@
 #include "framing/delimiter.hpp"
 #include "framing/document.hpp"
 #include "framing/lines.hpp"
+#include "framing/reject_reason.hpp"
 #include "framing/rejects.hpp"
 #include "support/buffer.hpp"
 #include "support/compiler.hpp"
@@ -35,7 +36,7 @@ class Cursor {
         delimiter_(delimiter),
         nul_delimits_(delimiter.find('\0') != std::string::npos),
         decoder_(plan),
-        judge_(plan),
+        reason_(plan),
         document_(plan, delimiter) {}
 
   // Read data, which must outlive the reading. `final`: its last line is whole even without a newline; otherwise reading
@@ -87,7 +88,6 @@ class Cursor {
   void cut_window(size_t size_bytes);
   void find_line_end(const char* from);
   const char* find_piece_end(const char* from);
-  const char* find_delimiter(const char* from, const char* stop, bool whole) const;
   void begin_line();
   void end_line();
   void count_padding();
@@ -99,16 +99,14 @@ class Cursor {
   Turn next_item();
   void move_to(const char* next);
   Turn refuse_item(Slice item, RejectCode code);
-  RejectCode judge(const char* from, const char* to);
 
   const Plan& plan_;
   const Delimiter delimiter_;
   const bool nul_delimits_;  // a NUL at the start of a line may be a part of it
   Decoder decoder_;
-  Decoder judge_;
+  RejectReason reason_;
   Indexer window_index_;
   Indexer line_index_;
-  Indexer judge_index_;
   Buffer buffer_;  // the window, copied: the caller's bytes may change, and lack padding
 
   Slice data_;
