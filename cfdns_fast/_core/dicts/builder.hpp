@@ -1,8 +1,7 @@
-// Events as Python dicts. This header and _dict_places.hpp are the only ones, besides what Cython writes, that include
-// Python.h.
+// DictBuilder: events as Python dicts. Of the C++ headers, only this one and those beside it include Python.h.
 //
-// References are counted by hand: what Cython adds for safety cost a tenth of the whole event. Every function that returns
-// an object returns a new reference, or null with an exception set. The GIL is held.
+// References are counted by hand, because Cython's checks took a tenth of the time of an event. Every function that
+// returns an object returns a new reference, or null with an exception set. The GIL is held.
 #pragma once
 
 #include <Python.h>
@@ -16,8 +15,8 @@
 
 namespace cfdns {
 
-// Padded, valid UTF-8 to str. Nearly all of it is ASCII, and then this takes half of what decoding takes. The Limited API
-// has no such call.
+// Make a str from padded, valid UTF-8. Copying ASCII takes half the time of decoding, but the Limited API has no
+// function for it.
 inline PyObject* new_text(Slice text, bool ascii) {
 #ifndef Py_LIMITED_API
   if (ascii || is_ascii(text)) {
@@ -31,9 +30,8 @@ inline PyObject* new_text(Slice text, bool ascii) {
   return PyUnicode_DecodeUTF8(text.data, static_cast<Py_ssize_t>(text.size_bytes), nullptr);
 }
 
-// The str of texts of at most eight bytes, one object for all that are equal: colos, suffixes and many labels come again
-// and again. One place by hash, the newest stays. It spares 290 instructions of an event; with longer texts, which recur
-// too seldom, it cost more than it spared.
+// Caches the str of texts of at most eight bytes, because colos, suffixes and many labels recur. A slot is chosen by
+// hash, and keeps the newest text. Longer texts recur too seldom to gain anything.
 class ShortTexts {
  public:
   static constexpr size_t most_bytes = 8;
@@ -67,12 +65,14 @@ class ShortTexts {
   Place places_[256];
 };
 
-// Builds events by steps, as the NDJSON writer does. It owns the objects that it is given.
+// Builds events by steps, as the NDJSON writer does. It owns the objects that are added.
 //
-// On CPython 3.11 an allocation may start the garbage collector, whose callbacks may run any code and find every object that
-// is tracked. So a dict is not tracked before its last step, a list not before its last item, and what is still needed is
-// held by a reference of its own. Where values are not written by index, CPython tracks a dict when its first container goes
-// in: a callback that changes the dict then can make the event fail, and nothing worse.
+// On CPython 3.11 an allocation may run the garbage collector, and its callbacks can find and change every tracked
+// object. So a dict is tracked only after its last step, a list after its last item, and all other objects are held by
+// references.
+//
+// If values are not written by index, CPython tracks a dict when it receives a container. A callback that changes the
+// dict can then make the event fail, but nothing worse.
 class DictBuilder {
  public:
   enum class What : uint8_t { list, open, close, raw, value };
@@ -85,18 +85,16 @@ class DictBuilder {
     for (PyObject* object : owned_) Py_DECREF(object);
   }
 
-  // Add the dict that copies are made of: all keys in their order, with constants as they are, and with a placeholder that is
-  // no container where a step puts a value. The first one is the event's. Only the caller refers to it, and no longer than
-  // this call. `holds_containers`: steps put lists or dicts into it.
+  // Add a dict to copy: all its keys in order, with constants, and a placeholder where a step writes a value. The
+  // event's dict is first. The caller must drop its reference. `holds_containers`: steps write lists or dicts into it.
   void add_pattern(PyObject* dict, bool holds_containers) {
     if (PyObject_GC_IsTracked(dict)) PyObject_GC_UnTrack(dict);
     patterns_.push_back({dict, DictPlaces::layout_of(dict), holds_containers});
     Py_INCREF(dict);
   }
 
-  // `index`: the position of the key in its dict. `items`: None, or a tuple of what the list holds. `array`: the value is
-  // written as a list of one; `close`: the dict is left out if it is empty. `open` and `close`: `slot` is the number of the
-  // pattern.
+  // `index`: position of the key in its dict. `items`: the constants of a list, or None. `flag`: a value becomes a list
+  // of one item; an empty dict is removed at `close`. `open` and `close`: `slot` is the number of the pattern.
   void add_step(int what, size_t slot, size_t index, PyObject* key, PyObject* items, bool flag) {
     Step step;
     step.what = static_cast<What>(what);
@@ -110,14 +108,13 @@ class DictBuilder {
   }
 
   void add_enumeration() { names_.emplace_back(); }
-  // To the enumeration added last, by the index in it.
+  // Add to the last enumeration, in the order of its indices.
   void add_name(PyObject* name) { names_.back().push_back(own(name)); }
   void add_members() { members_.emplace_back(); }
-  // To the members added last.
+  // Add to the last member list.
   void add_member(PyObject* key) { members_.back().push_back(own(key)); }
 
-  // `padded`: the message is followed by readable bytes, and is valid UTF-8. Without short_texts no text is shared between
-  // events.
+  // `padded`: the message is valid UTF-8 with readable bytes after it. Without short_texts, events share no text.
   CFDNS_NOINLINE CFDNS_FLATTEN PyObject* build(const Event& event, Slice message, bool padded,
                                                ShortTexts* short_texts) const {
     Unfinished held;
@@ -192,8 +189,8 @@ class DictBuilder {
   struct Step {
     What what;
     bool flag;
-    uint8_t keep = 0;   // where in `kept` the object of this slot goes for later steps, 0 if there are none
-    uint8_t again = 0;  // where an earlier step put it
+    uint8_t keep = 0;   // index in `kept` where the object is stored for later steps, or 0
+    uint8_t again = 0;  // index in `kept` of the object that an earlier step stored, or 0
     uint16_t slot;
     uint16_t index;
     PyObject* key;
@@ -202,17 +199,17 @@ class DictBuilder {
   static constexpr size_t deepest = 32;  // mapping.py allows no more
   static constexpr size_t most_kept = 64;
 
-  // What build() owns while steps still write to it or use it again.
+  // References that build() owns while later steps still use them.
   struct Unfinished {
     struct Parent {
       PyObject* object;
-      DictPlaces::Entry* places;  // null if values have to be put by their keys
+      DictPlaces::Entry* places;  // null if values are written by key
     };
     Parent parents[deepest];
     PyObject* kept[most_kept];
   };
 
-  // The complete dict, tracked where the collector has to know it.
+  // Return the complete dict, tracked if the collector must know it.
   static PyObject* finish(PyObject* dict, const Pattern& pattern) {
     if (pattern.holds_containers && !PyObject_GC_IsTracked(dict)) PyObject_GC_Track(dict);
     return dict;
@@ -223,7 +220,7 @@ class DictBuilder {
     return new_reference(object);
   }
 
-  // Targets of one value share the object, up to as many values as there is space for.
+  // Targets of one value share the object, for at most max_kept values.
   void share(Step& step) {
     for (Step& earlier : steps_) {
       if (earlier.what != What::value || earlier.slot != step.slot) continue;
@@ -238,7 +235,7 @@ class DictBuilder {
     return object;
   }
 
-  // `ascii`: the record is.
+  // `ascii`: the record is ASCII.
   PyObject* object_of(const Event& event, const Value& value, bool ascii, ShortTexts* short_texts) const {
     switch (value.type) {
       case ValueType::text:
@@ -289,7 +286,7 @@ class DictBuilder {
     return dict;
   }
 
-  // Takes over the reference.
+  // Steals the reference.
   static PyObject* list_of(PyObject* item) {
     if (item == nullptr) return nullptr;
     PyObject* list = PyList_New(1);
@@ -310,7 +307,7 @@ class DictBuilder {
     return list;
   }
 
-  // In a new list. Takes over the reference.
+  // Write to a new list. Steals the reference.
   static void set_item(PyObject* list, Py_ssize_t index, PyObject* item) {
 #ifndef Py_LIMITED_API
     PyList_SET_ITEM(list, index, item);
@@ -319,7 +316,7 @@ class DictBuilder {
 #endif
   }
 
-  std::vector<Pattern> patterns_;  // the event's, then those that steps open
+  std::vector<Pattern> patterns_;  // the event's pattern, then the patterns that steps open
   std::vector<Step> steps_;
   std::vector<std::vector<PyObject*>> names_;
   std::vector<std::vector<PyObject*>> members_;

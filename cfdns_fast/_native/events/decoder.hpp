@@ -1,5 +1,5 @@
-// Decoding one record: a walk over the token starts of an Indexer that checks the JSON grammar of the whole object and
-// notes where the values of the plan's sources stand.
+// Decoder: validates the whole object of one record by the token starts of an Indexer, and finds the values of the
+// plan's sources.
 #pragma once
 
 #include <vector>
@@ -14,7 +14,7 @@
 namespace cfdns {
 
 struct Record {
-  Slice raw;                  // "{" to "}"
+  Slice raw;                  // from "{" to "}"
   std::vector<Token> tokens;  // by source
   bool lone_surrogate = false;
 };
@@ -22,14 +22,14 @@ struct Record {
 class Decoder {
  public:
   explicit Decoder(const Plan& plan) : plan_(plan) {
-    // One more, for the values of keys that nobody asked for.
+    // The last token is for the values of keys that are not in the plan.
     record.tokens.resize(plan.sources.size() + 1);
-    // No text is that.
+    // No text matches this source.
     no_source_.key_words.words[0] = no_source_.key_words.masks[0] = UINT64_MAX;
     for (Expected& expected : expected_) expected = {&no_source_, nullptr};
   }
 
-  // Read what `indexer` found in the text at base; `limit` is the end of that text.
+  // Read the tokens that `indexer` found in the text at `base`, which ends at `limit`.
   void attach(const Indexer& indexer, const char* base, const char* limit) {
     base_ = base;
     limit_ = limit;
@@ -45,8 +45,8 @@ class Decoder {
     while (at_ != starts_end_ && base_ + *at_ < position) ++at_;
   }
 
-  // Take the object that starts at the next token start. True if it is complete and on one line; `record` then holds it and
-  // the next start is behind it. False leaves the next start where it was; the walk never leaves the line.
+  // Parse the object at the next token start. True if it is complete and on one line: `record` then has it, and the
+  // next start is after it. False leaves the next start unchanged; the parser never leaves the line.
   bool take_object() {
     const uint32_t* at = at_;
     const char* start = base_ + *at;
@@ -66,7 +66,7 @@ class Decoder {
     return true;
   }
 
-  // Whether the attached text is exactly one JSON value; `is_object` and record.lone_surrogate tell more about it.
+  // Whether the attached text is exactly one JSON value. Sets `is_object` and record.lone_surrogate.
   bool whole_value(bool& is_object) {
     if (at_ == starts_end_) return false;
     const uint32_t* at = at_;
@@ -77,7 +77,7 @@ class Decoder {
     return (container ? skip_container(at, 1) : scalar(at, token)) && at == starts_end_;
   }
 
-  // Give memory back if it is more than usual records need. The record at hand is gone then.
+  // Free memory that only records of more than max_bytes need. The current record is lost.
   void trim(size_t kept_bytes) { unescaped_.trim(kept_bytes); }
 
   Record record;
@@ -86,23 +86,22 @@ class Decoder {
  private:
   char char_at(const uint32_t* at) const { return base_[*at]; }
 
-  // Whether only space, mostly nothing at all, stands between two places, and no newline that is not allowed.
+  // Whether only space stands between two positions, which are often equal, and no newline that is not allowed.
   bool joined(const char* from, const char* to) const {
     return from == to || newlines_allowed || find(from, to, '\n') == nullptr;
   }
 
-  // From a one-byte token (a bracket, comma or colon) to the next start; false if a newline lies between.
+  // Move from a bracket, comma or colon to the next start; false if a newline that is not allowed stands between.
   bool step(const uint32_t*& at) const {
     const char* behind = base_ + *at + 1;
     ++at;
     return joined(behind, base_ + *at);
   }
 
-  // Every member of the object whose "{" *at names; moves `at` behind its "}" and returns that, or null if broken.
+  // Parse all members of the object at *at. Returns its "}" and moves `at` after it; null if the object is invalid.
   //
-  // The walk stops in time at the end of the text, because what stands there is taken for a token and is none: behind a
-  // window, a line or a piece that is a newline, a CR or NUL. Behind a record cut by its brackets it may be anything, but
-  // then the last start is the bracket that balances, and the walk ends there or before.
+  // The parser stops at the end of the text, because the byte there is a newline, CR or NUL, which is no token. After a
+  // record that was cut by its brackets it may be any byte, but then the last start is the bracket that balances.
   CFDNS_INLINE const char* object(const uint32_t*& at) {
     const char* behind = base_ + *at + 1;
     if (*behind != '"' && base_[at[1]] == '}' && joined(behind, base_ + at[1])) {
@@ -117,16 +116,16 @@ class Decoder {
     }
   }
 
-  // What to expect at a position in a record.
+  // The key that is expected at a position in a record.
   struct Expected {
     const Source* source;
     Token* token;
   };
 
-  // Move from the bracket or comma before a key to the value, for which `token` is. False if it is broken.
+  // Move from the bracket or comma before a key to its value, which belongs to `token`; false if the key is invalid.
   //
-  // Producers write all records alike, so the record before tells which key to expect at a position; that key, with its
-  // quotes and colon and without space, is compared as a whole, and is three tokens then (measured: 5 % of NDJSON).
+  // Producers write all records alike, so the key at a position is mostly the one of the record before. That key is
+  // compared as a whole, with quotes and colon, and then skips three tokens.
   CFDNS_INLINE bool read_key(const uint32_t*& at, Expected& expected, Token*& token) {
     const char* text = base_ + *at + 1;
     if (starts_with_key(text, *expected.source)) {
@@ -177,7 +176,7 @@ class Decoder {
 
   CFDNS_INLINE bool scalar(const uint32_t*& at, Token& token) {
     const char* start = base_ + *at++;
-    const char* end = base_ + *at;  // of the token, once trailing space is taken off
+    const char* end = base_ + *at;  // of the token, once trailing space is removed
     if (*start == '"') return string(start + 1, end, token);
     token.escaped = false;
     if (static_cast<unsigned char>(end[-1]) <= ' ') {
@@ -220,7 +219,7 @@ class Decoder {
     return result != EscapeResult::broken;
   }
 
-  // backslash_ is the first one at or behind some position that no later question precedes.
+  // backslash_ is the first backslash from a position on; positions are asked for in ascending order.
   bool has_backslash(const char* start, const char* end) {
     if (backslash_ >= end) return false;
     if (backslash_ < start) seek_backslash(start);
@@ -236,7 +235,7 @@ class Decoder {
     return text.size_bytes == size_bytes && std::memcmp(text.data, word, size_bytes) == 0;
   }
 
-  // Validate the array or object at *at and move behind it; it would be the depth-th open bracket.
+  // Validate the array or object at *at, and move after it. It is the depth-th open bracket.
   bool skip_container(const uint32_t*& at, unsigned depth) {
     const unsigned outside = depth - 1;
     BracketStack brackets(outside);
@@ -254,7 +253,7 @@ class Decoder {
         if (!scalar(at, ignored)) return false;
         if (brackets.depth() == outside) return true;
       }
-      // A value ended, or an empty container is about to: brackets close, or a comma leads to the next value.
+      // After a value, or in an empty container: brackets close, or a comma leads to the next value.
       for (;;) {
         const bool object = brackets.in_object();
         c = char_at(at);
@@ -287,7 +286,7 @@ class Decoder {
   const char* backslash_ = nullptr;
   static constexpr size_t most_expected = 128;
   Source no_source_;
-  // By position: the source last seen there, if it has key_words. Never the last one.
+  // by position: the last source with key_words; the last element never matches
   Expected expected_[most_expected + 1];
   Buffer unescaped_;
 };

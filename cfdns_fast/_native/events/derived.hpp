@@ -1,4 +1,4 @@
-// Values made of other values: the first of several that is there, or all of them once.
+// Slots that are made from other slots: the first value of several slots, or all their values once.
 #pragma once
 
 #include <string_view>
@@ -21,7 +21,7 @@ class Gatherer {
     }
   }
 
-  // Every value once, in the order of its first appearance, behind the items that are there.
+  // Append every value once to the items, in the order of its first appearance.
   void collect(const Gathering& collection, std::vector<Value>& values, std::vector<Value>& items) {
     size_t first = items.size();
     forget();
@@ -37,7 +37,7 @@ class Gatherer {
     values[collection.slot].set_list(ValueType::list, first, items.size() - first, false);
   }
 
-  // Clearing takes as long as the set is wide, which a small record must not pay for a large one before it.
+  // Clearing a set takes as long as it has buckets, so a large record must not leave many to the small ones after it.
   void forget() {
     constexpr size_t most_buckets = 1024;
     if (seen_.bucket_count() > most_buckets) seen_ = std::unordered_set<std::string_view>();

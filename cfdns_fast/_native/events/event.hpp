@@ -1,4 +1,4 @@
-// Event: the values of one record as the plan wants them, before any writer. This is where a rule is applied, once.
+// Event: the values of one record as the plan wants them. Every rule is applied here, once, before any writer.
 #pragma once
 
 #include <vector>
@@ -15,7 +15,7 @@ class Event : public SlotValues {
   explicit Event(const Plan& plan)
       : SlotValues(plan), problems(problem_place(plan.sources.size(), 0), 0), record_problems_(plan) {}
 
-  std::vector<uint64_t> problems;  // by unknown_place and problem_place(), over all records so far
+  std::vector<uint64_t> problems;  // counts by unknown_problem and problem_index(), over all records so far
 
   void resolve(const Record& record) {
     begin(record.raw.size_bytes);
@@ -31,12 +31,12 @@ class Event : public SlotValues {
       }
       any |= found;
     }
-    // An unknown record lacks the required keys too, so where there are any, it need not be looked for in every record.
+    // An unknown record has no required key either, so with required keys only a record with a problem can be unknown.
     if (any != no_problem || !plan_.has_required) any = count_problems(any, tokens);
     if (plan_.has_derived_slots) derive(any != no_problem);
   }
 
-  // Give memory back if it is more than usual records need. The values at hand are gone then.
+  // Free memory that only records of more than max_bytes need. The current values are lost.
   void trim(size_t kept_bytes) {
     SlotValues::trim(kept_bytes);
     gatherer_.forget();
@@ -49,7 +49,7 @@ class Event : public SlotValues {
     return found;
   }
 
-  // Whether none of the mapped keys is in the record.
+  // Whether the record has none of the mapped keys.
   bool is_unknown(const Token* tokens) const {
     for (size_t i = 0; i < plan_.key_count; ++i) {
       if (tokens[i].type != TokenType::absent) return false;
@@ -57,12 +57,12 @@ class Event : public SlotValues {
     return plan_.key_count != 0;
   }
 
-  // The first source that has a value, or several readings of it.
+  // Read the first source that has a value, or read it more than once.
   CFDNS_NOINLINE uint8_t read_several(const Input& input, const Token* tokens) {
     size_t source = input.source;
     for (size_t i = input.first_other; is_absent(tokens[source]) && i < input.last_other; ++i) source = plan_.others[i];
     if (is_absent(tokens[source])) source = input.source;
-    // Unescaped once, whatever the number of readings.
+    // Unescape once, whatever the number of readings.
     Token token = tokens[source];
     bool plain = !token.escaped;
     if (token.escaped) token.text = unescaped(token);

@@ -1,4 +1,4 @@
-// Kinds: how a token becomes the value of a slot, by the kind of its reading; reference/values.py says the same in Python.
+// Kinds: how a token becomes the value of a slot. reference/values.py has the same functions in Python.
 #pragma once
 
 #include <deque>
@@ -16,19 +16,19 @@
 
 namespace cfdns {
 
-// The values of one record, and the functions that read them. Every function that reads returns bits of Problem.
+// The values of one record by slot, and the functions that read them. Each of these returns bits of Problem.
 class SlotValues {
  public:
   explicit SlotValues(const Plan& plan)
-      // One slot more, for the elements of lists.
+      // One more slot is for the elements of lists.
       : values(plan.slot_count + 1), plan_(plan) {
     made_texts_.reserve(plan.slot_count * plan.slot_text_bytes, 0);
   }
 
   std::vector<Value> values;  // by slot
   std::vector<Value> items;   // of lists and objects
-  bool formats_times = true;  // a writer wants the text of timestamps
-  bool counts_times = false;  // a writer wants their nanoseconds
+  bool formats_times = true;  // a writer needs the text of timestamps
+  bool counts_times = false;  // a writer needs their nanoseconds
 
  protected:
   // Call before the first read of a record.
@@ -39,7 +39,7 @@ class SlotValues {
     items.clear();
   }
 
-  // Give memory back if it is more than usual records need. The values at hand are gone then.
+  // Free memory that only records of more than max_bytes need. The current values are lost.
   void trim(size_t kept_bytes) {
     unescaped_.trim(kept_bytes);
     new_texts_.clear();
@@ -64,7 +64,7 @@ class SlotValues {
     }
   }
 
-  // Plain text needs no escape in JSON.
+  // `plain`: the text needs no escape in JSON.
   CFDNS_INLINE uint8_t read_string(const Reading& reading, Slice text, bool plain, bool required) {
     if (text.size_bytes == 0) return read_nothing(reading, required);
     switch (reading.kind) {
@@ -82,8 +82,8 @@ class SlotValues {
     }
   }
 
-  // The strings of a record never need more room unescaped than the record takes, so the text stays where it is. Every
-  // reading of a list unescapes for itself.
+  // The buffer is reserved once for a record, so earlier texts never move. A list unescapes its elements again for each
+  // of its readings.
   Slice unescaped(const Token& token) {
     if (unescaped_bytes_ == 0) unescaped_.reserve(record_bytes_ * plan_.unescapings, 0);
     Slice text{unescaped_.data() + unescaped_bytes_, 0};
@@ -142,7 +142,7 @@ class SlotValues {
     return no_problem;
   }
 
-  // `text`: the number as a writer would write it, or nothing.
+  // `text`: the number as JSON writes it, or empty.
   uint8_t set_number(const Reading& reading, int64_t number, Slice text) {
     switch (reading.kind) {
       case Kind::integer: values[reading.slot].set_integer(number, text); return no_problem;
@@ -156,7 +156,7 @@ class SlotValues {
     }
   }
 
-  // true, false, an array or an object
+  // Read true, false, an array or an object.
   uint8_t read_other(const Reading& reading, const Token& token) {
     if (token.type == TokenType::container) return read_container(reading, token.text);
     if (reading.kind != Kind::boolean) return refuse(reading, field_type);
@@ -191,7 +191,7 @@ class SlotValues {
     size_t count = 0;
     uint8_t found = no_problem;
     Token object, key;
-    std::vector<Token> tokens(keys.size() + 1);  // the last one is for other keys
+    std::vector<Token> tokens(keys.size() + 1);  // the last token is for other keys
     for (Elements elements(array); elements.next(object);) {
       if (is_absent(object)) continue;
       if (object.type != TokenType::container || *object.text.data != '{') {
@@ -283,7 +283,7 @@ class SlotValues {
 
   CFDNS_INLINE uint8_t read_time_number(const Reading& reading, const Token& token) {
     const Slice text = token.text;
-    // Nothing but the text is wanted, which has these digits.
+    // Only the text is needed, and its digits are those of the token.
     bool is_ns = token.integer && text.size_bytes == TimeFormatter::ns_digits && formats_times && !counts_times &&
                  (plan_.unit == TimestampUnit::automatic || plan_.unit == TimestampUnit::ns);
     if (is_ns) {
@@ -335,7 +335,7 @@ class SlotValues {
     set_any_text(reading.slot + 3u, from(name, parts.top_level_domain), plain);
   }
 
-  // What few mappings ask for, after the name is set.
+  // Few mappings need this. Call after the name is set.
   CFDNS_NOINLINE void change_name(const Reading& reading, Slice text) {
     const bool is_root = text.size_bytes == 1 && *text.data == '.';
     if (reading.has(Reading::keeps_root) && is_root) set_text(reading.slot, text, false);
@@ -348,13 +348,13 @@ class SlotValues {
     return offset == NameParts::none ? Slice{nothing, 0} : Slice{name.data + offset, name.size_bytes - offset};
   }
 
-  // Text, or none if it is empty.
+  // Set text, or no value if it is empty.
   void set_any_text(size_t slot, Slice text, bool plain) {
     set_text(slot, text, plain);
     values[slot].type = text.size_bytes == 0 ? ValueType::absent : ValueType::text;
   }
 
-  // The digits of a number that the record writes otherwise.
+  // The digits of a number that the record writes in another way.
   CFDNS_COLD Slice digits(int64_t number) {
     constexpr size_t most_bytes = 20;
     std::string& text = new_text();
@@ -363,13 +363,13 @@ class SlotValues {
     return {text.data(), static_cast<size_t>(end - text.data())};
   }
 
-  // Text that lives until the next record, and has no place of its own in made_texts_.
+  // A text that lives until the next record. made_texts_ has no space for it.
   std::string& new_text() {
     if (used_texts_ == new_texts_.size()) new_texts_.emplace_back();
     return new_texts_[used_texts_++];
   }
 
-  // Room for text that is no part of the record.
+  // The memory of a slot for text that is not part of the record.
   char* made_text(size_t slot) { return made_texts_.data() + slot * plan_.slot_text_bytes; }
 
  protected:
@@ -378,7 +378,7 @@ class SlotValues {
  private:
   TimeFormatter formatter_;
   Buffer made_texts_;
-  std::deque<std::string> new_texts_;  // its elements never move
+  std::deque<std::string> new_texts_;  // a deque never moves its elements
   size_t used_texts_ = 0;
   Buffer unescaped_;
   size_t unescaped_bytes_ = 0;

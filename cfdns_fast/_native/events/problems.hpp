@@ -1,4 +1,4 @@
-// The problems of one record: counted, and as text for schemas that give them in the event.
+// The problems of one record, as counts and as text for schemas that have them in the event.
 #pragma once
 
 #include <string>
@@ -16,7 +16,8 @@ class RecordProblems {
 
   void note(size_t source, uint8_t found) { found_[source] |= found; }
 
-  // Add what was noted to the counts, make its text, and reset the notes. `unknown`: the record has no mapped key.
+  // Add the noted problems to the counts, write their text, and reset the notes. `unknown`: the record has no mapped
+  // key.
   CFDNS_COLD void count(std::vector<uint64_t>& counts, bool unknown) {
     text_.clear();
     if (unknown) add(counts, unknown_place);
@@ -29,7 +30,7 @@ class RecordProblems {
     text_.append(padding_bytes, '\0');
   }
 
-  // Padded. Of what was counted last.
+  // The text of the problems that were counted last; padded.
   Slice text() const { return {text_.data(), text_.size() - padding_bytes}; }
 
  private:
@@ -41,7 +42,7 @@ class RecordProblems {
   }
 
   const Plan& plan_;
-  std::vector<uint8_t> found_;  // Problem bits, by source
+  std::vector<uint8_t> found_;  // bits of Problem, by source
   std::string text_;
 };
 

@@ -46,7 +46,7 @@ void Cursor::start(Slice data, bool final, uint8_t line_state, size_t raw_limit_
 
 void Cursor::read_document(uint8_t place) {
   document_.start(data_, final_, place);
-  // There are no lines to read, and next() need not ask for more than that.
+  // A document has no lines, so next() checks only stopped_ before its fast path.
   stopped_ = in_document_ = true;
   decoder_.newlines_allowed = true;
   reason_.allow_newlines(true);
@@ -87,10 +87,10 @@ bool Cursor::next_window() {
   return true;
 }
 
-// Of what is left of the data.
+// Copy at most max_bytes of the `left` bytes of data.
 void Cursor::copy_window(size_t left, size_t most_bytes) {
   const char* from = data_.data + window_offset_;
-  // What follows the last newline may be half a record, which would spoil the whole window's index.
+  // The text after the last newline may be half a record, which would make simdjson refuse the window.
   size_t size_bytes = left <= most_bytes && final_ ? left : whole_lines(from, left, most_bytes);
   buffer_.reserve(size_bytes, 0);
   std::memcpy(buffer_.data(), from, size_bytes);
@@ -110,7 +110,7 @@ Turn Cursor::next() {
       if (at_ == buffer_.data() + window_size_bytes_ && !next_window()) return Turn::end;
       if (window_indexed_ && !mid_line_ && !padded_ && decoder_.next_start() == at_ && *at_ == '{' &&
           decoder_.take_object()) {
-        // Nearly every line is one object and a newline, and then nobody has to look for the newline.
+        // Most lines are one object and a newline, so the newline need not be searched.
         const Record& record = decoder_.record;
         bool usual =
             *record.raw.end() == '\n' && !record.lone_surrogate && record.raw.size_bytes <= plan_.max_record_bytes;
@@ -135,7 +135,7 @@ Turn Cursor::next() {
     }
     if (!ended_ && !final_) {
       stopped_ = true;
-      // A delimiter may begin with space, of which the last bytes may be here.
+      // A delimiter may begin with space, and the data may end within it.
       ptrdiff_t half_bytes = delimiter_.empty() ? 0 : static_cast<ptrdiff_t>(delimiter_.size_bytes() - 1);
       at_ -= std::min(at_ - behind, half_bytes);
       padded_ |= find(behind, at_, '\0') != nullptr;
@@ -162,7 +162,7 @@ void Cursor::find_line_end(const char* from) {
   const char* stop = delimiter_.empty() ? find(from, window_end, '\n') : find_piece_end(from);
   ended_ = stop != nullptr;
   delimited_ = ended_ && *stop != '\n';
-  // The decoder's walk must find no JSON behind an open bracket, and nobody reads the delimiter again.
+  // The decoder must not find JSON after an open bracket, and the delimiter is not read again.
   if (delimited_) buffer_.data()[stop - buffer_.data()] = '\0';
   line_start_ = at_;
   line_stop_ = ended_ ? stop : window_end;
@@ -172,10 +172,10 @@ void Cursor::find_line_end(const char* from) {
   indexed_ = Indexed::window;
 }
 
-// The newline or delimiter that ends the piece that begins at `from`; null if none does yet.
+// The newline or delimiter that ends the piece at `from`; null if the data ends before.
 const char* Cursor::find_piece_end(const char* from) {
   const char* window_end = buffer_.data() + window_size_bytes_;
-  // Not anew for each of its pieces.
+  // Search once for a line, not once for each of its pieces.
   if (newline_ == nullptr || newline_ < from) {
     newline_ = find(from, window_end, '\n');
     if (newline_ == nullptr) newline_ = window_end;
@@ -194,7 +194,7 @@ void Cursor::begin_line() {
   bool is_first = window_offset_ == 0 && at_ == buffer_.data();
   is_first_blank_ = starts_blank_ && is_first;
   const char* mark = nul_delimits_ ? at_ : skip_padding(at_, buffer_.data() + window_size_bytes_);
-  // What follows the window holds no byte order mark.
+  // No byte order mark continues after the window, because the padding is NUL.
   bool is_marked = !mid_line_ && !is_first_blank_ && std::memcmp(mark, byte_order_mark, 3) == 0;
   padded_ |= is_marked && mark != at_;
   if (is_marked) at_ = mark + 3;
@@ -211,7 +211,7 @@ void Cursor::begin_line() {
   }
 }
 
-// A run of NULs counts as a blank line, and a line of nothing else once.
+// A run of NULs counts as a blank line. A line of only NULs counts once.
 void Cursor::count_padding() {
   blank += padded_;
   padded_ = false;
@@ -232,7 +232,7 @@ bool Cursor::take_object() {
   if (!cut_object(end)) return false;
   size_t size_bytes = static_cast<size_t>(end - at_);
   if (size_bytes > plan_.max_record_bytes && size_bytes > most_indexed_bytes) {
-    // It will be refused for its size. All that matters is whether the line goes on behind it.
+    // The record is too large anyway. Only its end matters, after which the line continues.
     decoder_.record.raw = {at_, size_bytes};
     const char* at = at_;
     return is_utf8(at_, size_bytes) && JsonScanner().scan(at, end) == Reach::whole && at == end;
@@ -242,7 +242,7 @@ bool Cursor::take_object() {
   return decoder_.take_object() && decoder_.record.raw.end() == end;
 }
 
-// Where the brackets of the object at at_ balance. If the object is JSON, that is its end.
+// The position where the brackets of the object at at_ balance, which is its end if it is JSON.
 bool Cursor::cut_object(const char*& end) const {
   BracketCounter brackets;
   for (const char* at = at_; at < line_stop_; ++at) {
@@ -286,7 +286,7 @@ void Cursor::pause() {
   move_to(document_.position());
 }
 
-// Count the newlines before the next item, or before the place where reading stops.
+// Count the newlines before the next item, or before the position where reading stops.
 void Cursor::move_to(const char* next) {
   newlines_ += static_cast<uint64_t>(std::count(data_.data + window_offset_, next, '\n'));
   window_offset_ = static_cast<uint64_t>(next - data_.data);

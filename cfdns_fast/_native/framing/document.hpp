@@ -1,11 +1,9 @@
-// DocumentSplitter: where the records of a JSON document stand, wherever its lines end.
+// DocumentSplitter: finds the records of a JSON document, which may span lines. It looks only at brackets, strings and
+// the members of the outermost object; a record is decoded later. It can stop anywhere, and then keeps one byte of
+// state.
 //
-// It looks at brackets, strings and the members of the outermost object only. What it finds is then read as any record is.
-// It goes on where it stopped, so a document need not be in memory as a whole: all that is kept is one byte, the place.
-//
-// The first document says how the data is framed. If it ends in the line in which it began, every document is on a line:
-// a newline ends whatever is open, and a fault costs the rest of its line. Otherwise documents may span lines, newlines
-// mean nothing, and a fault, in the first document too, costs all of the rest.
+// The first document decides the framing. If it ends in its first line, each document is on one line: a newline ends
+// it, and a fault costs the rest of the line. Otherwise newlines mean nothing, and a fault costs all of the rest.
 #pragma once
 
 #include <string>
@@ -22,8 +20,8 @@ class DocumentSplitter {
  public:
   enum class Found : uint8_t { item, fault, end };
 
-  // What may stand next. Of elements: in_wrapper says what the array is a part of. And how documents are framed, once the
-  // first one has said it. And whether NULs were skipped that are not counted yet.
+  // What is expected next. The bits add whether the array is in a wrapper, the framing once it is known, and whether
+  // NULs were skipped that are not counted yet.
   enum Place : uint8_t {
     top,
     first_element,
@@ -40,7 +38,7 @@ class DocumentSplitter {
 
   DocumentSplitter(const Plan& plan, const std::string& delimiter) : plan_(plan), delimiter_(delimiter) {}
 
-  // Read data that begins at `place`. `final`: nothing follows it.
+  // Start to read data in the state `place`. `final`: no data follows.
   void start(Slice data, bool final, uint8_t place) {
     at_ = data.data;
     end_ = data_end_ = data.end();
@@ -56,8 +54,8 @@ class DocumentSplitter {
     if (framing_ == undecided && place_ != top) newline_ = find(at_, data_end_, '\n');
   }
 
-  // The next item: a record, or what stands in a record's place; or a fault, which is all of the rest, or of the line; or
-  // the end, which is before whatever later data could change (or before a fault, and then the place says so).
+  // Find the next item, which is a record or stands in its place; or a fault, which is the rest of the data or line; or
+  // the end, which is before the first byte that later data could change, or before a fault in data that is not final.
   Found next(Slice& span) {
     for (;;) {
       if (place_ == broken) return fault(span);
@@ -65,7 +63,7 @@ class DocumentSplitter {
       if (at_ == end_) {
         if (place_ == top && end_line()) continue;
         if (place_ == top || !final_) return Found::end;
-        return fault(span);  // of no bytes: what is missing is the end of the document
+        return fault(span);  // an empty fault: the end of the document is missing
       }
       if (!more) return Found::end;
       if (framing_ == undecided && place_ == top) newline_ = find(at_, data_end_, '\n');
@@ -81,22 +79,22 @@ class DocumentSplitter {
   }
 
   const char* position() const { return at_; }
-  // How many runs of NULs were skipped in this data.
+  // Number of runs of NULs that were skipped in this data.
   uint64_t padding_runs() const { return padding_runs_; }
-  // Where the first document ended, if it did in this data.
+  // The end of the first document, or null if it does not end in this data.
   const char* first_end() const { return first_end_; }
   uint8_t place() const {
     bool in_array = place_ >= first_element && place_ <= behind_element;
     Place framing = framing_;
-    // What the first document has crossed so far is not seen again.
+    // Later calls do not see the newlines that the first document has crossed so far.
     if (framing == undecided && place_ != top && place_ != broken && crossed_newline()) framing = across_lines;
-    // Where all of the rest is lost, nothing else matters.
+    // If all of the rest is lost, the framing no longer matters.
     if (framing == across_lines && place_ == broken) framing = undecided;
     return static_cast<uint8_t>(place_ | (in_array && in_wrapper_ ? in_wrapper : 0) | framing | (padded_ ? padded : 0));
   }
 
-  // Whether the object or array at `at` is something around records, told by its first max_record_bytes bytes; only of
-  // something longer can the answer be wrong, and that is no record anyway.
+  // Whether the object or array at `at` has records inside. Its first max_record_bytes bytes decide; the answer can
+  // only be wrong for something longer, which is no record anyway.
   Reach is_wrapper(const char* at, bool& answer, Members& members) const {
     answer = *at == '[';
     if (answer) return Reach::whole;
@@ -109,7 +107,7 @@ class DocumentSplitter {
     return Reach::whole;
   }
 
-  // Whether the object from `at` to `end` is nothing but the frame of a record.
+  // Whether the object from `at` to `end` only wraps one record.
   bool frames_record(const char* at, const char* end) const {
     Slice inner = record(at, end, {});
     return inner.data != at && members_of(inner.data, inner.end()).mapped;
@@ -126,8 +124,8 @@ class DocumentSplitter {
     if (framing_ == on_lines) begin_line(newline_);
   }
 
-  // Read no further than to the newline, which is null if it is not in the data. A CR before it belongs to it, and one at
-  // the end of data that goes on may do so.
+  // Read up to the newline, or to the end of the data if it is null. A CR before the newline belongs to it, and a CR at
+  // the end of data that is not final may belong to one.
   void begin_line(const char* newline) {
     newline_ = newline;
     final_ = newline != nullptr || data_final_;
@@ -135,7 +133,7 @@ class DocumentSplitter {
     if ((newline != nullptr || !data_final_) && end_ > at_ && end_[-1] == '\r') --end_;
   }
 
-  // From the end of a line to the next one, if there is one.
+  // Move from the end of a line to the next one; false if there is none.
   bool end_line() {
     if (framing_ != on_lines || newline_ == nullptr) return false;
     at_ = newline_ + 1;
@@ -154,10 +152,10 @@ class DocumentSplitter {
     return Found::fault;
   }
 
-  // Skip what may stand between tokens, and between documents. False if what comes next may be half of something to skip.
+  // Skip the bytes between tokens and between documents; false if the data ends within bytes that may be skipped.
   bool skip_between() {
     bool more = skip_ignored();
-    // A run of NULs that may go on is counted later.
+    // A run of NULs that may continue is counted later.
     bool is_over = more && (at_ < end_ || final_);
     if (is_over) count_padding();
     return more;
@@ -203,7 +201,7 @@ class DocumentSplitter {
     return false;
   }
 
-  // Move `at` behind what stands there; `span` becomes an item if it is one.
+  // Parse what is expected next, and move `at` after it. `span` is set if it is an item.
   Reach take(const char*& at, Slice& span) {
     switch (place_) {
       case top: return document(at, span);
@@ -212,7 +210,7 @@ class DocumentSplitter {
         [[fallthrough]];
       case element: return value(at, span);
       case behind_element:
-        // The last element may have a comma too, and objects on lines of their own need none.
+        // A comma may follow the last element, and none is needed between objects.
         if (*at == ',') return go_on(at, first_element);
         if (*at == '{') {
           place_ = element;
@@ -237,7 +235,7 @@ class DocumentSplitter {
     if (*at != '{' && *at != '[') {
       const char* start = at;
       Reach reach = skip_value(at, end_);
-      // A number may end with the data.
+      // The end of the data may end a number.
       if (reach == Reach::cut && final_ && *start != '"' && is_scalar(start, at)) reach = Reach::whole;
       span = {start, static_cast<size_t>(at - start)};
       return reach;
@@ -265,8 +263,8 @@ class DocumentSplitter {
     return Reach::whole;
   }
 
-  // An object, or the one in it if that is all it holds. An object longer than max_record_bytes stands for itself, so that it need
-  // not be in memory as a whole.
+  // The object, or the object in it if that is its only member. An object longer than max_record_bytes is not searched,
+  // so that it need not be in memory as a whole.
   Slice record(const char* start, const char* end, Members members) const {
     Slice outer{start, static_cast<size_t>(end - start)};
     if (outer.size_bytes > plan_.max_record_bytes) return outer;
@@ -302,11 +300,11 @@ class DocumentSplitter {
   const Plan& plan_;
   const std::string& delimiter_;
   const char* at_ = nullptr;
-  const char* end_ = nullptr;  // of the data, or of the line in it
-  bool final_ = true;          // nothing follows that belongs to it
+  const char* end_ = nullptr;  // end of the data, or of the line in it
+  bool final_ = true;          // no text of this data or line follows
   const char* data_end_ = nullptr;
   bool data_final_ = true;
-  // The first one behind the start of the first document, or of the line; null if there is none. Found once for each.
+  // The first newline after the start of the first document, or of the line; null if there is none.
   const char* newline_ = nullptr;
   const char* first_end_ = nullptr;
   uint64_t padding_runs_ = 0;

@@ -1,11 +1,11 @@
-// Lines: where to cut a text into whole lines, and the space that may stand between the records of a line.
+// Lines: cut text into whole lines, and skip the space between the records of a line.
 #pragma once
 
 #include "support/bytes.hpp"
 
 namespace cfdns {
 
-// Between the records of a line. NULs too: a file that lost its data in a power cut holds them, and a record may follow.
+// NULs count as space: a file that lost data in a power failure has runs of them, and records may follow.
 inline bool is_line_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\0'; }
 
 inline const char* skip_line_space(const char* at, const char* stop) {
@@ -13,7 +13,7 @@ inline const char* skip_line_space(const char* at, const char* stop) {
   return at;
 }
 
-// The last one; in steps, because that is several times as fast as byte by byte.
+// The last `wanted`, or null. memchr on blocks from the end is several times as fast as a loop over bytes.
 inline const char* find_last(const char* from, const char* to, char wanted) {
   constexpr ptrdiff_t step_bytes = 256;
   while (from < to) {
@@ -26,8 +26,7 @@ inline const char* find_last(const char* from, const char* to, char wanted) {
   return nullptr;
 }
 
-// How much of a text of `left` bytes to take next: at most most_bytes, cut behind the last newline in them, or a line that is
-// longer.
+// The size of the next block of whole lines in a text of `left` bytes: at most max_bytes, or one longer line.
 inline size_t whole_lines(const char* from, size_t left, size_t most_bytes) {
   size_t cut = left < most_bytes ? left : most_bytes;
   const char* newline = find_last(from, from + cut, '\n');

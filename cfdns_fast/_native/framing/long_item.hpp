@@ -1,7 +1,7 @@
-// LongItem: where a value of a JSON document ends that is longer than max_record_bytes: an element, a document that is not around
-// records, or a member of the object around them. It can stop after any byte, so the value need not be kept in memory.
+// LongItem: finds the end of a value that is longer than max_record_bytes in a JSON document: an element, a document
+// without a wrapper, or a member of the wrapper.
 //
-// It finds what DocumentSplitter would find if it had the whole value at once.
+// It can stop after any byte, and finds what DocumentSplitter finds if the whole value is in memory.
 #pragma once
 
 #include "framing/document.hpp"
@@ -16,19 +16,19 @@ class LongItem {
   enum class Outcome : uint8_t {
     more,     // the text ends within the value
     item,     // the value ends, and stands in the place of a record
-    ignored,  // the member ends, or what comes next are the records in it
-    fault     // the document cannot be read from the start of the value on
+    ignored,  // the member ends, or its records come next
+    fault     // the document is invalid from the start of the value on
   };
 
-  // `place`: where the value begins.
+  // `place`: the state of the document where the value begins.
   explicit LongItem(uint8_t place)
       : framing_(place & (Place::on_lines | Place::across_lines)),
         in_wrapper_(place & Place::in_wrapper),
         place_(place & ~(framing_ | in_wrapper_ | Place::padded)),
         state_(place_ == Place::member ? State::key_start : State::value_start) {}
 
-  // Read on, from the first byte that was not read before. `final`: nothing follows. All bytes before `read_bytes` belong to the
-  // value.
+  // Read on from the first byte that was not read before. `final`: no data follows. All bytes before `read_bytes`
+  // belong to the value.
   Outcome read(Slice text, bool final, size_t& read_bytes) {
     const char* at = text.data;
     const char* stop = text.end();
@@ -44,7 +44,7 @@ class LongItem {
     while (reach == Reach::cut && at < stop) reach = step(at, stop);
     if (framing_ == 0) crosses_lines_ |= find(text.data, at, '\n') != nullptr;
     read_bytes = static_cast<size_t>(at - text.data);
-    // A number or word may end with the data if nothing is around it.
+    // The end of the data may end a number or word that has nothing around it.
     if (reach == Reach::cut && ends) {
       bool whole = place_ == Place::top && state_ == State::scalar && scalar_.is_complete();
       reach = whole ? Reach::whole : Reach::broken;
@@ -54,7 +54,7 @@ class LongItem {
     return place_ == Place::member ? Outcome::ignored : Outcome::item;
   }
 
-  // Where reading goes on after the value or, after a fault, the place that says so.
+  // The state of the document after the value, or after a fault.
   uint8_t next_place(Outcome outcome) const {
     if (outcome == Outcome::fault) return Place::broken | (framing_ == Place::on_lines ? framing_ : 0);
     int framing = framing_ != 0 ? framing_ : crosses_lines_ ? Place::across_lines : 0;
@@ -103,7 +103,7 @@ class LongItem {
     return Reach::cut;
   }
 
-  // A string, array or object. A newline in a string breaks it.
+  // Skip a string, array or object. A newline in a string makes it invalid.
   Reach nested(const char*& at, const char* stop) {
     while (at < stop) {
       if (*at == '\n' && brackets_.in_string()) return Reach::broken;
@@ -121,7 +121,7 @@ class LongItem {
     return scalar_.is_complete() ? Reach::whole : Reach::broken;
   }
 
-  int framing_;  // as far as the place says it
+  int framing_;  // as far as the state says it
   int in_wrapper_;
   int place_;
   State state_;

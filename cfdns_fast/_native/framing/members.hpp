@@ -1,4 +1,4 @@
-// Members: what the members of an object say about it, so that a record can be told from an object around records.
+// Members: tells a record from an object around records by the object's members.
 #pragma once
 
 #include <string>
@@ -10,16 +10,16 @@
 
 namespace cfdns {
 
-// An object as far as it says what it is: a record, or something around records.
+// What the members of an object show about it.
 struct Members {
   Reach reach = Reach::cut;
-  const char* end = nullptr;  // behind its bracket, if whole
+  const char* end = nullptr;  // the end of the object, if it is complete
   size_t count = 0;
-  bool mapped = false;         // one of its keys is a source of the plan; nothing behind that was looked at
+  bool mapped = false;         // a key is a source of the plan; the members after it were not read
   bool readable = true;        // every key is valid JSON text
   bool holds_records = false;  // a member is an array that begins with an object
-  Slice last;                  // the value of its last member
-  bool last_is_empty = false;  // that is an empty array
+  Slice last;                  // the value of the last member
+  bool last_is_empty = false;  // the last value is an empty array
 };
 
 namespace detail {

@@ -1,4 +1,4 @@
-// RejectReason: why bytes are no record, as the first of the codes that applies.
+// RejectReason: finds the first code that applies to bytes that are no record.
 #pragma once
 
 #include <algorithm>
@@ -15,10 +15,10 @@ class RejectReason {
  public:
   explicit RejectReason(const Plan& plan) : plan_(plan), decoder_(plan) {}
 
-  // Whether a newline may stand between the tokens of a record.
+  // Whether newlines may stand between the tokens of a record.
   void allow_newlines(bool allowed) { decoder_.newlines_allowed = allowed; }
 
-  // The text must have the padding after it.
+  // The text must be padded.
   CFDNS_COLD RejectCode of(const char* from, const char* to) {
     size_t size_bytes = static_cast<size_t>(to - from);
     if (size_bytes > plan_.max_record_bytes) return RejectCode::too_large;
@@ -38,7 +38,7 @@ class RejectReason {
 
  private:
   static bool is_too_deep(const char* from, const char* to) {
-    // Most are not, and need not be scanned.
+    // Most texts have few brackets, and need no scan.
     if (std::count_if(from, to, [](char c) { return c == '{' || c == '['; }) <= max_depth) return false;
     BracketCounter brackets;
     for (; from < to; ++from) {

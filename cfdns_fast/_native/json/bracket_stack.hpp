@@ -1,4 +1,4 @@
-// BracketStack: which brackets are open, one bit each.
+// BracketStack: the type of every open bracket, one bit each.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +9,13 @@ namespace cfdns {
 
 class BracketStack {
  public:
-  // `depth`: the number of brackets that are open around the text.
+  // `depth`: number of brackets that are open before the text.
   explicit BracketStack(unsigned depth = 0) : depth_(depth) {}
 
   unsigned depth() const { return depth_; }
   bool in_object() const { return objects_[depth_ / 64] >> (depth_ % 64) & 1; }
 
-  // Open a bracket; false if max_depth brackets are open already.
+  // Open an object or an array; false if max_depth brackets are open.
   bool open(bool object) {
     if (depth_ == max_depth) return false;
     ++depth_;
@@ -29,7 +29,7 @@ class BracketStack {
 
  private:
   unsigned depth_;
-  uint64_t objects_[max_depth / 64 + 1] = {};  // by depth: an object, not an array
+  uint64_t objects_[max_depth / 64 + 1] = {};  // by depth: true for an object
 };
 
 }  // namespace cfdns

@@ -1,4 +1,4 @@
-// The elements of an array and the members of an object that the decoder has found valid: a walk over their bytes.
+// Elements: iterate over an array or object that the decoder has validated.
 #pragma once
 
 #include "json/skip.hpp"
@@ -8,10 +8,10 @@ namespace cfdns {
 
 class Elements {
  public:
-  // `container`: from its opening to its closing bracket.
+  // `container`: the text from its opening to its closing bracket.
   explicit Elements(Slice container) : at_(container.data + 1), end_(container.end() - 1) {}
 
-  // The next element of an array; false behind the last one.
+  // Parse the next element of an array; false at the end.
   bool next(Token& value) {
     skip_to_token();
     if (at_ == end_) return false;
@@ -19,11 +19,11 @@ class Elements {
     return true;
   }
 
-  // The next member of an object.
+  // Parse the next member of an object; false at the end.
   bool next(Token& key, Token& value) { return next(key) && next(value); }
 
  private:
-  // Between tokens stand only space, commas and colons.
+  // Only space, commas and colons stand between tokens.
   void skip_to_token() {
     while (at_ < end_ && (is_space(*at_) || *at_ == ',' || *at_ == ':')) ++at_;
   }

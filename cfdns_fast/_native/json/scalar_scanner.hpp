@@ -7,7 +7,7 @@ namespace cfdns {
 
 class ScalarScanner {
  public:
-  // Append one byte; false if the text cannot become a scalar any more.
+  // Append one byte; false if the text can no longer become a scalar.
   bool take(char c) {
     switch (state_) {
       case State::start:
@@ -53,7 +53,7 @@ class ScalarScanner {
   }
 
   State state_ = State::start;
-  const char* word_ = "";  // the part of the word that is missing
+  const char* word_ = "";  // the part of the word that is still missing
 };
 
 // Whether a text is true, false, null or a number.

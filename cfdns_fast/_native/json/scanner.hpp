@@ -1,6 +1,5 @@
-// JsonScanner: where a JSON object ends, or where text stops being one. It needs a few bytes of memory and can stop after any
-// byte, so the text may arrive in blocks. It reads records that are too large to become events, because an index takes four
-// times their size, and tells a delimiter within a record from one after it.
+// JsonScanner: where a JSON object ends, or where text stops being one. It needs a few bytes of memory and can stop
+// after any byte, so it reads records that arrive in blocks or are too large to index.
 #pragma once
 
 #include "json/bracket_stack.hpp"
@@ -12,8 +11,8 @@ namespace cfdns {
 
 class JsonScanner {
  public:
-  // Read on, from `at` to `end`, which is within the line. Moves `at` after the object, to the byte that does not fit, or to
-  // the end. The scanner does not check UTF-8, and tolerates unpaired surrogate escapes as Decoder::take_object does.
+  // Scan on from `at` to `end`, which is in the same line. Moves `at` after the object, to the byte that does not fit,
+  // or to the end. UTF-8 is not checked, and unpaired surrogate escapes are tolerated, as in Decoder::parse_object.
   Reach scan(const char*& at, const char* end) {
     const char* from = at;
     Reach reach = Reach::cut;
@@ -22,23 +21,23 @@ class JsonScanner {
     return reach;
   }
 
-  // Number of bytes up to the end of the last token that fits; within a string, of the part of it that fits.
+  // Number of bytes up to the end of the last token that fits. Within a string, the scanned part of the string counts.
   uint64_t fitting_bytes() const { return state_ == State::string ? scanned_bytes_ : fitting_bytes_; }
 
-  // The same where the text ends here: then a number or word ends too.
+  // The same if the text ends here, which also ends a number or word.
   uint64_t fitting_bytes_at_end() const {
     return state_ == State::scalar && scalar_.is_complete() ? scanned_bytes_ : fitting_bytes();
   }
 
  private:
   enum class State : uint8_t {
-    object,         // the object's own bracket comes next
-    first_key,      // a key or "}"
-    key,            // a key
-    colon,          //
-    first_element,  // a value or "]"
-    value,          // a value
-    behind_value,   // a comma or the closing bracket
+    object,         // expects the opening bracket of the object
+    first_key,      // expects a key or "}"
+    key,            // expects a key
+    colon,          // expects a colon
+    first_element,  // expects a value or "]"
+    value,          // expects a value
+    behind_value,   // expects a comma or the closing bracket
     string,         // within a string
     escape,         // after a backslash
     digits,         // within the four digits of \uXXXX
@@ -100,7 +99,7 @@ class JsonScanner {
     }
   }
 
-  // Take the token of one byte at `at`.
+  // Skip a token of one byte.
   Reach go(State state, const char*& at, const char* from) {
     state_ = state;
     fit(++at, from);

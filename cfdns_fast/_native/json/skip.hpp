@@ -1,4 +1,4 @@
-// Brackets and strings, told by bytes alone: it must also work on what is no JSON.
+// Skip values by brackets and strings alone, which also works for text that is not valid JSON.
 #pragma once
 
 #include <string_view>
@@ -8,10 +8,10 @@
 
 namespace cfdns {
 
-// How many brackets are open outside strings; never below none.
+// Counts the brackets that are open outside strings. A closing bracket without an opening one is ignored.
 class BracketCounter {
  public:
-  // Count in one more byte.
+  // Count one more byte.
   void take(char c) {
     if (escaped_) {
       escaped_ = false;
@@ -35,15 +35,15 @@ class BracketCounter {
   bool escaped_ = false;
 };
 
-// What became of skipping a value: it is behind us, the text ends within it, or it can never end well.
+// The result of skipping a value. An incomplete value needs more text, and an invalid one cannot become a value.
 enum class Reach : uint8_t { whole, cut, broken };
 
 inline void skip_space(const char*& at, const char* end) {
   while (at < end && is_space(*at)) ++at;
 }
 
-// Move behind the array or object at `at`, if its brackets balance before the end. A newline in a string breaks it: JSON
-// has none there, and without this a lost quote would swallow whatever follows.
+// Skip the array or object at `at`, if its brackets balance before the end. A newline in a string is invalid, because a
+// missing quote would otherwise hide all following text.
 inline Reach skip_brackets(const char*& at, const char* end) {
   BracketCounter brackets;
   for (const char* next = at; next < end; ++next) {
@@ -57,7 +57,7 @@ inline Reach skip_brackets(const char*& at, const char* end) {
   return Reach::cut;
 }
 
-// The same for the string whose quote is at `at`.
+// Skip the string whose quote is at `at`.
 inline Reach skip_string(const char*& at, const char* end) {
   for (const char* next = at + 1; next < end; ++next) {
     if (*next == '\n') return Reach::broken;
@@ -70,13 +70,13 @@ inline Reach skip_string(const char*& at, const char* end) {
   return Reach::cut;
 }
 
-// Whether a number or word ends before c.
+// Whether `c` ends a number or word.
 inline bool ends_token(char c) {
   constexpr std::string_view marks = ",:\"[]{}";
   return is_space(c) || marks.find(c) != std::string_view::npos;
 }
 
-// The same for a number or word: up to what can follow one.
+// Skip a number or word, up to a byte that ends it.
 inline Reach skip_token(const char*& at, const char* end) {
   const char* next = at;
   while (next < end && !ends_token(*next)) ++next;

@@ -1,4 +1,4 @@
-// JSON escapes in strings: checking, resolving and writing them (RFC 8259 section 7).
+// Validate and resolve the escapes of JSON strings (RFC 8259 section 7).
 #pragma once
 
 #include "support/bytes.hpp"
@@ -15,7 +15,7 @@ inline int hex_value(char c) {
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-// The four digits of \uXXXX at `at`; -1 if they are not there.
+// The value of the four digits of \uXXXX at `at`; -1 if they are incomplete or not hexadecimal.
 inline int32_t hex4(const char* at, const char* end) {
   if (end - at < 4) return -1;
   int32_t value = 0;
@@ -65,8 +65,8 @@ inline bool low_surrogate(int32_t c) { return c >= 0xDC00 && c < 0xE000; }
 
 }  // namespace detail
 
-// Resolve the escapes of a string's content into `to`, which has room for as many bytes as the text (an escape is never
-// shorter than what it stands for). An unpaired surrogate is reported and left out; broken wins over it.
+// Resolve escapes into `to`, which has as many bytes as the text: an escape is never shorter than its character. An
+// unpaired surrogate is left out and reported, unless an escape is invalid.
 inline EscapeResult unescape(Slice text, char* to, size_t& size_bytes) {
   using namespace detail;
   const char* at = text.data;

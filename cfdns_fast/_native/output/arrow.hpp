@@ -1,5 +1,5 @@
-// Columns as one Arrow array, handed over by the Arrow C data interface
-// (https://arrow.apache.org/docs/format/CDataInterface.html). The types are not said here: Python knows them.
+// ArrowMemory: exports columns as an Arrow array by the Arrow C data interface
+// (https://arrow.apache.org/docs/format/CDataInterface.html). Python knows the types.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 
 #include "output/columns.hpp"
 
-// As the specification has it, guard included.
+// Copied from the specification, with its guard.
 #ifndef ARROW_C_DATA_INTERFACE
 #define ARROW_C_DATA_INTERFACE
 
@@ -31,15 +31,15 @@ struct ArrowArray {
 
 namespace cfdns {
 
-// The memory of a batch: its columns, and what is the same in every row.
+// The memory of a batch: its columns, and values that are the same in every row.
 class ArrowMemory : public std::enable_shared_from_this<ArrowMemory> {
  public:
   explicit ArrowMemory(std::shared_ptr<ArrowPlan> plan) : columns(plan->columns), plan_(std::move(plan)) {}
 
   Columns columns;
 
-  // Hand all over as an array of structs, which keeps this alive as long as anything of it is. If an exception leaves
-  // this, what is there of the array can be released.
+  // Export an array of structs, which keeps this object alive until all of it is released. If this throws, the caller
+  // must release the array.
   void hand_over(ArrowArray& array) {
     size_t rows = columns.rows;
     ArrayOwner& batch = open(array, rows, 0, {nullptr}, plan_->fields.size());
@@ -57,7 +57,7 @@ class ArrowMemory : public std::enable_shared_from_this<ArrowMemory> {
   }
 
  private:
-  // What an array owns besides the memory; children and dictionary may be moved away, and then release themselves.
+  // What an array owns besides this memory. Children and dictionary may be moved away, and then release themselves.
   struct ArrayOwner {
     std::shared_ptr<const ArrowMemory> memory;
     const void* buffers[3] = {};
@@ -76,7 +76,7 @@ class ArrowMemory : public std::enable_shared_from_this<ArrowMemory> {
     }
   };
 
-  // A column that holds no lists.
+  // The buffers of a column without lists.
   struct Flat {
     Form form;
     size_t length;
@@ -86,13 +86,13 @@ class ArrowMemory : public std::enable_shared_from_this<ArrowMemory> {
     const void* values;
   };
 
-  // The values of a column without its nulls. A null list might well keep the null in it, and then nothing would have
-  // to be made anew; but Parquet writers refuse that (pyarrow 16).
+  // The values of a column without its nulls. The Arrow format allows a null list to have items, but Parquet writers
+  // refuse it (pyarrow 16).
   struct Present {
     size_t column;
     Buffer list_offsets;
-    Buffer offsets;  // of text, whose bytes are those of the column
-    Buffer values;   // of others
+    Buffer offsets;  // of text, whose bytes are in the column
+    Buffer values;   // of other types
   };
   struct Repeated {
     Form form;
@@ -151,7 +151,7 @@ class ArrowMemory : public std::enable_shared_from_this<ArrowMemory> {
     if (dictionary != FieldPlan::none) put_dictionary(dictionary, array, owner);
   }
 
-  // Each value as a list of one; no list where there is no value.
+  // Export each value as a list of one item. A null becomes a null list.
   void put_in_lists(const FieldPlan& field, const Column& column, const ColumnPlan& plan, ArrowArray& array) {
     if (column.null_count == 0) {
       const void* offsets = every(1);
@@ -182,7 +182,7 @@ class ArrowMemory : public std::enable_shared_from_this<ArrowMemory> {
     if (field.dictionary != FieldPlan::none) put_dictionary(field.dictionary, *items, owner);
   }
 
-  // The constants of a field, for each row. Fields that have the same share them.
+  // The constants of a field, repeated for each row. Fields with the same constants share them.
   const void* repeated(const FieldPlan& field) {
     for (const Repeated& made : repeated_) {
       if (made.form == field.form && made.items == field.constants) return made.buffer.data();
@@ -209,7 +209,7 @@ class ArrowMemory : public std::enable_shared_from_this<ArrowMemory> {
     return repeated_.back().buffer.data();
   }
 
-  // Offsets of lists that all have so many items.
+  // The offsets of lists that all have `step` items.
   const void* every(size_t step) {
     for (const Offsets& made : offsets_) {
       if (made.step == step) return made.buffer.data();

@@ -1,5 +1,4 @@
-// Columns: the values of many events, each kind of value laid out as Arrow wants it. A value is stored once, however
-// many targets it has.
+// Columns: the values of many events in Arrow's memory layout. A value is stored once, even if several targets show it.
 #pragma once
 
 #include <algorithm>
@@ -23,15 +22,15 @@ class Column {
     for (const ColumnPlan& item : plan.items) items.emplace_back(item);
   }
 
-  Buffer values;    // of text the bytes, of lists nothing
-  Buffer offsets;   // of text and lists, one more than there are rows
-  Buffer validity;  // of no meaning before the first null
+  Buffer values;    // text: the bytes; lists: empty
+  Buffer offsets;   // text and lists: one more than rows
+  Buffer validity;  // undefined before the first null
   std::vector<Column> items;
   size_t rows = 0;
   size_t null_count = 0;
   size_t text_bytes = 0;
 
-  // Make room for so many rows, and for so much text.
+  // Reserve memory for rows and for bytes of text.
   void reserve(size_t wanted_rows, size_t wanted_text_bytes) {
     if (wanted_rows > plan_->most_offset) plan_->fail();
     bool grows = wanted_rows > room_rows_ || room_rows_ == 0;
@@ -49,18 +48,18 @@ class Column {
       size_t most_bytes = std::min(wanted_text_bytes, plan_->most_offset);
       if (most_bytes > values.capacity_bytes() || values.data() == nullptr) resize(values, most_bytes);
     }
-    // Last: without memory for the text there is no room for rows either, and whoever goes on grows it first.
+    // Set last: if there is no memory for text, the next call must try again.
     if (grows) room_rows_ = wanted_rows;
   }
 
-  // Make room for what so much input will probably become.
+  // Reserve memory for the estimated size of the output.
   void reserve_for(size_t input_bytes) {
     size_t wanted_rows = std::min(plan_->row_room->capacity(input_bytes), plan_->most_offset);
     reserve(wanted_rows, plan_->text_room->capacity(input_bytes));
     for (Column& item : items) item.reserve_for(input_bytes);
   }
 
-  // What did so much input become?
+  // Learn the size of the output for an input of this size.
   void learn(size_t input_bytes) const {
     plan_->row_room->learn(input_bytes, rows);
     plan_->text_room->learn(input_bytes, text_bytes);
@@ -69,27 +68,27 @@ class Column {
 
   size_t room_rows() const { return room_rows_; }
 
-  // Make room for rows behind those there is room for.
+  // Reserve memory for more rows.
   void grow_rows() {
     if (room_rows_ >= plan_->most_offset) plan_->fail();
     reserve(std::min(std::max(least_room_rows, 2 * room_rows_), plan_->most_offset), values.capacity_bytes());
   }
 
-  // A row for which there is room.
+  // Append a value as row `row`, for which memory is reserved.
   void put(size_t row, const Plan& plan, const Event& event, Slice message) {
     if (plan_->form == Form::raw) return put_text(row, message);
     put(row, plan, event, event.values[plan_->slot]);
   }
 
-  // Forget all rows; the room stays.
+  // Remove all rows, and keep the memory.
   void clear() {
     if (plan_->form == Form::boolean && values.data() != nullptr) std::memset(values.data(), 0, bits_bytes(rows));
     rows = null_count = text_bytes = 0;
     for (Column& item : items) item.clear();
   }
 
-  // Parts of a column that several threads make: place() says in order where each goes, put_part() then copies it there,
-  // at any time. Bits of two parts may share a byte, so place() copies them itself.
+  // Merge parts that several threads made: place() assigns positions in order, then put_part() copies a part at any
+  // time. place() copies bits itself, because two parts may share a byte.
   void place(Column& part) {
     part.first_row_ = rows;
     part.first_byte_ = text_bytes;
@@ -109,7 +108,7 @@ class Column {
     for (size_t i = 0; i < items.size(); ++i) items[i].place(part.items[i]);
   }
 
-  // Whether there is room where a part was placed.
+  // Whether memory is reserved for the position of a part.
   bool has_room_for(const Column& part) const {
     bool fits = part.first_row_ + part.rows <= room_rows_;
     if (plan_->form <= Form::text) fits = fits && part.first_byte_ + part.text_bytes <= values.capacity_bytes();
@@ -133,13 +132,13 @@ class Column {
     for (size_t i = 0; i < items.size(); ++i) items[i].put_part(part.items[i]);
   }
 
-  // Make room for all parts that were placed.
+  // Reserve memory for all parts that have a position.
   void reserve_placed() {
     reserve(rows, text_bytes);
     for (Column& item : items) item.reserve_placed();
   }
 
-  // Give back room that is much more than what is used. Even without rows there is a first offset then.
+  // Free memory if much of it is unused. Even a column without rows has a first offset.
   void finish() {
     reserve(std::max<size_t>(rows, 1), text_bytes);
     if (plan_->form <= Form::text) shrink(values, text_bytes);
@@ -163,7 +162,7 @@ class Column {
     ask_for_huge_pages(buffer.data(), size_bytes);
   }
 
-  // What is added is filled.
+  // Fill the new memory with a byte.
   static void reserve_bits(Buffer& buffer, size_t count, int fill) {
     size_t before = buffer.data() == nullptr ? 0 : buffer.capacity_bytes() + padding_bytes;
     size_t wanted = bits_bytes(count);
@@ -173,7 +172,7 @@ class Column {
     std::memset(buffer.data() + before, fill, wanted + padding_bytes - before);
   }
 
-  // To where all bits are as in `fill`.
+  // The target has all bits as in `fill`.
   static void put_bits(char* to, size_t first, const char* from, size_t count, unsigned fill) {
     to += first / 8;
     unsigned shift = first % 8;
@@ -190,7 +189,7 @@ class Column {
     try {
       buffer.resize(used_bytes);
     } catch (const std::bad_alloc&) {
-      // Then it stays as large as it is.
+      // The buffer keeps its size.
     }
   }
 
@@ -268,7 +267,7 @@ class Column {
 
   const ColumnPlan* plan_;
   size_t room_rows_ = 0;
-  size_t first_row_ = 0;  // of a part, in the whole
+  size_t first_row_ = 0;  // of a part, in the whole column
   size_t first_byte_ = 0;
 };
 
@@ -289,7 +288,7 @@ class Columns {
     ++rows;
   }
 
-  // Call behind the last event.
+  // Call after the last event.
   void close() {
     for (Column& column : columns) column.rows = rows;
   }
@@ -299,7 +298,7 @@ class Columns {
     rows = 0;
   }
 
-  // Of each column: what its function of the same name says.
+  // Each function calls the function of the same name for every column.
   void place(Columns& part) {
     for (size_t i = 0; i < columns.size(); ++i) columns[i].place(part.columns[i]);
     rows += part.rows;

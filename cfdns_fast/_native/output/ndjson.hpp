@@ -1,4 +1,4 @@
-// The NDJSON writer: one event, one line, by the plan's steps.
+// The NDJSON writer: one line for each event, by the steps of the plan.
 #pragma once
 
 #include "events/event.hpp"
@@ -28,7 +28,7 @@ inline char* put_quoted(char* to, const Plan& plan, const Event& event, const Va
   return to;
 }
 
-// The items of a list or the objects of a list, with commas between.
+// Write the items of a list, or the objects of a list.
 CFDNS_COLD static char* put_items(char* to, const Plan& plan, const Event& event, const Value& value) {
   const Value* item = event.items.data() + value.integer;
   for (size_t i = 0; i < value.count; ++i) {
@@ -50,10 +50,10 @@ CFDNS_COLD static char* put_items(char* to, const Plan& plan, const Event& event
   return to;
 }
 
-// The most bytes of what put_value writes.
+// The maximum size of what write_value writes.
 inline size_t most_value_bytes(const Plan& plan, const Event& event, const Value& value) {
   if (value.type <= ValueType::name) return 6 * value.text.size_bytes;
-  if (value.type < ValueType::list) return 0;  // they have their room among the fixed bytes
+  if (value.type < ValueType::list) return 0;  // the fixed bytes include them
   constexpr size_t most_integer_bytes = 20;
   size_t sum = 0;
   size_t per_object = value.type == ValueType::list ? 1 : plan.members[value.name].keys.size();
@@ -67,7 +67,7 @@ inline size_t most_value_bytes(const Plan& plan, const Event& event, const Value
 
 }  // namespace detail
 
-// The most bytes that write_event could write to, padding included: a byte may become \u00XX.
+// The maximum number of bytes that write_event needs, with padding: a byte may become \u00XX.
 inline size_t exact_most_event_bytes(const Plan& plan, const Event& event, Slice message) {
   size_t most_bytes = plan.fixed_bytes();
   for (const Step& step : plan.steps) {
@@ -77,16 +77,16 @@ inline size_t exact_most_event_bytes(const Plan& plan, const Event& event, Slice
   return most_bytes;
 }
 
-// The same or more, quickly. Many times a long record would be a lot of memory, and lists are not bounded by it.
+// At least as much, but faster to compute. For long records it would be too much memory, and lists have no such limit.
 inline size_t most_event_bytes(const Plan& plan, const Event& event, Slice message) {
   constexpr size_t usual_record_bytes = 4096;
   if (message.size_bytes > usual_record_bytes || plan.has_lists()) return exact_most_event_bytes(plan, event, message);
   return plan.fixed_bytes() + plan.variable_steps() * 6 * message.size_bytes;
 }
 
-// Write one line to `output`, which has room for most_event_bytes(), and return its size in bytes.
+// Write one line to `output`, which has max_event_bytes(), and return its size.
 //
-// Every member ends in a comma, which the closing bracket then overwrites; an object that got no member is taken back.
+// Every member ends with a comma, which the closing bracket overwrites. An object without members is removed.
 inline size_t write_event(const Plan& plan, const Event& event, Slice message, char* output) {
   constexpr size_t deepest = 40;  // mapping.py allows 32
   char* openings[deepest];        // where each open object begins, and its members

@@ -1,4 +1,4 @@
-// ArrowPlan: what Python decided about Arrow batches, beside the plan of every event.
+// ArrowPlan: a mapping compiled by Python for Arrow batches, in addition to the Plan of every event.
 #pragma once
 
 #include <cstdint>
@@ -12,22 +12,22 @@
 
 namespace cfdns {
 
-// Offsets cannot count what a column would hold; becomes ValueError.
+// 32-bit offsets cannot count the content of a column. It becomes ValueError.
 struct ColumnTooLarge : std::length_error {
   using std::length_error::length_error;
 };
 
-// How a column holds the values of its slot.
+// How a column stores the values of its slot.
 enum class Form : uint8_t { raw, text, integer, time, boolean, index, list };
 
-// What Python decided about a column. Immutable, but for what it learns about its size.
+// A column. Immutable, except for what it learns about its size.
 struct ColumnPlan {
   Form form;
   uint16_t slot = 0;
-  std::vector<int64_t> by_name;   // of values that are names: what is held in their place
-  std::vector<ColumnPlan> items;  // of lists: one; of lists of objects: one for each member
-  bool holds_objects = false;     // of lists
-  std::string target;             // the first of those that show it
+  std::vector<int64_t> by_name;   // names: the value that is stored for each
+  std::vector<ColumnPlan> items;  // lists: one column; lists of objects: a column for each member
+  bool holds_objects = false;     // lists of objects
+  std::string target;             // the first target that shows the column, for errors
   size_t most_offset = 0;
   std::shared_ptr<OutputRoom> row_room;
   std::shared_ptr<OutputRoom> text_room;
@@ -41,23 +41,23 @@ struct ColumnPlan {
   }
 };
 
-// Texts that indices stand for.
+// The texts that indices refer to.
 struct Dictionary {
   std::vector<int32_t> offsets = std::vector<int32_t>(1, 0);
   std::string text;
 };
 
-// What a batch shows under one name: a column or, without one, constants.
+// A field of a batch: a column or, without one, constants.
 struct FieldPlan {
   static constexpr size_t none = SIZE_MAX;
   size_t column = none;
-  size_t dictionary = none;  // of what is held as an index
-  bool as_list = false;      // the column's value as a list of one; of constants, all of them as a list
-  Form form = Form::index;   // of constants: index, integer or boolean
+  size_t dictionary = none;  // if the column stores indices
+  bool as_list = false;      // each value is a list of one item; constants are one list
+  Form form = Form::index;   // constants only: index, integer or boolean
   std::vector<int64_t> constants;
 };
 
-// What Python decided about batches. Immutable, but for what it learns about their size.
+// The fields of a batch. Immutable, except for what it learns about their size.
 class ArrowPlan {
  public:
   ArrowPlan(size_t most_offset, bool formats_times) : most_offset(most_offset), formats_times(formats_times) {}
@@ -69,7 +69,7 @@ class ArrowPlan {
   std::vector<Dictionary> dictionaries;
 
   void add_column(int form, size_t slot, std::string_view target) { columns.push_back(new_column(form, slot, target)); }
-  // To the column added last.
+  // Add to the last column.
   void add_held(int64_t held) { columns.back().by_name.push_back(held); }
   void add_items(int form, bool objects) {
     ColumnPlan& list = columns.back();
@@ -78,7 +78,7 @@ class ArrowPlan {
   }
 
   void add_dictionary() { dictionaries.emplace_back(); }
-  // To the dictionary added last.
+  // Add to the last dictionary.
   void add_text(std::string_view text) {
     dictionaries.back().text.append(text);
     dictionaries.back().offsets.push_back(static_cast<int32_t>(dictionaries.back().text.size()));
@@ -87,7 +87,7 @@ class ArrowPlan {
   void add_field(size_t column, size_t dictionary, bool as_list, int form) {
     fields.push_back({column, dictionary, as_list, static_cast<Form>(form), {}});
   }
-  // To the field added last.
+  // Add to the last field.
   void add_constant(int64_t constant) { fields.back().constants.push_back(constant); }
 
  private:
@@ -97,7 +97,7 @@ class ArrowPlan {
     plan.slot = static_cast<uint16_t>(slot);
     plan.target.assign(target);
     plan.most_offset = most_offset;
-    // First guesses: the message is the record, and few other texts are longer than a sixteenth of it.
+    // First guesses: raw text is as long as the record, and few other texts are longer than a sixteenth of it.
     constexpr size_t unit = OutputRoom::unit_bytes;
     plan.row_room = std::make_shared<OutputRoom>(64, unit / 128, unit / 32);
     plan.text_room = std::make_shared<OutputRoom>(1024, plan.form == Form::raw ? unit : unit / 16, 2 * unit);

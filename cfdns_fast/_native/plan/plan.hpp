@@ -1,4 +1,5 @@
-// Plan: what Python decided, once, about every record: which keys to read, how to read them, where they go. Immutable.
+// Plan: a mapping compiled by Python: which keys to read, how to read them, and what to write. Immutable once it is
+// used.
 #pragma once
 
 #include <deque>
@@ -12,31 +13,31 @@
 
 namespace cfdns {
 
-// How a value is read; data/README.md describes each. The name kinds share one reading.
+// How a value is read; data/README.md describes each kind. All kinds of names share one reading.
 enum class Kind : uint8_t { text, integer, boolean, enumeration, timestamp, ip, name, list, objects };
 constexpr size_t name_slots = 4;  // name, registered_domain, subdomain, top_level_domain
 
-// One reading of an input into a slot (kind name: into four).
+// Reads an input into a slot, or into four slots for a name.
 struct Reading {
   enum Flag : uint8_t {
-    wants_parts = 1,   // of names: the registered domain, subdomain or top-level domain
-    keeps_dots = 2,    // of names: leading and trailing ones
-    nine_digits = 4,   // of timestamps
-    is_named = 8,      // of booleans: they become names of the enumeration
-    keeps_empty = 16,  // of lists and objects: an array of nothing is a value
-    keeps_root = 32,   // of names: one that is a dot and nothing else
-    escapes = 64,      // of names: what is not printable ASCII
+    wants_parts = 1,   // names: registered domain, subdomain or top-level domain are mapped
+    keeps_dots = 2,    // names: leading and trailing dots stay
+    nine_digits = 4,   // timestamps: the text has nine digits
+    is_named = 8,      // booleans: the value is a name of the enumeration
+    keeps_empty = 16,  // lists and objects: an empty array is a value
+    keeps_root = 32,   // names: the root "." is a value
+    escapes = 64,      // names: bytes other than printable ASCII are escaped
   };
   Kind kind;
-  Kind element;  // of lists
+  Kind element;  // kind of the elements of a list
   uint8_t flags;
   uint16_t slot;
-  uint16_t table;  // of enumerations, or of member lists
+  uint16_t table;  // index of an enumeration, or of a member list
 
   bool has(Flag flag) const { return flags & flag; }
 };
 
-// A key as it mostly stands in a record, with its quotes and colon; the masks leave out what lies behind.
+// A key as most records write it, with quotes and colon. The masks exclude the bytes after it.
 struct KeyWords {
   static constexpr size_t most_bytes = 24;
   uint64_t words[3] = {};
@@ -44,36 +45,36 @@ struct KeyWords {
 };
 
 struct Source {
-  KeyWords key_words;       // if `size_bytes` is not 0
-  uint32_t size_bytes = 0;  // of them; 0 if the key is too long, or JSON writes it otherwise than it is
+  KeyWords key_words;       // valid if `size_bytes` is not 0
+  uint32_t size_bytes = 0;  // 0 if the key is too long, or JSON may write it differently
   std::string key;
 };
 
-// Where a value comes from: the first source that has one.
+// The sources of a value: the first that has one is read.
 struct Input {
-  Reading reading{};  // a copy of the first, at hand
+  Reading reading{};  // a copy of the first reading
   uint16_t source = 0;
   bool required = false;
-  bool is_single = false;    // no other source or reading, as most
-  uint16_t first_other = 0;  // in Plan::others: the sources to try then
+  bool is_single = false;    // one source and one reading, as most inputs have
+  uint16_t first_other = 0;  // index in Plan::others of the next source to try
   uint16_t last_other = 0;
   uint16_t first_reading = 0;
   uint16_t last_reading = 0;
 };
 
-// A slot that takes the first value of several, or the values of all.
+// A slot that takes the first value of several slots, or all of them.
 struct Gathering {
   uint16_t slot;
   std::vector<uint16_t> from;
 };
 
-// A slot for one of two names, by whether the record has a problem.
+// A slot for one of two names: the second if the record has a problem.
 struct Verdict {
   uint16_t slot;
   uint16_t table;
 };
 
-// Text of ours that may be copied loosely.
+// Text with padding after it.
 class PaddedText {
  public:
   PaddedText() = default;
@@ -87,26 +88,26 @@ class PaddedText {
   size_t size_bytes_ = 0;
 };
 
-// What is read of the objects in a list.
+// The members that are read of the objects in a list.
 struct MemberList {
   std::vector<std::string> keys;
   std::vector<PaddedText> json_keys;  // each with its quotes and colon
-  size_t json_bytes = 2;              // of an object besides its values
+  size_t json_bytes = 2;              // size of an object without its values
 };
 
-// Names by number, 0 to 65535; 0 in `index` stands for none.
+// Names by number, 0 to 65535. Index 0 means that a number has no name.
 struct Enumeration {
-  std::vector<uint16_t> index;                                 // empty if nothing is looked up by number
+  std::vector<uint16_t> index;                                 // empty if no number is looked up
   std::vector<PaddedText> names = std::vector<PaddedText>(1);  // as JSON text without the quotes
-  std::vector<PaddedText> texts = std::vector<PaddedText>(1);  // as they are
-  std::string unassigned;  // what stands before a number without a name; "": nothing
+  std::vector<PaddedText> texts = std::vector<PaddedText>(1);  // as text
+  std::string unassigned;  // prefix of a number without a name; empty if such a number has no value
 };
 
-// One step of the NDJSON writer. What stands before a value is its key, and the opening bracket and quote if it has them;
-// behind it come the closing ones and a comma.
+// A step of the NDJSON writer. `before` is the key of a value with the opening bracket and quote; `after` has the
+// closing ones and a comma.
 struct Step {
   enum class What : uint8_t { literal, open, close, raw, value };
-  Slice before;  // in the plan's fragments, padded
+  Slice before;  // points into the plan's fragments; padded
   char after[8] = {};
   uint16_t slot = 0;
   What what = What::literal;
@@ -131,11 +132,11 @@ class Plan {
   std::vector<Gathering> collections;
   std::vector<Verdict> verdicts;
   std::vector<std::string> problem_texts;              // in the order of Event::problems
-  uint16_t problems_slot = no_slot;                    // where a record's problems go as text
-  size_t slot_text_bytes = TimeFormatter::text_bytes;  // room for text that a reading makes
-  size_t unescapings = 1;                              // how often one string of a record may be unescaped
-  bool has_derived_slots = false;                      // firsts, collections, verdicts or problems
-  bool has_required = false;                           // an input's absence is a problem
+  uint16_t problems_slot = no_slot;                    // the slot of a record's problems as text
+  size_t slot_text_bytes = TimeFormatter::text_bytes;  // size of the text that a reading makes
+  size_t unescapings = 1;                              // maximum number of times that a string of a record is unescaped
+  bool has_derived_slots = false;                      // some slot is made from other slots or from problems
+  bool has_required = false;                           // a missing input is a problem
   std::vector<Enumeration> enumerations;
   std::vector<Step> steps;
   std::shared_ptr<const SuffixTable> suffixes;
@@ -143,7 +144,7 @@ class Plan {
   size_t max_record_bytes = 0;
   size_t slot_count = 0;
 
-  // Every key once.
+  // Add each key once.
   void add_source(std::string_view key) {
     Source source;
     source.key.assign(key);
@@ -162,7 +163,7 @@ class Plan {
     sources.push_back(std::move(source));
   }
 
-  // In the order of Event::problems.
+  // Add in the order of Event::problems.
   void add_problem_text(std::string_view text) { problem_texts.emplace_back(text); }
 
   void add_input(size_t source, bool required) {
@@ -176,14 +177,14 @@ class Plan {
     inputs.push_back(input);
   }
 
-  // To the input added last.
+  // Add to the last input.
   void add_other(size_t source) {
     note_use(source);
     others.push_back(static_cast<uint16_t>(source));
     inputs.back().last_other = static_cast<uint16_t>(others.size());
   }
 
-  // Reads the input added last.
+  // Add to the last input.
   void add_reading(int kind, int element, int flags, size_t slot, size_t table) {
     readings.push_back({static_cast<Kind>(kind), static_cast<Kind>(element), static_cast<uint8_t>(flags),
                         static_cast<uint16_t>(slot), static_cast<uint16_t>(table)});
@@ -196,7 +197,7 @@ class Plan {
 
   void add_members() { members.emplace_back(); }
 
-  // To the members added last. `json_key`: with quotes and colon.
+  // Add to the last member list. `json_key`: the key with quotes and colon.
   void add_member(std::string_view key, std::string_view json_key) {
     members.back().keys.emplace_back(key);
     members.back().json_keys.emplace_back(json_key);
@@ -222,7 +223,7 @@ class Plan {
     verdicts.push_back({static_cast<uint16_t>(slot), static_cast<uint16_t>(table)});
   }
 
-  // `longest_text_bytes`: of all problems at once.
+  // `max_text_bytes`: size of all problems as text.
   void set_problems_slot(size_t slot, size_t longest_text_bytes) {
     problems_slot = static_cast<uint16_t>(slot);
     has_derived_slots = true;
@@ -238,7 +239,7 @@ class Plan {
     if (6 * text_bytes > name_bytes_) name_bytes_ = 6 * text_bytes;
   }
 
-  // To the enumeration added last; `name` is JSON text of `text`, without quotes.
+  // Add to the last enumeration. `name`: the text as JSON, without quotes.
   void add_name(uint32_t number, std::string_view name, std::string_view text) {
     Enumeration& table = enumerations.back();
     table.index.resize(65536, 0);
@@ -246,7 +247,7 @@ class Plan {
     add_name(name, text);
   }
 
-  // The same for a name that has no number.
+  // Add a name that no number has.
   void add_name(std::string_view name, std::string_view text) {
     enumerations.back().names.emplace_back(name);
     enumerations.back().texts.emplace_back(text);
@@ -267,11 +268,11 @@ class Plan {
     steps.push_back(step);
   }
 
-  // The most that an event takes besides the bytes of its text and raw values.
+  // The maximum size of an event without its text and raw values.
   size_t fixed_bytes() const { return fixed_bytes_ + variable_steps_ * name_bytes_ + 2 * padding_bytes; }
   size_t variable_steps() const { return variable_steps_; }
 
-  // The source with this key, or sources.size().
+  // The index of the source with this key, or sources.size() if there is none.
   size_t find_source(std::string_view key) const {
     for (size_t i = 0; i < sources.size(); ++i) {
       if (sources[i].key == key) return i;
@@ -290,7 +291,7 @@ class Plan {
 
   std::vector<bool> used_;  // by source: an input reads it
   bool has_lists_ = false;
-  std::deque<PaddedText> fragments_;  // its elements never move
+  std::deque<PaddedText> fragments_;  // a deque never moves its elements
   size_t fixed_bytes_ = 2;
   size_t variable_steps_ = 0;
   size_t name_bytes_ = 0;

@@ -10,7 +10,7 @@
 
 namespace cfdns {
 
-// A malloc'ed buffer that grows without initialising what it adds. Throws std::bad_alloc; frees itself.
+// A malloc'ed buffer that grows without initializing what it adds. It throws std::bad_alloc.
 class Buffer {
  public:
   Buffer() = default;
@@ -26,7 +26,7 @@ class Buffer {
   const char* data() const { return data_; }
   size_t capacity_bytes() const { return capacity_bytes_; }
 
-  // Make room for size_bytes bytes and the padding; the first kept_bytes bytes survive.
+  // Reserve size_bytes bytes and the padding, and keep the first kept_bytes bytes.
   void reserve(size_t size_bytes, size_t kept_bytes) {
     if (data_ != nullptr && size_bytes <= capacity_bytes_) return;
     if (size_bytes > SIZE_MAX / 2) throw std::bad_alloc();
@@ -39,7 +39,7 @@ class Buffer {
     capacity_bytes_ = wanted;
   }
 
-  // Make exactly so much room, and the padding; what fits into it survives.
+  // Set the capacity to exactly size_bytes and the padding, and keep the content that fits.
   void resize(size_t size_bytes) {
     if (size_bytes > SIZE_MAX / 2) throw std::bad_alloc();
     char* resized = static_cast<char*>(std::realloc(data_, size_bytes + padding_bytes));
@@ -48,7 +48,7 @@ class Buffer {
     capacity_bytes_ = size_bytes;
   }
 
-  // Give the memory back if it is more than that.
+  // Free the memory if its capacity is larger than max_bytes.
   void trim(size_t kept_bytes) {
     if (capacity_bytes_ <= kept_bytes) return;
     std::free(data_);

@@ -1,4 +1,4 @@
-// Bytes: the slices that everything else speaks of, unaligned loads, growing output.
+// Bytes: slices of text, and tricks that read eight bytes at once (SWAR, "SIMD within a register").
 #pragma once
 
 #include <cstddef>
@@ -7,8 +7,8 @@
 
 namespace cfdns {
 
-// Every buffer that is read or appended to has this many readable (writable) bytes behind its content, so short copies
-// can move whole words. simdjson asks for the same 64.
+// Every text is followed by this many readable bytes (every output by as many writable ones), so that short copies can
+// move whole words. simdjson asks for the same 64.
 constexpr size_t padding_bytes = 64;
 
 struct Slice {
@@ -18,7 +18,7 @@ struct Slice {
   const char* end() const { return data + size_bytes; }
 };
 
-// Eight bytes, the first one lowest.
+// Load eight bytes, the first one lowest.
 inline uint64_t load64(const char* from) {
   uint64_t word;
   std::memcpy(&word, from, sizeof word);
@@ -30,13 +30,14 @@ inline uint64_t load64(const char* from) {
 
 inline bool is_digit(char c) { return static_cast<unsigned char>(c - '0') < 10; }
 
-// RFC 8259 section 2; the newline counts because windows hold several lines.
+// Space by RFC 8259 section 2. The newline counts, because a window holds several lines.
 inline bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
-// The first size_bytes (1 to 8) bytes of a word, the others zero.
+// Keep the first size_bytes (1 to 8) bytes of a word, and clear the others.
 inline uint64_t first_bytes(uint64_t word, size_t size_bytes) { return word & (UINT64_MAX >> (64 - 8 * size_bytes)); }
 
-// ASCII A-Z in a word to lower case; bytes from 0x80 on stay.
+// Lower ASCII A-Z in a word, and keep all other bytes. Each byte is compared by an addition whose carry stays in the
+// byte (Henry S. Warren, Hacker's Delight, section 6-1).
 inline uint64_t ascii_lower(uint64_t word) {
   constexpr uint64_t ones = 0x0101010101010101u;
   uint64_t low7 = word & ones * 0x7F;
@@ -46,7 +47,7 @@ inline uint64_t ascii_lower(uint64_t word) {
   return word | is_upper >> 2;
 }
 
-// Of padded text. No early exit: stopping at each word cost more than looking at the rest.
+// The text must be padded. There is no early exit, because a branch for each word takes longer than the other words.
 inline bool is_ascii(Slice text) {
   constexpr uint64_t upper_bits = 0x8080808080808080u;
   const char* at = text.data;
@@ -63,8 +64,8 @@ inline const char* find(const char* from, const char* to, char wanted) {
   return static_cast<const char*>(std::memchr(from, wanted, static_cast<size_t>(to - from)));
 }
 
-// Copy size_bytes bytes; may write up to 32 bytes behind them and read as many behind the source. Most pieces are short, and
-// the first step, which needs no length, does for them.
+// Copy size_bytes bytes, and up to 32 more in whole steps: both sides must be padded. The first step needs no length,
+// and suffices for most texts.
 inline char* copy_loosely(char* to, const char* from, size_t size_bytes) {
   std::memcpy(to, from, 32);
   for (size_t done = 32; done < size_bytes; done += 32) std::memcpy(to + done, from + done, 32);

@@ -1,5 +1,5 @@
-// Public-suffix look-up: a trie of labels in one hash table, walked from the right as tldextract walks its own.
-// The rules are Python's (suffixes.py); this only executes them.
+// SuffixTable: look up public suffixes in a trie of labels, from the right, as tldextract does. plan/suffix_table.py
+// compiles the rules.
 #pragma once
 
 #include <string>
@@ -12,19 +12,19 @@
 
 namespace cfdns {
 
-// Where the parts of a name begin. Everything is an offset into the name.
+// The parts of a name, as offsets into it.
 struct NameParts {
   static constexpr size_t none = SIZE_MAX;
   size_t top_level_domain = none;   // to the end of the name
   size_t registered_domain = none;  // to the end of the name
-  size_t subdomain_end = 0;         // from the start of the name; 0: no subdomain
+  size_t subdomain_end = 0;         // from the start of the name; 0 if there is no subdomain
 };
 
-// Finds the labels of a name from the right. Plain names of usual length by a mask of their dots: labels are of any length,
-// and a CPU cannot foretell where a search byte by byte ends (measured: 3 % of NDJSON).
+// Finds the labels of a name from the right. Names without escapes and of less than 64 bytes use a mask of their dots,
+// because the length of a label is random, and a search byte by byte is often mispredicted.
 class LabelFinder {
  public:
-  // name: padded. `plain`: it holds no backslash.
+  // name: padded text. plain: the name has no backslash.
   LabelFinder(Slice name, bool plain) : start_(name.data), plain_(plain) {
 #ifdef CFDNS_X64
     by_mask_ = plain && name.size_bytes < 64 && simd_level != SimdLevel::plain;
@@ -33,7 +33,7 @@ class LabelFinder {
 #endif
   }
 
-  // The start of the label that ends at label_end: behind the last dot that no backslash escapes.
+  // The start of the label that ends at label_end: the byte after the last dot that is not escaped by a backslash.
   const char* label_start(const char* label_end) const {
     if (by_mask_) {
       uint64_t before = dots_ & ((uint64_t{1} << (label_end - start_)) - 1);
@@ -63,7 +63,7 @@ class SuffixTable {
  public:
   enum NodeFlag : uint8_t { rule_ends = 1, has_wildcard = 2, has_children = 4 };
 
-  // node_flags: one byte a node, node 0 is the root; has_children is set here.
+  // node_flags: one byte for each node, where node 0 is the root. add_edge sets has_children.
   explicit SuffixTable(std::string_view node_flags) : flags_(node_flags) {}
 
   void add_edge(uint32_t parent, Slice label, uint32_t child) {
@@ -97,7 +97,7 @@ class SuffixTable {
     }
   }
 
-  // name: not empty, no dot at either end, padded. `plain`: it holds no backslash.
+  // name: padded text that is not empty and has no dot at either end. plain: the name has no backslash.
   CFDNS_INLINE NameParts split(Slice name, bool plain) const {
     NameParts parts;
     const LabelFinder labels(name, plain);
@@ -120,7 +120,7 @@ class SuffixTable {
       node = child;
       matched = label;
       if (flags_[node] & rule_ends) suffix = label;
-      // Most names end here: nothing stands below com, and the table need not be asked.
+      // Most names end here: no rule is below "com", so the table need not be searched.
       if (label == start || !(flags_[node] & has_children)) break;
       label_end = label - 1;
     }
@@ -146,11 +146,11 @@ class SuffixTable {
     uint32_t upper, lower;
   };
 
-  // The edges of labels of up to eight ASCII bytes, which most suffixes are: all that a look-up reads stands in one place
-  // (measured: 5 % of NDJSON).
+  // Edges whose labels have up to eight ASCII bytes, as most suffixes have. A slot holds the whole label, so a look-up
+  // reads one cache line.
   class ShortEdges {
    public:
-    // Whether they take a label. The others of this class are for those.
+    // Whether a label is stored here. All other functions expect such a label.
     static bool take(Slice label) {
       return label.size_bytes - 1 < 8 && (first_bytes(load64(label.data), label.size_bytes) & 0x8080808080808080u) == 0;
     }
@@ -183,10 +183,10 @@ class SuffixTable {
       uint32_t place = 0, child = 0;
     };
 
-    // In lower case, with zeros behind.
+    // The label in lower case, with zeros after it.
     static uint64_t word_of(Slice label) { return ascii_lower(first_bytes(load64(label.data), label.size_bytes)); }
 
-    // A label may end in NUL, so its size counts.
+    // The size is a part of the key, because a label may end in NUL.
     static uint32_t place_of(uint32_t parent, size_t size_bytes) {
       return parent << 4 | static_cast<uint32_t>(size_bytes);
     }
@@ -199,7 +199,7 @@ class SuffixTable {
     std::vector<Slot> slots_;
   };
 
-  // Letters of either case hash alike: bit 5 is set everywhere. Only the first and the last eight bytes count.
+  // Setting bit 5 gives both cases of a letter the same hash. The first and the last eight bytes count.
   static uint64_t hash(uint32_t parent, Slice label) {
     constexpr uint64_t case_bits = 0x2020202020202020u;
     uint64_t first = load64(label.data) | case_bits;
@@ -222,9 +222,9 @@ class SuffixTable {
     return size_bytes == 0 || first_bytes(ascii_lower(load64(text)) ^ load64(lower), size_bytes) == 0;
   }
 
-  // The child of node by label, or with "!" before it; 0 if there is none (the root is nobody's child).
+  // The child of a node by label, or by "!" and the label for an exception; 0 if there is none.
   CFDNS_INLINE uint32_t lookup(uint32_t node, Slice label, bool exception) const {
-    // A folded label can be at most three times as short as the name writes it (three bytes of UTF-8 to one).
+    // Folding shortens a label to a third at most (three bytes of UTF-8 to one).
     if (label.size_bytes > 3 * longest_label_bytes_) return 0;
     if (!exception && ShortEdges::take(label)) return short_edges_.find(node, label);
     return lookup_rarer(node, label, exception);
@@ -240,7 +240,7 @@ class SuffixTable {
     return ShortEdges::take(plain) ? short_edges_.find(node, plain) : find_edge(node, plain);
   }
 
-  // Of labels that are not short.
+  // For labels that are not in short_edges_.
   uint32_t find_edge(uint32_t node, Slice label) const {
     for (size_t slot = hash(node, label) & mask_; table_[slot] != 0; slot = (slot + 1) & mask_) {
       const Edge& edge = edges_[table_[slot] - 1];
@@ -252,7 +252,7 @@ class SuffixTable {
     return 0;
   }
 
-  // Lower the code points that a rule could hold (Unicode simple lower case); the text is valid UTF-8.
+  // Lower the code points that a rule can have (Unicode simple lower case). The text is valid UTF-8.
   void fold(Slice label, std::string& out) const {
     const char* at = label.data;
     while (at < label.end()) {

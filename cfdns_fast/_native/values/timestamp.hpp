@@ -13,14 +13,14 @@ constexpr int64_t seconds_per_day = 86400;
 constexpr int64_t first_us = -62135596800 * us_per_second;     // 0001-01-01T00:00:00Z
 constexpr int64_t last_us = 253402300800 * us_per_second - 1;  // 9999-12-31T23:59:59.999999Z
 
-constexpr int64_t no_ns = INT64_MIN;  // what NumPy and pandas take for no time, too
+constexpr int64_t no_ns = INT64_MIN;  // NumPy and pandas use the same value for a missing time
 
-// Microseconds since 1970, floored, and the nanoseconds (0 to 999) above them.
+// Microseconds since 1970, rounded down, and the remaining nanoseconds (0 to 999).
 struct Time {
   int64_t us = 0;
   uint32_t ns = 0;
 
-  // All in nanoseconds, or no_ns where 64 bits do not hold them (before 1677-09-21T00:12:43.145225Z, after
+  // The time in nanoseconds, or no_ns if 64 bits cannot hold it (before 1677-09-21T00:12:43.145225Z or after
   // 2262-04-11T23:47:16.854775807Z).
   int64_t whole_ns() const {
     constexpr int64_t most_us = INT64_MAX / 1000;
@@ -31,7 +31,7 @@ struct Time {
 
 namespace detail {
 
-// The decimal power that turns a unit into microseconds.
+// The power of ten that converts a unit to microseconds.
 inline int exponent_to_us(TimestampUnit unit, int64_t whole_digits) {
   switch (unit) {
     case TimestampUnit::s: return 6;
@@ -40,11 +40,12 @@ inline int exponent_to_us(TimestampUnit unit, int64_t whole_digits) {
     case TimestampUnit::ns: return -3;
     case TimestampUnit::automatic: break;
   }
-  // Below 1e11 s, below 1e14 ms, below 1e17 us, else ns: a magnitude is a number of digits before the point.
+  // Below 1e11 it is seconds, below 1e14 ms, below 1e17 us, else ns; the number of digits decides.
   return whole_digits <= 11 ? 6 : whole_digits <= 14 ? 3 : whole_digits <= 17 ? 0 : -3;
 }
 
-// Days since 1970-01-01 of a date in the proleptic Gregorian calendar, counted in 400-year eras from 1 March.
+// Days since 1970-01-01 in the proleptic Gregorian calendar, and the reverse. Both algorithms are Howard Hinnant's
+// (https://howardhinnant.github.io/date_algorithms.html); they count eras of 400 years that begin on 1 March.
 inline int64_t days_from_date(int64_t year, int month, int day) {
   year -= month <= 2;
   int64_t era = (year >= 0 ? year : year - 399) / 400;
@@ -76,7 +77,7 @@ inline char* put_digits(char* to, int value, int width) {
   return to + width;
 }
 
-// Six digits without a loop: two triples, each digit by a multiplication.
+// Write six digits as two triples, which needs no loop.
 inline void put_six_digits(char* to, uint32_t value) {
   uint32_t upper = value / 1000;
   uint32_t lower = value % 1000;
@@ -92,7 +93,7 @@ inline int64_t floor_divide(int64_t value, int64_t by) { return value / by - (va
 
 }  // namespace detail
 
-// A number, or a string that holds one: exact, floored.
+// Parse a number: exact, rounded down.
 inline TimeResult time_from_decimal(Slice text, TimestampUnit unit, Time& time) {
   Decimal value;
   if (!parse_decimal(text, value)) return TimeResult::malformed;
@@ -111,7 +112,7 @@ inline TimeResult time_from_decimal(Slice text, TimestampUnit unit, Time& time) 
     bool rest = false;
     int64_t first = whole_digits + 3 > 0 ? whole_digits + 3 : 0;
     for (int64_t i = first; i < static_cast<int64_t>(value.digit_count()) && !rest; ++i) rest = digit(i) != '0';
-    // What is added up to here is the distance from zero, in nanoseconds rounded up.
+    // `time` is the distance from zero, in nanoseconds rounded up.
     time.ns += rest;
     time.us = -time.us - (time.ns != 0);
     time.ns = time.ns == 0 ? 0 : 1000 - time.ns;
@@ -119,7 +120,7 @@ inline TimeResult time_from_decimal(Slice text, TimestampUnit unit, Time& time) 
   return time.us < first_us || time.us > last_us ? TimeResult::out_of_range : TimeResult::ok;
 }
 
-// The same for a JSON integer without a sign of at most 19 digits, which nearly all are.
+// Parse a JSON integer without a sign of at most 19 digits, as most timestamps are.
 inline TimeResult time_from_digits(Slice text, TimestampUnit unit, Time& time) {
   uint64_t value = digits_value(text.data, text.size_bytes);
   time.ns = 0;
@@ -136,7 +137,7 @@ inline TimeResult time_from_digits(Slice text, TimestampUnit unit, Time& time) {
   return value > static_cast<uint64_t>(last_us) ? TimeResult::out_of_range : TimeResult::ok;
 }
 
-// RFC 3339 section 5.6 with a "T", "t" or space, "Z" or "z", and offsets with or without the colon.
+// Parse RFC 3339 section 5.6 with "T", "t" or a space, "Z" or "z", and offsets with or without the colon.
 inline TimeResult time_from_rfc3339(Slice text, Time& time) {
   const char* at = text.data;
   const char* end = text.end();
@@ -193,11 +194,11 @@ inline TimeResult time_from_rfc3339(Slice text, Time& time) {
   return time.us < first_us || time.us > last_us ? TimeResult::out_of_range : TimeResult::ok;
 }
 
-// Writes YYYY-MM-DDTHH:MM:SS[.ffffff]Z, or with all nine digits, and remembers the second: neighbouring records share it
-// more often than not.
+// Writes YYYY-MM-DDTHH:MM:SS[.ffffff]Z, or all nine digits. It remembers the text of the last second, because
+// neighboring records often share it.
 class TimeFormatter {
  public:
-  static constexpr size_t text_bytes = 32;  // room that put() may write to
+  static constexpr size_t text_bytes = 32;  // number of bytes that write() may write
 
   size_t put(const Time& time, bool nine_digits, char* to) {
     int64_t second = detail::floor_divide(time.us, us_per_second);
@@ -218,10 +219,10 @@ class TimeFormatter {
     return 27;
   }
 
-  static constexpr size_t ns_digits = 19;  // of nanoseconds from 2001 to 2286
+  static constexpr size_t ns_digits = 19;  // number of digits of nanoseconds from 2001 to 2286
 
-  // From ns_digits digits, if they are of the second that was written last and remembered: the text then has its fraction
-  // digit by digit, and nothing need be computed (measured: 5 % of NDJSON). 0 if they are not.
+  // Write from ns_digits digits if they are in the remembered second, else return 0. The fraction is then a copy of the
+  // digits, and nothing is computed.
   size_t put_remembered(const char* digits, bool nine_digits, char* to) const {
     if (std::memcmp(digits, second_digits_, sizeof second_digits_) != 0) return 0;
     std::memcpy(to, text_, 24);
@@ -237,7 +238,7 @@ class TimeFormatter {
     return 20;
   }
 
-  // Call with such digits after put() of the time that they are.
+  // Remember the digits of the time that write() wrote last.
   void remember(const char* digits) { std::memcpy(second_digits_, digits, sizeof second_digits_); }
 
  private:
@@ -263,7 +264,7 @@ class TimeFormatter {
   int64_t day_ = INT64_MIN;
   int64_t second_ = INT64_MIN;
   char text_[24] = {};
-  char second_digits_[10] = {};  // of second_; nothing if the first is 0
+  char second_digits_[10] = {};  // the digits of second_; empty if the first is 0
 };
 
 }  // namespace cfdns
