@@ -34,35 +34,35 @@ inline PyObject* new_text(Slice text, bool ascii) {
 // hash, and keeps the newest text. Longer texts recur too seldom to gain anything.
 class ShortTexts {
  public:
-  static constexpr size_t most_bytes = 8;
+  static constexpr size_t max_bytes = 8;
 
   ShortTexts() = default;
   ShortTexts(const ShortTexts&) = delete;
   ShortTexts& operator=(const ShortTexts&) = delete;
   ~ShortTexts() {
-    for (Place& place : places_) Py_XDECREF(place.text);
+    for (Slot& slot : slots_) Py_XDECREF(slot.text);
   }
 
   PyObject* find(Slice text, bool ascii) {
     uint64_t word = text.size_bytes == 0 ? 0 : first_bytes(load64(text.data), text.size_bytes);
-    Place& place = places_[(word + text.size_bytes) * 0x9E3779B97F4A7C15u >> 56];
-    if (place.text == nullptr || place.word != word || place.size_bytes != text.size_bytes) {
+    Slot& slot = slots_[(word + text.size_bytes) * 0x9E3779B97F4A7C15u >> 56];
+    if (slot.text == nullptr || slot.word != word || slot.size_bytes != text.size_bytes) {
       PyObject* made = new_text(text, ascii);
       if (made == nullptr) return nullptr;
-      Py_XDECREF(place.text);
-      place = {word, text.size_bytes, made};
+      Py_XDECREF(slot.text);
+      slot = {word, text.size_bytes, made};
     }
-    Py_INCREF(place.text);
-    return place.text;
+    Py_INCREF(slot.text);
+    return slot.text;
   }
 
  private:
-  struct Place {
+  struct Slot {
     uint64_t word = 0;
     size_t size_bytes = 0;
     PyObject* text = nullptr;
   };
-  Place places_[256];
+  Slot slots_[256];
 };
 
 // Builds events by steps, as the NDJSON writer does. It owns the objects that are added.
@@ -122,7 +122,7 @@ class DictBuilder {
     bool ascii = padded && is_ascii(message);
     size_t depth = 0;
     PyObject* dict = PyDict_Copy(patterns_[0].dict);
-    DictPlaces::Entry* places = DictPlaces::find(dict, patterns_[0].layout);
+    DictPlaces::Entry* entries = DictPlaces::find(dict, patterns_[0].layout);
     for (const Step& step : steps_) {
       if (dict == nullptr) break;
       PyObject* item = nullptr;
@@ -149,16 +149,16 @@ class DictBuilder {
         case What::list: item = list_from(step.items); break;
         case What::open: {
           const Pattern& pattern = patterns_[step.slot];
-          held.parents[depth++] = {dict, places};
+          held.parents[depth++] = {dict, entries};
           dict = PyDict_Copy(pattern.dict);
-          places = DictPlaces::find(dict, pattern.layout);
+          entries = DictPlaces::find(dict, pattern.layout);
           continue;
         }
         case What::close:
           item = finish(dict, patterns_[step.slot]);
           --depth;
           dict = held.parents[depth].object;
-          places = held.parents[depth].places;
+          entries = held.parents[depth].entries;
           if (step.flag && PyDict_Size(item) == 0) {
             Py_DECREF(item);
             if (PyDict_DelItem(dict, step.key) < 0) Py_CLEAR(dict);
@@ -168,8 +168,8 @@ class DictBuilder {
       }
       if (item == nullptr) {
         Py_CLEAR(dict);
-      } else if (places != nullptr) {
-        DictPlaces::write(places[step.index], item);
+      } else if (entries != nullptr) {
+        DictPlaces::write(entries[step.index], item);
       } else {
         if (PyDict_SetItem(dict, step.key, item) < 0) Py_CLEAR(dict);
         Py_DECREF(item);
@@ -197,16 +197,16 @@ class DictBuilder {
     PyObject* items;
   };
   static constexpr size_t deepest = 32;  // mapping.py allows no more
-  static constexpr size_t most_kept = 64;
+  static constexpr size_t max_kept = 64;
 
   // References that build() owns while later steps still use them.
   struct Unfinished {
     struct Parent {
       PyObject* object;
-      DictPlaces::Entry* places;  // null if values are written by key
+      DictPlaces::Entry* entries;  // null if values are written by key
     };
     Parent parents[deepest];
-    PyObject* kept[most_kept];
+    PyObject* kept[max_kept];
   };
 
   // Return the complete dict, tracked if the collector must know it.
@@ -224,7 +224,7 @@ class DictBuilder {
   void share(Step& step) {
     for (Step& earlier : steps_) {
       if (earlier.what != What::value || earlier.slot != step.slot) continue;
-      if (earlier.keep == 0 && kept_count_ + 1 < most_kept) earlier.keep = static_cast<uint8_t>(++kept_count_);
+      if (earlier.keep == 0 && kept_count_ + 1 < max_kept) earlier.keep = static_cast<uint8_t>(++kept_count_);
       step.again = earlier.keep;
       return;
     }
@@ -239,7 +239,7 @@ class DictBuilder {
   PyObject* object_of(const Event& event, const Value& value, bool ascii, ShortTexts* short_texts) const {
     switch (value.type) {
       case ValueType::text:
-        if (value.text.size_bytes <= ShortTexts::most_bytes && short_texts != nullptr) {
+        if (value.text.size_bytes <= ShortTexts::max_bytes && short_texts != nullptr) {
           return short_texts->find(value.text, ascii && value.plain);
         }
         return new_text(value.text, ascii && value.plain);

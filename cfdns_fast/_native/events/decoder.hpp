@@ -47,7 +47,7 @@ class Decoder {
 
   // Parse the object at the next token start. True if it is complete and on one line: `record` then has it, and the
   // next start is after it. False leaves the next start unchanged; the parser never leaves the line.
-  bool take_object() {
+  bool parse_object() {
     const uint32_t* at = at_;
     const char* start = base_ + *at;
     for (Token& token : record.tokens) {
@@ -93,9 +93,9 @@ class Decoder {
 
   // Move from a bracket, comma or colon to the next start; false if a newline that is not allowed stands between.
   bool step(const uint32_t*& at) const {
-    const char* behind = base_ + *at + 1;
+    const char* after = base_ + *at + 1;
     ++at;
-    return joined(behind, base_ + *at);
+    return joined(after, base_ + *at);
   }
 
   // Parse all members of the object at *at. Returns its "}" and moves `at` after it; null if the object is invalid.
@@ -103,12 +103,12 @@ class Decoder {
   // The parser stops at the end of the text, because the byte there is a newline, CR or NUL, which is no token. After a
   // record that was cut by its brackets it may be any byte, but then the last start is the bracket that balances.
   CFDNS_INLINE const char* object(const uint32_t*& at) {
-    const char* behind = base_ + *at + 1;
-    if (*behind != '"' && base_[at[1]] == '}' && joined(behind, base_ + at[1])) {
+    const char* after = base_ + *at + 1;
+    if (*after != '"' && base_[at[1]] == '}' && joined(after, base_ + at[1])) {
       ++at;
       return base_ + *at++;
     }
-    for (Expected* expected = expected_;; expected += expected != expected_ + most_expected) {
+    for (Expected* expected = expected_;; expected += expected != expected_ + max_expected) {
       Token* token;
       if (!read_key(at, *expected, token) || !value(at, *token)) return nullptr;
       if (char_at(at) == '}') return base_ + *at++;
@@ -150,7 +150,7 @@ class Decoder {
     size_t source = plan_.find_source({plain.data, plain.size_bytes});
     token = record.tokens.data() + source;
     bool known = source != plan_.sources.size() && plan_.sources[source].size_bytes != 0;
-    if (&expected != expected_ + most_expected) expected = {known ? &plan_.sources[source] : &no_source_, token};
+    if (&expected != expected_ + max_expected) expected = {known ? &plan_.sources[source] : &no_source_, token};
     return step(at);
   }
 
@@ -284,10 +284,10 @@ class Decoder {
   const uint32_t* at_ = nullptr;
   const uint32_t* starts_end_ = nullptr;
   const char* backslash_ = nullptr;
-  static constexpr size_t most_expected = 128;
+  static constexpr size_t max_expected = 128;
   Source no_source_;
   // by position: the last source with key_words; the last element never matches
-  Expected expected_[most_expected + 1];
+  Expected expected_[max_expected + 1];
   Buffer unescaped_;
 };
 

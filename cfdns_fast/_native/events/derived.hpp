@@ -10,9 +10,9 @@
 
 namespace cfdns {
 
-class Gatherer {
+class DerivedSlots {
  public:
-  static void take_first(const Gathering& first, std::vector<Value>& values) {
+  static void coalesce(const DerivedSlot& first, std::vector<Value>& values) {
     values[first.slot].clear();
     for (uint16_t slot : first.from) {
       if (values[slot].type == ValueType::absent) continue;
@@ -22,7 +22,7 @@ class Gatherer {
   }
 
   // Append every value once to the items, in the order of its first appearance.
-  void collect(const Gathering& collection, std::vector<Value>& values, std::vector<Value>& items) {
+  void collect(const DerivedSlot& collection, std::vector<Value>& values, std::vector<Value>& items) {
     size_t first = items.size();
     forget();
     for (uint16_t slot : collection.from) {
@@ -39,8 +39,8 @@ class Gatherer {
 
   // Clearing a set takes as long as it has buckets, so a large record must not leave many to the small ones after it.
   void forget() {
-    constexpr size_t most_buckets = 1024;
-    if (seen_.bucket_count() > most_buckets) seen_ = std::unordered_set<std::string_view>();
+    constexpr size_t max_buckets = 1024;
+    if (seen_.bucket_count() > max_buckets) seen_ = std::unordered_set<std::string_view>();
     else seen_.clear();
   }
 

@@ -13,7 +13,7 @@ namespace cfdns {
 class Event : public SlotValues {
  public:
   explicit Event(const Plan& plan)
-      : SlotValues(plan), problems(problem_place(plan.sources.size(), 0), 0), record_problems_(plan) {}
+      : SlotValues(plan), problems(problem_index(plan.sources.size(), 0), 0), record_problems_(plan) {}
 
   std::vector<uint64_t> problems;  // counts by unknown_problem and problem_index(), over all records so far
 
@@ -39,7 +39,7 @@ class Event : public SlotValues {
   // Free memory that only records of more than max_bytes need. The current values are lost.
   void trim(size_t kept_bytes) {
     SlotValues::trim(kept_bytes);
-    gatherer_.forget();
+    derived_.forget();
   }
 
  private:
@@ -77,16 +77,17 @@ class Event : public SlotValues {
   }
 
   CFDNS_NOINLINE void derive(bool any_problem) {
-    for (const Gathering& first : plan_.firsts) Gatherer::take_first(first, values);
-    for (const Gathering& collection : plan_.collections) gatherer_.collect(collection, values, items);
-    for (const Verdict& verdict : plan_.verdicts) set_name(verdict.slot, verdict.table, any_problem ? 2 : 1);
+    for (const DerivedSlot& first : plan_.coalesced) DerivedSlots::coalesce(first, values);
+    for (const DerivedSlot& collection : plan_.collected) derived_.collect(collection, values, items);
+    for (const ConstantByProblem& verdict : plan_.constants_by_problem)
+      set_name(verdict.slot, verdict.table, any_problem ? 2 : 1);
     if (plan_.problems_slot == Plan::no_slot) return;
     values[plan_.problems_slot].clear();
     if (any_problem) set_text(plan_.problems_slot, record_problems_.text(), false);
   }
 
   RecordProblems record_problems_;
-  Gatherer gatherer_;
+  DerivedSlots derived_;
 };
 
 }  // namespace cfdns

@@ -256,7 +256,7 @@ class SlotValues {
     if (before.empty()) return no_problem;
     char* to = made_text(reading.slot);
     std::memcpy(to, before.data(), before.size());
-    char* end = put_integer(to + before.size(), number);
+    char* end = write_integer(to + before.size(), number);
     set_text(reading.slot, {to, static_cast<size_t>(end - to)}, false);
     return no_problem;
   }
@@ -288,7 +288,7 @@ class SlotValues {
                  (plan_.unit == TimestampUnit::automatic || plan_.unit == TimestampUnit::ns);
     if (is_ns) {
       char* to = made_text(reading.slot);
-      size_t size_bytes = formatter_.put_remembered(text.data, reading.has(Reading::nine_digits), to);
+      size_t size_bytes = formatter_.write_remembered(text.data, reading.has(Reading::nine_digits), to);
       if (size_bytes != 0) {
         set_text(reading.slot, {to, size_bytes}, true);
         return no_problem;
@@ -313,7 +313,7 @@ class SlotValues {
     if (result == TimeResult::malformed) return refuse(reading, field_type);
     if (result == TimeResult::out_of_range) return refuse(reading, field_range);
     char* to = made_text(reading.slot);
-    size_t size_bytes = formats_times ? formatter_.put(time, reading.has(Reading::nine_digits), to) : 0;
+    size_t size_bytes = formats_times ? formatter_.write(time, reading.has(Reading::nine_digits), to) : 0;
     set_text(reading.slot, {to, size_bytes}, true);
     values[reading.slot].integer = time.whole_ns();
     return no_problem;
@@ -356,10 +356,10 @@ class SlotValues {
 
   // The digits of a number that the record writes in another way.
   CFDNS_COLD Slice digits(int64_t number) {
-    constexpr size_t most_bytes = 20;
+    constexpr size_t max_bytes = 20;
     std::string& text = new_text();
-    text.resize(most_bytes + padding_bytes);
-    char* end = put_integer(text.data(), number);
+    text.resize(max_bytes + padding_bytes);
+    char* end = write_integer(text.data(), number);
     return {text.data(), static_cast<size_t>(end - text.data())};
   }
 

@@ -20,10 +20,10 @@ class RecordProblems {
   // key.
   CFDNS_COLD void count(std::vector<uint64_t>& counts, bool unknown) {
     text_.clear();
-    if (unknown) add(counts, unknown_place);
+    if (unknown) add(counts, unknown_problem);
     for (size_t source = 0; source < found_.size(); ++source) {
       for (size_t code = 0; code < field_problem_codes; ++code) {
-        if (found_[source] >> code & 1) add(counts, problem_place(source, code));
+        if (found_[source] >> code & 1) add(counts, problem_index(source, code));
       }
       found_[source] = no_problem;
     }
@@ -34,11 +34,11 @@ class RecordProblems {
   Slice text() const { return {text_.data(), text_.size() - padding_bytes}; }
 
  private:
-  void add(std::vector<uint64_t>& counts, size_t place) {
-    ++counts[place];
+  void add(std::vector<uint64_t>& counts, size_t index) {
+    ++counts[index];
     if (plan_.problems_slot == Plan::no_slot) return;
     if (!text_.empty()) text_ += ", ";
-    text_ += plan_.problem_texts[place];
+    text_ += plan_.problem_texts[index];
   }
 
   const Plan& plan_;

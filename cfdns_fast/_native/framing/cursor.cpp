@@ -23,7 +23,7 @@ void Cursor::start(Slice data, bool final, uint8_t line_state, size_t raw_limit_
   window_size_bytes_ = 0;
   window_indexed_ = false;
   try_bytes_ = window_bytes;
-  lines_bytes_ = least_window_bytes;
+  lines_bytes_ = min_window_bytes;
   good_windows_ = 0;
   newlines_ = 0;
   blank = 0;
@@ -66,19 +66,19 @@ bool Cursor::next_window() {
   }
   copy_window(left, try_bytes_);
   for (;;) {
-    window_indexed_ = window_size_bytes_ <= most_indexed_bytes && window_index_.index(at_, window_size_bytes_);
+    window_indexed_ = window_size_bytes_ <= max_indexed_bytes && window_index_.index(at_, window_size_bytes_);
     if (window_indexed_) break;
     good_windows_ = 0;
     size_t refused_bytes = window_size_bytes_;
-    if (try_bytes_ > least_window_bytes) {
-      try_bytes_ = std::max(try_bytes_ / 8, least_window_bytes);
+    if (try_bytes_ > min_window_bytes) {
+      try_bytes_ = std::max(try_bytes_ / 8, min_window_bytes);
       cut_window(whole_lines(at_, window_size_bytes_, try_bytes_));
     }
     if (window_size_bytes_ == refused_bytes) break;
   }
   if (window_indexed_) {
     if (++good_windows_ % 8 == 0) try_bytes_ = std::min(2 * try_bytes_, window_bytes);
-    lines_bytes_ = std::max(lines_bytes_ / 2, least_window_bytes);
+    lines_bytes_ = std::max(lines_bytes_ / 2, min_window_bytes);
     decoder_.attach(window_index_, at_, at_ + window_size_bytes_);
   } else {
     copy_window(left, lines_bytes_);
@@ -88,10 +88,10 @@ bool Cursor::next_window() {
 }
 
 // Copy at most max_bytes of the `left` bytes of data.
-void Cursor::copy_window(size_t left, size_t most_bytes) {
+void Cursor::copy_window(size_t left, size_t max_bytes) {
   const char* from = data_.data + window_offset_;
   // The text after the last newline may be half a record, which would make simdjson refuse the window.
-  size_t size_bytes = left <= most_bytes && final_ ? left : whole_lines(from, left, most_bytes);
+  size_t size_bytes = left <= max_bytes && final_ ? left : whole_lines(from, left, max_bytes);
   buffer_.reserve(size_bytes, 0);
   std::memcpy(buffer_.data(), from, size_bytes);
   cut_window(size_bytes);
@@ -109,12 +109,12 @@ Turn Cursor::next() {
     if (!in_line_) {
       if (at_ == buffer_.data() + window_size_bytes_ && !next_window()) return Turn::end;
       if (window_indexed_ && !mid_line_ && !padded_ && decoder_.next_start() == at_ && *at_ == '{' &&
-          decoder_.take_object()) {
+          decoder_.parse_object()) {
         // Most lines are one object and a newline, so the newline need not be searched.
         const Record& record = decoder_.record;
-        bool usual =
+        bool is_plain =
             *record.raw.end() == '\n' && !record.lone_surrogate && record.raw.size_bytes <= plan_.max_record_bytes;
-        if (!usual) {
+        if (!is_plain) {
           find_line_end(record.raw.end());
           return accept();
         }
@@ -124,11 +124,11 @@ Turn Cursor::next() {
       }
       begin_line();
     }
-    const char* behind = at_;
+    const char* from = at_;
     at_ = skip_line_space(at_, line_stop_);
-    bool is_padded = find(behind, at_, '\0') != nullptr;
+    bool is_padded = find(from, at_, '\0') != nullptr;
     if (is_padded && indexed_ != Indexed::record) decoder_.skip_before(at_);
-    if (at_ < line_stop_ && take_object()) {
+    if (at_ < line_stop_ && parse_object()) {
       padded_ |= is_padded;
       count_padding();
       return accept();
@@ -137,8 +137,8 @@ Turn Cursor::next() {
       stopped_ = true;
       // A delimiter may begin with space, and the data may end within it.
       ptrdiff_t half_bytes = delimiter_.empty() ? 0 : static_cast<ptrdiff_t>(delimiter_.size_bytes() - 1);
-      at_ -= std::min(at_ - behind, half_bytes);
-      padded_ |= find(behind, at_, '\0') != nullptr;
+      at_ -= std::min(at_ - from, half_bytes);
+      padded_ |= find(from, at_, '\0') != nullptr;
       bool is_unread = at_ == line_start_ || (!nul_delimits_ && skip_padding(line_start_, at_) == at_);
       is_blank_so_far_ = is_first_blank_ || !is_unread;
       return Turn::end;
@@ -203,7 +203,7 @@ void Cursor::begin_line() {
   size_t size_bytes = static_cast<size_t>(line_stop_ - at_);
   if (window_indexed_) {
     decoder_.skip_before(at_);
-  } else if (size_bytes <= most_indexed_bytes && line_index_.index(at_, size_bytes)) {
+  } else if (size_bytes <= max_indexed_bytes && line_index_.index(at_, size_bytes)) {
     indexed_ = Indexed::line;
     decoder_.attach(line_index_, at_, line_stop_);
   } else {
@@ -225,13 +225,13 @@ void Cursor::end_line() {
   if (window_indexed_) decoder_.skip_before(at_);
 }
 
-bool Cursor::take_object() {
+bool Cursor::parse_object() {
   if (*at_ != '{') return false;
-  if (indexed_ != Indexed::record) return decoder_.next_start() == at_ && decoder_.take_object();
+  if (indexed_ != Indexed::record) return decoder_.next_start() == at_ && decoder_.parse_object();
   const char* end;
   if (!cut_object(end)) return false;
   size_t size_bytes = static_cast<size_t>(end - at_);
-  if (size_bytes > plan_.max_record_bytes && size_bytes > most_indexed_bytes) {
+  if (size_bytes > plan_.max_record_bytes && size_bytes > max_indexed_bytes) {
     // The record is too large anyway. Only its end matters, after which the line continues.
     decoder_.record.raw = {at_, size_bytes};
     const char* at = at_;
@@ -239,14 +239,14 @@ bool Cursor::take_object() {
   }
   if (!line_index_.index(at_, size_bytes)) return false;
   decoder_.attach(line_index_, at_, end);
-  return decoder_.take_object() && decoder_.record.raw.end() == end;
+  return decoder_.parse_object() && decoder_.record.raw.end() == end;
 }
 
 // The position where the brackets of the object at at_ balance, which is its end if it is JSON.
 bool Cursor::cut_object(const char*& end) const {
   BracketCounter brackets;
   for (const char* at = at_; at < line_stop_; ++at) {
-    brackets.take(*at);
+    brackets.count(*at);
     if (brackets.depth() == 0) {
       end = at + 1;
       return true;
@@ -307,7 +307,7 @@ Turn Cursor::next_item() {
   const char* end = at_ + item.size_bytes;
   if (*at_ != '{' || !line_index_.index(at_, item.size_bytes)) return refuse_item(item, reason_.of(at_, end));
   decoder_.attach(line_index_, at_, end);
-  if (!decoder_.take_object() || decoder_.record.raw.end() != end) return refuse_item(item, reason_.of(at_, end));
+  if (!decoder_.parse_object() || decoder_.record.raw.end() != end) return refuse_item(item, reason_.of(at_, end));
   return decoder_.record.lone_surrogate ? refuse_item(item, RejectCode::surrogate) : resolve();
 }
 

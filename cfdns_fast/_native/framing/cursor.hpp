@@ -80,19 +80,19 @@ class Cursor {
 
   // An index takes four bytes for each byte of text, so longer lines are cut into records first. Longer records are
   // only scanned if they are too large anyway.
-  static constexpr size_t most_indexed_bytes = 4 * 1024 * 1024;
+  static constexpr size_t max_indexed_bytes = 4 * 1024 * 1024;
 
-  static constexpr size_t least_window_bytes = window_bytes / 32;
+  static constexpr size_t min_window_bytes = window_bytes / 32;
 
   bool next_window();
-  void copy_window(size_t left, size_t most_bytes);
+  void copy_window(size_t left, size_t max_bytes);
   void cut_window(size_t size_bytes);
   void find_line_end(const char* from);
   const char* find_piece_end(const char* from);
   void begin_line();
   void end_line();
   void count_padding();
-  bool take_object();
+  bool parse_object();
   bool cut_object(const char*& end) const;
   Turn accept();
   Turn resolve();

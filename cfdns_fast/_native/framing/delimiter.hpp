@@ -65,8 +65,8 @@ class Delimiter {
   // or within a string, and the byte after `fault_bytes` is invalid.
   uint64_t search_bytes(uint64_t fitting_bytes, uint64_t fault_bytes) const {
     uint64_t gap_start = fault_bytes > max_gap_bytes ? fault_bytes - max_gap_bytes : 0;
-    uint64_t place = fitting_bytes > gap_start ? fitting_bytes : gap_start;
-    return place > text_.size() ? place - text_.size() : 0;
+    uint64_t start = fitting_bytes > gap_start ? fitting_bytes : gap_start;
+    return start > text_.size() ? start - text_.size() : 0;
   }
 
  private:

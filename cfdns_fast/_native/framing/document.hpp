@@ -26,9 +26,9 @@ class DocumentSplitter {
     top,
     first_element,
     element,
-    behind_element,
+    after_element,
     member,
-    behind_member,
+    after_member,
     broken,
     in_wrapper = 8,
     on_lines = 16,
@@ -69,7 +69,7 @@ class DocumentSplitter {
       if (framing_ == undecided && place_ == top) newline_ = find(at_, data_end_, '\n');
       span = {};
       const char* next = at_;
-      Reach reach = take(next, span);
+      Reach reach = parse(next, span);
       if (reach == Reach::cut && !final_) return Found::end;
       if (reach != Reach::whole) return fault(span);
       at_ = next;
@@ -84,7 +84,7 @@ class DocumentSplitter {
   // The end of the first document, or null if it does not end in this data.
   const char* first_end() const { return first_end_; }
   uint8_t place() const {
-    bool in_array = place_ >= first_element && place_ <= behind_element;
+    bool in_array = place_ >= first_element && place_ <= after_element;
     Place framing = framing_;
     // Later calls do not see the newlines that the first document has crossed so far.
     if (framing == undecided && place_ != top && place_ != broken && crossed_newline()) framing = across_lines;
@@ -169,11 +169,11 @@ class DocumentSplitter {
   bool skip_ignored() {
     constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
     while (at_ < end_) {
-      if (place_ == top || place_ == behind_element) {
+      if (place_ == top || place_ == after_element) {
         std::string_view rest(at_, static_cast<size_t>(end_ - at_));
         bool half = false;
         if (skip(rest, delimiter_, half)) {
-          if (place_ == behind_element) place_ = first_element;
+          if (place_ == after_element) place_ = first_element;
           count_padding();
           continue;
         }
@@ -181,7 +181,7 @@ class DocumentSplitter {
         if (place_ == top && skip(rest, byte_order_mark, half)) continue;
         if (half) return false;
       }
-      if (*at_ == '\0' && place_ <= behind_element) {
+      if (*at_ == '\0' && place_ <= after_element) {
         padded_ = true;
       } else if (!is_space(*at_) && !(*at_ == ',' && place_ == top)) {
         break;
@@ -202,30 +202,30 @@ class DocumentSplitter {
   }
 
   // Parse what is expected next, and move `at` after it. `span` is set if it is an item.
-  Reach take(const char*& at, Slice& span) {
+  Reach parse(const char*& at, Slice& span) {
     switch (place_) {
       case top: return document(at, span);
       case first_element:
-        if (*at == ']') return go_on(at, in_wrapper_ ? behind_member : top);
+        if (*at == ']') return advance(at, in_wrapper_ ? after_member : top);
         [[fallthrough]];
       case element: return value(at, span);
-      case behind_element:
+      case after_element:
         // A comma may follow the last element, and none is needed between objects.
-        if (*at == ',') return go_on(at, first_element);
+        if (*at == ',') return advance(at, first_element);
         if (*at == '{') {
           place_ = element;
           return Reach::whole;
         }
-        return *at == ']' ? go_on(at, in_wrapper_ ? behind_member : top) : Reach::broken;
+        return *at == ']' ? advance(at, in_wrapper_ ? after_member : top) : Reach::broken;
       case member: return wrapper_member(at);
-      case behind_member:
-        if (*at == ',') return go_on(at, member);
-        return *at == '}' ? go_on(at, top) : Reach::broken;
+      case after_member:
+        if (*at == ',') return advance(at, member);
+        return *at == '}' ? advance(at, top) : Reach::broken;
       default: return Reach::broken;
     }
   }
 
-  Reach go_on(const char*& at, Place place) {
+  Reach advance(const char*& at, Place place) {
     ++at;
     place_ = place;
     return Reach::whole;
@@ -245,7 +245,7 @@ class DocumentSplitter {
     if (is_wrapper(at, wrapper, members) == Reach::cut) return Reach::cut;
     if (wrapper) {
       in_wrapper_ = false;
-      return go_on(at, *at == '[' ? first_element : member);
+      return advance(at, *at == '[' ? first_element : member);
     }
     const char* start = at;
     Reach reach = members.reach == Reach::whole ? Reach::whole : skip_brackets(at, end_);
@@ -258,7 +258,7 @@ class DocumentSplitter {
     const char* start = at;
     Reach reach = skip_value(at, end_);
     if (reach != Reach::whole) return reach;
-    place_ = behind_element;
+    place_ = after_element;
     span = *start == '{' ? record(start, at, {}) : Slice{start, static_cast<size_t>(at - start)};
     return Reach::whole;
   }
@@ -291,7 +291,7 @@ class DocumentSplitter {
       }
     }
     reach = skip_value(at, end_);
-    if (reach == Reach::whole) place_ = behind_member;
+    if (reach == Reach::whole) place_ = after_member;
     return reach;
   }
 

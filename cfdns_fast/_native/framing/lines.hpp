@@ -27,8 +27,8 @@ inline const char* find_last(const char* from, const char* to, char wanted) {
 }
 
 // The size of the next block of whole lines in a text of `left` bytes: at most max_bytes, or one longer line.
-inline size_t whole_lines(const char* from, size_t left, size_t most_bytes) {
-  size_t cut = left < most_bytes ? left : most_bytes;
+inline size_t whole_lines(const char* from, size_t left, size_t max_bytes) {
+  size_t cut = left < max_bytes ? left : max_bytes;
   const char* newline = find_last(from, from + cut, '\n');
   if (newline == nullptr) newline = find(from + cut, from + left, '\n');
   return newline == nullptr ? left : static_cast<size_t>(newline + 1 - from);

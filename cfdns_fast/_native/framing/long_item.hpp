@@ -59,8 +59,8 @@ class LongItem {
     if (outcome == Outcome::fault) return Place::broken | (framing_ == Place::on_lines ? framing_ : 0);
     int framing = framing_ != 0 ? framing_ : crosses_lines_ ? Place::across_lines : 0;
     if (place_ == Place::top) return static_cast<uint8_t>(framing != 0 ? framing : Place::on_lines);
-    if (place_ != Place::member) return static_cast<uint8_t>(Place::behind_element | in_wrapper_ | framing);
-    int next = holds_records_ ? Place::first_element | Place::in_wrapper : Place::behind_member;
+    if (place_ != Place::member) return static_cast<uint8_t>(Place::after_element | in_wrapper_ | framing);
+    int next = holds_records_ ? Place::first_element | Place::in_wrapper : Place::after_member;
     return static_cast<uint8_t>(next | framing);
   }
 
@@ -72,7 +72,7 @@ class LongItem {
       case State::key:
       case State::nested: {
         Reach reach = nested(at, stop);
-        return reach == Reach::whole && state_ == State::key ? go(State::colon) : reach;
+        return reach == Reach::whole && state_ == State::key ? enter(State::colon) : reach;
       }
       case State::scalar: return scalar(at, stop);
       default: break;
@@ -84,21 +84,21 @@ class LongItem {
     switch (state_) {
       case State::key_start:
         if (*at != '"') return Reach::broken;
-        return go(State::key);
+        return enter(State::key);
       case State::colon:
         if (*at++ != ':') return Reach::broken;
-        return go(State::value_start);
+        return enter(State::value_start);
       case State::value_start:
         if (*at == '[' && place_ == Place::member) {
-          brackets_.take(*at++);
-          return go(State::array_start);
+          brackets_.count(*at++);
+          return enter(State::array_start);
         }
-        return go(*at == '{' || *at == '[' || *at == '"' ? State::nested : State::scalar);
-      default: holds_records_ = *at == '{'; return holds_records_ ? Reach::whole : go(State::nested);
+        return enter(*at == '{' || *at == '[' || *at == '"' ? State::nested : State::scalar);
+      default: holds_records_ = *at == '{'; return holds_records_ ? Reach::whole : enter(State::nested);
     }
   }
 
-  Reach go(State state) {
+  Reach enter(State state) {
     state_ = state;
     return Reach::cut;
   }
@@ -107,7 +107,7 @@ class LongItem {
   Reach nested(const char*& at, const char* stop) {
     while (at < stop) {
       if (*at == '\n' && brackets_.in_string()) return Reach::broken;
-      brackets_.take(*at++);
+      brackets_.count(*at++);
       if (brackets_.depth() == 0 && !brackets_.in_string()) return Reach::whole;
     }
     return Reach::cut;
@@ -115,7 +115,7 @@ class LongItem {
 
   Reach scalar(const char*& at, const char* stop) {
     for (; at < stop && !ends_token(*at); ++at) {
-      if (!scalar_.take(*at)) return Reach::broken;
+      if (!scalar_.append(*at)) return Reach::broken;
     }
     if (at == stop) return Reach::cut;
     return scalar_.is_complete() ? Reach::whole : Reach::broken;

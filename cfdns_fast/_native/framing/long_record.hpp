@@ -22,7 +22,7 @@ class LongRecord {
 
   // Read on, at first from the start of the record. True if the record ends after the bytes taken; otherwise the next
   // text must begin with the first byte that was not taken. `final`: no data follows.
-  bool read(Slice text, bool final, size_t& taken_bytes) {
+  bool read(Slice text, bool final, size_t& read_bytes) {
     text_ = text;
     const char* at = text.data + ahead_bytes_;
     const char* newline = find(at, text.end(), '\n');
@@ -30,16 +30,16 @@ class LongRecord {
     stop_ = newline != nullptr ? newline : text.end();
     // A CR before the newline belongs to the line end.
     if ((newline != nullptr || !final) && stop_ > at && stop_[-1] == '\r') --stop_;
-    taken_ = text.data;
+    done_ = text.data;
     Next next = Next::step;
     while (next == Next::step) next = step(at);
     if (next == Next::line_end) {
       next = line_ends_ ? Next::record_end : Next::more;
-      if (line_ends_) taken_ = stop_;
+      if (line_ends_) done_ = stop_;
     }
-    taken_bytes = static_cast<size_t>(taken_ - text.data);
-    ahead_bytes_ = static_cast<size_t>(at - taken_);
-    before_bytes_ += taken_bytes;
+    read_bytes = static_cast<size_t>(done_ - text.data);
+    ahead_bytes_ = static_cast<size_t>(at - done_);
+    before_bytes_ += read_bytes;
     return next == Next::record_end;
   }
 
@@ -51,7 +51,7 @@ class LongRecord {
     switch (state_) {
       case State::object: return object(at);
       case State::between_objects: return between_objects(at);
-      case State::line: taken_ = at = stop_; return Next::line_end;
+      case State::line: done_ = at = stop_; return Next::line_end;
       default: return delimiter(at);
     }
   }
@@ -61,30 +61,30 @@ class LongRecord {
     bool cut = reach == Reach::cut && !line_ends_;
     if (is_record_) check_utf8(at, cut);
     if (reach == Reach::whole) {
-      taken_ = at;
+      done_ = at;
       if (is_record_) return Next::record_end;
       state_ = delimiter_.empty() ? State::line : State::between_objects;
       return Next::step;
     }
     if (delimiter_.empty()) {
       if (!cut || !is_record_) state_ = State::line;
-      if (cut && is_record_) taken_ = place(checked_bytes_);
+      if (cut && is_record_) done_ = position(checked_bytes_);
       return cut && is_record_ ? Next::more : Next::step;
     }
     uint64_t fitting_bytes = cut ? scanner_.fitting_bytes() : scanner_.fitting_bytes_at_end();
     uint64_t search = object_bytes_ + delimiter_.search_bytes(fitting_bytes, bytes_at(at) - object_bytes_);
     if (!cut) {
-      at = place(search);
+      at = position(search);
       state_ = State::delimiter;
       return Next::step;
     }
-    taken_ = place(is_record_ && checked_bytes_ < search ? checked_bytes_ : search);
+    done_ = position(is_record_ && checked_bytes_ < search ? checked_bytes_ : search);
     return Next::more;
   }
 
   // Validate the record's bytes up to `at`. `cut`: the last character may be incomplete.
   void check_utf8(const char* at, bool cut) {
-    const char* from = place(checked_bytes_);
+    const char* from = position(checked_bytes_);
     for (ptrdiff_t back = 1; cut && back <= 3 && back <= at - from; ++back) {
       unsigned char c = static_cast<unsigned char>(at[-back]);
       if ((c & 0xC0) == 0x80) continue;
@@ -99,7 +99,7 @@ class LongRecord {
   // Find the delimiter after an object, or the next object.
   Next between_objects(const char*& at) {
     while (at < stop_ && !delimiter_.is_at(at, stop_)) {
-      taken_ = at;
+      done_ = at;
       if (!line_ends_ && delimiter_.may_begin_at(at, stop_)) return Next::more;
       if (!is_line_space(*at)) {
         scanner_ = JsonScanner();
@@ -109,7 +109,7 @@ class LongRecord {
       }
       ++at;
     }
-    taken_ = at;
+    done_ = at;
     return at < stop_ ? Next::record_end : Next::line_end;
   }
 
@@ -122,13 +122,13 @@ class LongRecord {
     } else if (stop_ - at > half_bytes) {
       at = stop_ - half_bytes;
     }
-    taken_ = at;
+    done_ = at;
     return found != nullptr ? Next::record_end : Next::line_end;
   }
 
   // Convert a position to a number of bytes of the record, and back.
   uint64_t bytes_at(const char* at) const { return before_bytes_ + static_cast<uint64_t>(at - text_.data); }
-  const char* place(uint64_t bytes) const { return text_.data + (bytes - before_bytes_); }
+  const char* position(uint64_t bytes) const { return text_.data + (bytes - before_bytes_); }
 
   const Delimiter delimiter_;
   State state_ = State::object;
@@ -141,9 +141,9 @@ class LongRecord {
 
   // The text of the current call.
   Slice text_;
-  const char* stop_ = nullptr;   // the end of the line, or of the text
-  const char* taken_ = nullptr;  // everything before it belongs to the record
-  bool line_ends_ = false;       // the line ends at stop_
+  const char* stop_ = nullptr;  // the end of the line, or of the text
+  const char* done_ = nullptr;  // everything before it belongs to the record
+  bool line_ends_ = false;      // the line ends at stop_
 };
 
 }  // namespace cfdns

@@ -42,7 +42,7 @@ class RejectReason {
     if (std::count_if(from, to, [](char c) { return c == '{' || c == '['; }) <= max_depth) return false;
     BracketCounter brackets;
     for (; from < to; ++from) {
-      brackets.take(*from);
+      brackets.count(*from);
       if (brackets.depth() > max_depth) return true;
     }
     return false;

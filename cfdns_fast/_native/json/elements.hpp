@@ -15,7 +15,7 @@ class Elements {
   bool next(Token& value) {
     skip_to_token();
     if (at_ == end_) return false;
-    take(value);
+    parse(value);
     return true;
   }
 
@@ -28,7 +28,7 @@ class Elements {
     while (at_ < end_ && (is_space(*at_) || *at_ == ',' || *at_ == ':')) ++at_;
   }
 
-  void take(Token& token) {
+  void parse(Token& token) {
     const char* start = at_;
     token = Token();
     switch (*start) {

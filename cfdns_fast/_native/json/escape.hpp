@@ -10,7 +10,7 @@ namespace cfdns {
 
 namespace detail {
 
-inline char* put_escaped(char* to, unsigned char c) {
+inline char* write_escaped(char* to, unsigned char c) {
   constexpr char hex[] = "0123456789abcdef";
   char letter = 0;
   switch (c) {
@@ -39,8 +39,9 @@ inline char* put_escaped(char* to, unsigned char c) {
 }  // namespace detail
 
 // `to` has room for six bytes for each byte of the text, and the padding. Returns the end of the output.
-inline char* escape_plainly(char* to, Slice text) {
-  for (const char* at = text.data; at < text.end(); ++at) to = detail::put_escaped(to, static_cast<unsigned char>(*at));
+inline char* escape_plain(char* to, Slice text) {
+  for (const char* at = text.data; at < text.end(); ++at)
+    to = detail::write_escaped(to, static_cast<unsigned char>(*at));
   return to;
 }
 
@@ -69,7 +70,7 @@ struct ShuffleTable {
 inline constexpr ShuffleTable shuffle_table{};
 
 // Write the lower half of a shuffle's input, escaped. 16 bytes are written; returns the number of bytes that count.
-CFDNS_TARGET_SSSE3 inline size_t put_half(char* to, __m128i half_and_backslashes, unsigned mask) {
+CFDNS_TARGET_SSSE3 inline size_t write_half(char* to, __m128i half_and_backslashes, unsigned mask) {
   __m128i control = _mm_load_si128(reinterpret_cast<const __m128i*>(shuffle_table.control[mask]));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_shuffle_epi8(half_and_backslashes, control));
   return shuffle_table.size_bytes[mask];
@@ -82,11 +83,11 @@ CFDNS_TARGET_SSSE3 inline char* escape_block(char* to, const char* at, size_t si
   const unsigned wanted = 0xFFFFu >> (16 - size_bytes);
   __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
   __m128i controls = _mm_cmpeq_epi8(_mm_max_epu8(bytes, last_control), last_control);
-  if ((static_cast<unsigned>(_mm_movemask_epi8(controls)) & wanted) != 0) return escape_plainly(to, {at, size_bytes});
+  if ((static_cast<unsigned>(_mm_movemask_epi8(controls)) & wanted) != 0) return escape_plain(to, {at, size_bytes});
   __m128i marked = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, backslashes));
   unsigned mask = static_cast<unsigned>(_mm_movemask_epi8(marked)) & wanted;
-  to += put_half(to, _mm_unpacklo_epi64(bytes, backslashes), mask & 0xFF);
-  to += put_half(to, _mm_unpackhi_epi64(bytes, backslashes), mask >> 8);
+  to += write_half(to, _mm_unpacklo_epi64(bytes, backslashes), mask & 0xFF);
+  to += write_half(to, _mm_unpackhi_epi64(bytes, backslashes), mask >> 8);
   // Bytes after the text are unmarked, so each of them is one byte of output.
   return to - (16 - size_bytes);
 }
@@ -110,7 +111,7 @@ CFDNS_TARGET_VBMI2 inline char* escape_wide_block(char* to, const char* at, size
   const uint32_t wanted = UINT32_MAX >> (32 - size_bytes);
   const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
   const uint32_t controls = _mm256_cmplt_epu8_mask(bytes, _mm256_set1_epi8(0x20)) & wanted;
-  if (controls != 0) return escape_plainly(to, {at, size_bytes});
+  if (controls != 0) return escape_plain(to, {at, size_bytes});
   const uint32_t marked =
       (_mm256_cmpeq_epi8_mask(bytes, _mm256_set1_epi8('"')) | _mm256_cmpeq_epi8_mask(bytes, _mm256_set1_epi8('\\'))) &
       wanted;
@@ -144,7 +145,7 @@ inline char* escape(char* to, Slice text) {
 #endif
   if (simd_level == SimdLevel::ssse3) return escape_ssse3(to, text);
 #endif
-  return escape_plainly(to, text);
+  return escape_plain(to, text);
 }
 
 }  // namespace cfdns

@@ -89,7 +89,7 @@ CFDNS_INLINE inline NumberForm number_form(const char* at, const char* end) {
 }
 
 // Returns the end; at most 20 bytes.
-inline char* put_integer(char* to, int64_t value) {
+inline char* write_integer(char* to, int64_t value) {
   char digits[20];
   char* at = digits + sizeof digits;
   uint64_t magnitude = value < 0 ? 0 - static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
@@ -106,7 +106,7 @@ inline char* put_integer(char* to, int64_t value) {
 enum class IntegerResult : uint8_t { ok, malformed, fraction, out_of_range };
 
 // The maximum number of digits of a signed 64-bit integer. As many digits always fit into an unsigned one.
-constexpr ptrdiff_t most_integer_digits = 19;
+constexpr ptrdiff_t max_integer_digits = 19;
 
 inline IntegerResult signed_value(uint64_t magnitude, bool negative, int64_t& value) {
   uint64_t limit = static_cast<uint64_t>(INT64_MAX) + (negative ? 1 : 0);
@@ -123,7 +123,7 @@ inline IntegerResult parse_integer(Slice text, int64_t& value) {
   if (negative) ++at;
   if (at == end || !is_all_digits(at, static_cast<size_t>(end - at))) return IntegerResult::malformed;
   while (at < end - 1 && *at == '0') ++at;
-  if (end - at > most_integer_digits) return IntegerResult::out_of_range;
+  if (end - at > max_integer_digits) return IntegerResult::out_of_range;
   return signed_value(digits_value(at, static_cast<size_t>(end - at)), negative, value);
 }
 
@@ -204,7 +204,7 @@ inline IntegerResult parse_exact_integer(Slice text, int64_t& value) {
   for (size_t i = number.digit_count(); static_cast<int64_t>(i) > number.point && i > 0; --i) {
     if (number.digit(i - 1) != '0') return IntegerResult::fraction;
   }
-  if (number.point > most_integer_digits) return IntegerResult::out_of_range;
+  if (number.point > max_integer_digits) return IntegerResult::out_of_range;
   uint64_t magnitude = 0;
   for (size_t i = 0; static_cast<int64_t>(i) < number.point; ++i) {
     uint64_t digit = i < number.digit_count() ? static_cast<uint64_t>(number.digit(i) - '0') : 0;

@@ -37,7 +37,7 @@ class JsonScanner {
     colon,          // expects a colon
     first_element,  // expects a value or "]"
     value,          // expects a value
-    behind_value,   // expects a comma or the closing bracket
+    after_value,    // expects a comma or the closing bracket
     string,         // within a string
     escape,         // after a backslash
     digits,         // within the four digits of \uXXXX
@@ -79,8 +79,8 @@ class JsonScanner {
       case State::first_key:
         if (c == '}') return close(at, from);
         [[fallthrough]];
-      case State::key: is_key_ = true; return c == '"' ? go(State::string, at, from) : Reach::broken;
-      case State::colon: return c == ':' ? go(State::value, at, from) : Reach::broken;
+      case State::key: is_key_ = true; return c == '"' ? advance(State::string, at, from) : Reach::broken;
+      case State::colon: return c == ':' ? advance(State::value, at, from) : Reach::broken;
       case State::first_element:
         if (c == ']') return close(at, from);
         [[fallthrough]];
@@ -88,19 +88,19 @@ class JsonScanner {
         if (c == '{' || c == '[') return open(at, from);
         if (c == '"') {
           is_key_ = false;
-          return go(State::string, at, from);
+          return advance(State::string, at, from);
         }
         scalar_ = ScalarScanner();
         state_ = State::scalar;
         return Reach::cut;
       default:
-        if (c == ',') return go(brackets_.in_object() ? State::key : State::value, at, from);
+        if (c == ',') return advance(brackets_.in_object() ? State::key : State::value, at, from);
         return c == (brackets_.in_object() ? '}' : ']') ? close(at, from) : Reach::broken;
     }
   }
 
   // Skip a token of one byte.
-  Reach go(State state, const char*& at, const char* from) {
+  Reach advance(State state, const char*& at, const char* from) {
     state_ = state;
     fit(++at, from);
     return Reach::cut;
@@ -109,11 +109,11 @@ class JsonScanner {
   Reach open(const char*& at, const char* from) {
     bool object = *at == '{';
     if (!brackets_.open(object)) return Reach::broken;
-    return go(object ? State::first_key : State::first_element, at, from);
+    return advance(object ? State::first_key : State::first_element, at, from);
   }
 
   Reach close(const char*& at, const char* from) {
-    go(State::behind_value, at, from);
+    advance(State::after_value, at, from);
     brackets_.close();
     return brackets_.depth() == 0 ? Reach::whole : Reach::cut;
   }
@@ -121,7 +121,7 @@ class JsonScanner {
   Reach string(const char*& at, const char* end, const char* from) {
     while (at < end && static_cast<unsigned char>(*at) >= 0x20 && *at != '"' && *at != '\\') ++at;
     if (at == end) return Reach::cut;
-    if (*at == '"') return go(is_key_ ? State::colon : State::behind_value, at, from);
+    if (*at == '"') return advance(is_key_ ? State::colon : State::after_value, at, from);
     fit(at, from);
     if (*at != '\\') return Reach::broken;
     state_ = State::escape;
@@ -131,13 +131,13 @@ class JsonScanner {
 
   Reach scalar(const char*& at, const char* end, const char* from) {
     while (at < end && is_word_byte(*at)) {
-      if (!scalar_.take(*at)) return Reach::broken;
+      if (!scalar_.append(*at)) return Reach::broken;
       ++at;
     }
     if (at == end) return Reach::cut;
     if (!scalar_.is_complete()) return Reach::broken;
     fit(at, from);
-    state_ = State::behind_value;
+    state_ = State::after_value;
     return Reach::cut;
   }
 

@@ -12,7 +12,7 @@ namespace cfdns {
 class BracketCounter {
  public:
   // Count one more byte.
-  void take(char c) {
+  void count(char c) {
     if (escaped_) {
       escaped_ = false;
     } else if (in_string_) {
@@ -48,7 +48,7 @@ inline Reach skip_brackets(const char*& at, const char* end) {
   BracketCounter brackets;
   for (const char* next = at; next < end; ++next) {
     if (*next == '\n' && brackets.in_string()) return Reach::broken;
-    brackets.take(*next);
+    brackets.count(*next);
     if (brackets.depth() == 0) {
       at = next + 1;
       return Reach::whole;

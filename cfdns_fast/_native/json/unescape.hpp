@@ -41,7 +41,7 @@ inline char simple_escape(char c) {
   }
 }
 
-inline char* put_utf8(char* to, uint32_t c) {
+inline char* write_utf8(char* to, uint32_t c) {
   if (c < 0x80) {
     *to++ = static_cast<char>(c);
   } else if (c < 0x800) {
@@ -94,7 +94,7 @@ inline EscapeResult unescape(Slice text, char* to, size_t& size_bytes) {
       int32_t low = hex4(at + 2, end);
       if (low < 0) return EscapeResult::broken;
       if (low_surrogate(low)) {
-        to = put_utf8(to, 0x10000u + (static_cast<uint32_t>(c - 0xD800) << 10) + static_cast<uint32_t>(low - 0xDC00));
+        to = write_utf8(to, 0x10000u + (static_cast<uint32_t>(c - 0xD800) << 10) + static_cast<uint32_t>(low - 0xDC00));
         at += 6;
         continue;
       }
@@ -103,7 +103,7 @@ inline EscapeResult unescape(Slice text, char* to, size_t& size_bytes) {
       result = EscapeResult::lone_surrogate;
       continue;
     }
-    to = put_utf8(to, static_cast<uint32_t>(c));
+    to = write_utf8(to, static_cast<uint32_t>(c));
   }
   size_bytes = static_cast<size_t>(to - start);
   return result;

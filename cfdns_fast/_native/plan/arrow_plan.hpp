@@ -18,22 +18,24 @@ struct ColumnTooLarge : std::length_error {
 };
 
 // How a column stores the values of its slot.
-enum class Form : uint8_t { raw, text, integer, time, boolean, index, list };
+enum class ColumnType : uint8_t { raw, text, integer, time, boolean, index, list };
 
 // A column. Immutable, except for what it learns about its size.
 struct ColumnPlan {
-  Form form;
+  ColumnType type;
   uint16_t slot = 0;
   std::vector<int64_t> by_name;   // names: the value that is stored for each
   std::vector<ColumnPlan> items;  // lists: one column; lists of objects: a column for each member
   bool holds_objects = false;     // lists of objects
   std::string target;             // the first target that shows the column, for errors
-  size_t most_offset = 0;
+  size_t max_offset = 0;
   std::shared_ptr<OutputRoom> row_room;
   std::shared_ptr<OutputRoom> text_room;
 
-  size_t value_bytes() const { return form == Form::index ? 2 : form == Form::integer || form == Form::time ? 8 : 0; }
-  bool has_offsets() const { return form <= Form::text || form == Form::list; }
+  size_t value_bytes() const {
+    return type == ColumnType::index ? 2 : type == ColumnType::integer || type == ColumnType::time ? 8 : 0;
+  }
+  bool has_offsets() const { return type <= ColumnType::text || type == ColumnType::list; }
 
   [[noreturn]] void fail() const {
     throw ColumnTooLarge("column " + target +
@@ -51,29 +53,29 @@ struct Dictionary {
 struct FieldPlan {
   static constexpr size_t none = SIZE_MAX;
   size_t column = none;
-  size_t dictionary = none;  // if the column stores indices
-  bool as_list = false;      // each value is a list of one item; constants are one list
-  Form form = Form::index;   // constants only: index, integer or boolean
+  size_t dictionary = none;             // if the column stores indices
+  bool as_list = false;                 // each value is a list of one item; constants are one list
+  ColumnType type = ColumnType::index;  // constants only: index, integer or boolean
   std::vector<int64_t> constants;
 };
 
 // The fields of a batch. Immutable, except for what it learns about their size.
 class ArrowPlan {
  public:
-  ArrowPlan(size_t most_offset, bool formats_times) : most_offset(most_offset), formats_times(formats_times) {}
+  ArrowPlan(size_t max_offset, bool formats_times) : max_offset(max_offset), formats_times(formats_times) {}
 
-  const size_t most_offset;  // 2^31 - 1; less in tests
+  const size_t max_offset;  // 2^31 - 1; less in tests
   const bool formats_times;
   std::vector<ColumnPlan> columns;
   std::vector<FieldPlan> fields;
   std::vector<Dictionary> dictionaries;
 
-  void add_column(int form, size_t slot, std::string_view target) { columns.push_back(new_column(form, slot, target)); }
+  void add_column(int type, size_t slot, std::string_view target) { columns.push_back(new_column(type, slot, target)); }
   // Add to the last column.
   void add_held(int64_t held) { columns.back().by_name.push_back(held); }
-  void add_items(int form, bool objects) {
+  void add_items(int type, bool objects) {
     ColumnPlan& list = columns.back();
-    list.items.push_back(new_column(form, list.slot, list.target));
+    list.items.push_back(new_column(type, list.slot, list.target));
     list.holds_objects = objects;
   }
 
@@ -84,23 +86,23 @@ class ArrowPlan {
     dictionaries.back().offsets.push_back(static_cast<int32_t>(dictionaries.back().text.size()));
   }
 
-  void add_field(size_t column, size_t dictionary, bool as_list, int form) {
-    fields.push_back({column, dictionary, as_list, static_cast<Form>(form), {}});
+  void add_field(size_t column, size_t dictionary, bool as_list, int type) {
+    fields.push_back({column, dictionary, as_list, static_cast<ColumnType>(type), {}});
   }
   // Add to the last field.
   void add_constant(int64_t constant) { fields.back().constants.push_back(constant); }
 
  private:
-  ColumnPlan new_column(int form, size_t slot, std::string_view target) const {
+  ColumnPlan new_column(int type, size_t slot, std::string_view target) const {
     ColumnPlan plan;
-    plan.form = static_cast<Form>(form);
+    plan.type = static_cast<ColumnType>(type);
     plan.slot = static_cast<uint16_t>(slot);
     plan.target.assign(target);
-    plan.most_offset = most_offset;
+    plan.max_offset = max_offset;
     // First guesses: raw text is as long as the record, and few other texts are longer than a sixteenth of it.
     constexpr size_t unit = OutputRoom::unit_bytes;
     plan.row_room = std::make_shared<OutputRoom>(64, unit / 128, unit / 32);
-    plan.text_room = std::make_shared<OutputRoom>(1024, plan.form == Form::raw ? unit : unit / 16, 2 * unit);
+    plan.text_room = std::make_shared<OutputRoom>(1024, plan.type == ColumnType::raw ? unit : unit / 16, 2 * unit);
     return plan;
   }
 };

@@ -39,7 +39,7 @@ struct Reading {
 
 // A key as most records write it, with quotes and colon. The masks exclude the bytes after it.
 struct KeyWords {
-  static constexpr size_t most_bytes = 24;
+  static constexpr size_t max_bytes = 24;
   uint64_t words[3] = {};
   uint64_t masks[3] = {};
 };
@@ -63,13 +63,13 @@ struct Input {
 };
 
 // A slot that takes the first value of several slots, or all of them.
-struct Gathering {
+struct DerivedSlot {
   uint16_t slot;
   std::vector<uint16_t> from;
 };
 
 // A slot for one of two names: the second if the record has a problem.
-struct Verdict {
+struct ConstantByProblem {
   uint16_t slot;
   uint16_t table;
 };
@@ -128,9 +128,9 @@ class Plan {
   std::vector<uint16_t> others;
   std::vector<Reading> readings;  // grouped by input
   std::vector<MemberList> members;
-  std::vector<Gathering> firsts;  // done before the collections
-  std::vector<Gathering> collections;
-  std::vector<Verdict> verdicts;
+  std::vector<DerivedSlot> coalesced;  // done before the collected
+  std::vector<DerivedSlot> collected;
+  std::vector<ConstantByProblem> constants_by_problem;
   std::vector<std::string> problem_texts;              // in the order of Event::problems
   uint16_t problems_slot = no_slot;                    // the slot of a record's problems as text
   size_t slot_text_bytes = TimeFormatter::text_bytes;  // size of the text that a reading makes
@@ -151,7 +151,7 @@ class Plan {
     bool plain = true;
     for (char c : key) plain &= c != '"' && c != '\\' && static_cast<unsigned char>(c) >= 0x20;
     std::string text = '"' + source.key + "\":";
-    if (plain && text.size() <= KeyWords::most_bytes) {
+    if (plain && text.size() <= KeyWords::max_bytes) {
       source.size_bytes = static_cast<uint32_t>(text.size());
       text.append(padding_bytes, '\0');
       for (size_t i = 0; i < 3; ++i) {
@@ -205,29 +205,29 @@ class Plan {
   }
 
   void add_first(size_t slot) {
-    firsts.push_back({static_cast<uint16_t>(slot), {}});
+    coalesced.push_back({static_cast<uint16_t>(slot), {}});
     has_derived_slots = true;
   }
-  void add_first_from(size_t slot) { firsts.back().from.push_back(static_cast<uint16_t>(slot)); }
+  void add_first_from(size_t slot) { coalesced.back().from.push_back(static_cast<uint16_t>(slot)); }
   void add_collection(size_t slot) {
-    collections.push_back({static_cast<uint16_t>(slot), {}});
+    collected.push_back({static_cast<uint16_t>(slot), {}});
     has_derived_slots = true;
   }
   void add_collection_from(size_t slot) {
-    collections.back().from.push_back(static_cast<uint16_t>(slot));
+    collected.back().from.push_back(static_cast<uint16_t>(slot));
     ++variable_steps_;
     fixed_bytes_ += padding_bytes;
   }
   void add_verdict(size_t slot, size_t table) {
     has_derived_slots = true;
-    verdicts.push_back({static_cast<uint16_t>(slot), static_cast<uint16_t>(table)});
+    constants_by_problem.push_back({static_cast<uint16_t>(slot), static_cast<uint16_t>(table)});
   }
 
   // `max_text_bytes`: size of all problems as text.
-  void set_problems_slot(size_t slot, size_t longest_text_bytes) {
+  void set_problems_slot(size_t slot, size_t max_text_bytes) {
     problems_slot = static_cast<uint16_t>(slot);
     has_derived_slots = true;
-    fixed_bytes_ += 6 * longest_text_bytes;
+    fixed_bytes_ += 6 * max_text_bytes;
   }
 
   void add_enumeration(std::string_view unassigned) {

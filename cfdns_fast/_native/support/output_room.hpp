@@ -12,7 +12,7 @@ class OutputRoom {
  public:
   // `spare`: bytes that are always added. `ratio`: the first guess of output for each 64 KiB of input. `max_ratio`:
   // limit of what is learned, because records of a few bytes grow far more than others.
-  OutputRoom(size_t spare, size_t ratio, size_t most_ratio) : spare_(spare), most_ratio_(most_ratio), ratio_(ratio) {}
+  OutputRoom(size_t spare, size_t ratio, size_t max_ratio) : spare_(spare), max_ratio_(max_ratio), ratio_(ratio) {}
 
   size_t capacity(size_t input_bytes) const {
     return spare_ + input_bytes / unit_bytes * ratio_ + input_bytes % unit_bytes * ratio_ / unit_bytes;
@@ -23,7 +23,7 @@ class OutputRoom {
     if (input_bytes < unit_bytes) return;
     size_t ratio = output / input_bytes * unit_bytes + output % input_bytes * unit_bytes / input_bytes;
     size_t wanted = ratio + ratio / 32 + 1;
-    ratio_.store(wanted < most_ratio_ ? wanted : most_ratio_, std::memory_order_relaxed);
+    ratio_.store(wanted < max_ratio_ ? wanted : max_ratio_, std::memory_order_relaxed);
   }
 
   // Whether at most a ninth of the block is unused, so that shrinking it is not worth a copy.
@@ -35,7 +35,7 @@ class OutputRoom {
 
  private:
   const size_t spare_;
-  const size_t most_ratio_;
+  const size_t max_ratio_;
   std::atomic<size_t> ratio_;
 };
 

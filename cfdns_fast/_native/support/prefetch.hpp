@@ -12,17 +12,17 @@
 namespace cfdns {
 
 // Prefetch the cache line 256 bytes after `at`; the address need not be valid.
-inline void fetch_ahead(const char* at) {
+inline void prefetch(const char* at) {
   constexpr size_t distance_bytes = 256;
-  const char* place = reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(at) + distance_bytes);
+  const char* address = reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(at) + distance_bytes);
 #if defined(_MSC_VER) && !defined(__clang__)
 #ifdef _M_X64
-  _mm_prefetch(place, _MM_HINT_T0);
+  _mm_prefetch(address, _MM_HINT_T0);
 #else
-  (void)place;
+  (void)address;
 #endif
 #else
-  __builtin_prefetch(place);
+  __builtin_prefetch(address);
 #endif
 }
 

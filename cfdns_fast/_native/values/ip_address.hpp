@@ -18,7 +18,7 @@ inline bool skip_octet(const char*& at, const char* end) {
   return value <= 255;
 }
 
-inline bool is_ipv4_plainly(const char* at, const char* end) {
+inline bool is_ipv4_plain(const char* at, const char* end) {
   for (int octet = 0; octet < 3; ++octet) {
     if (!skip_octet(at, end) || at == end || *at++ != '.') return false;
   }
@@ -58,7 +58,7 @@ inline bool is_ipv4(const char* at, const char* end) {
 #ifdef CFDNS_X64
   if (simd_level != SimdLevel::plain) return is_ipv4_by_masks(at, static_cast<size_t>(end - at));
 #endif
-  return is_ipv4_plainly(at, end);
+  return is_ipv4_plain(at, end);
 }
 
 namespace detail {

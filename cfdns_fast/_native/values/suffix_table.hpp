@@ -70,7 +70,7 @@ class SuffixTable {
     flags_[parent] = static_cast<char>(flags_[parent] | has_children);
     edges_.push_back({parent, child, static_cast<uint32_t>(labels_.size()), static_cast<uint32_t>(label.size_bytes)});
     labels_.append(label.data, label.size_bytes);
-    if (label.size_bytes > longest_label_bytes_) longest_label_bytes_ = label.size_bytes;
+    if (label.size_bytes > max_label_bytes_) max_label_bytes_ = label.size_bytes;
   }
 
   // A code point whose lower case may stand in a rule.
@@ -87,7 +87,7 @@ class SuffixTable {
     for (size_t i = 0; i < edges_.size(); ++i) {
       const Edge& edge = edges_[i];
       const Slice label{labels_.data() + edge.label, edge.size_bytes};
-      if (ShortEdges::take(label)) {
+      if (ShortEdges::fits(label)) {
         short_edges_.add(edge.parent, label, edge.child);
         continue;
       }
@@ -151,7 +151,7 @@ class SuffixTable {
   class ShortEdges {
    public:
     // Whether a label is stored here. All other functions expect such a label.
-    static bool take(Slice label) {
+    static bool fits(Slice label) {
       return label.size_bytes - 1 < 8 && (first_bytes(load64(label.data), label.size_bytes) & 0x8080808080808080u) == 0;
     }
 
@@ -162,37 +162,37 @@ class SuffixTable {
 
     void add(uint32_t parent, Slice label, uint32_t child) {
       const uint64_t word = word_of(label);
-      const uint32_t place = place_of(parent, label.size_bytes);
-      size_t i = index(place, word);
+      const uint32_t key = key_of(parent, label.size_bytes);
+      size_t i = index(key, word);
       while (slots_[i].child != 0) i = (i + 1) & (slots_.size() - 1);
-      slots_[i] = {word, place, child};
+      slots_[i] = {word, key, child};
     }
 
     uint32_t find(uint32_t parent, Slice label) const {
       const uint64_t word = word_of(label);
-      const uint32_t place = place_of(parent, label.size_bytes);
-      for (size_t i = index(place, word);; i = (i + 1) & (slots_.size() - 1)) {
+      const uint32_t key = key_of(parent, label.size_bytes);
+      for (size_t i = index(key, word);; i = (i + 1) & (slots_.size() - 1)) {
         const Slot& slot = slots_[i];
-        if ((slot.word == word && slot.place == place) || slot.child == 0) return slot.child;
+        if ((slot.word == word && slot.key == key) || slot.child == 0) return slot.child;
       }
     }
 
    private:
     struct Slot {
       uint64_t word = 0;
-      uint32_t place = 0, child = 0;
+      uint32_t key = 0, child = 0;
     };
 
     // The label in lower case, with zeros after it.
     static uint64_t word_of(Slice label) { return ascii_lower(first_bytes(load64(label.data), label.size_bytes)); }
 
     // The size is a part of the key, because a label may end in NUL.
-    static uint32_t place_of(uint32_t parent, size_t size_bytes) {
+    static uint32_t key_of(uint32_t parent, size_t size_bytes) {
       return parent << 4 | static_cast<uint32_t>(size_bytes);
     }
 
-    size_t index(uint32_t place, uint64_t word) const {
-      return static_cast<size_t>((word + place) * 0x9E3779B97F4A7C15u >> (64 - bits_));
+    size_t index(uint32_t key, uint64_t word) const {
+      return static_cast<size_t>((word + key) * 0x9E3779B97F4A7C15u >> (64 - bits_));
     }
 
     unsigned bits_ = 4;
@@ -225,8 +225,8 @@ class SuffixTable {
   // The child of a node by label, or by "!" and the label for an exception; 0 if there is none.
   CFDNS_INLINE uint32_t lookup(uint32_t node, Slice label, bool exception) const {
     // Folding shortens a label to a third at most (three bytes of UTF-8 to one).
-    if (label.size_bytes > 3 * longest_label_bytes_) return 0;
-    if (!exception && ShortEdges::take(label)) return short_edges_.find(node, label);
+    if (label.size_bytes > 3 * max_label_bytes_) return 0;
+    if (!exception && ShortEdges::fits(label)) return short_edges_.find(node, label);
     return lookup_rarer(node, label, exception);
   }
 
@@ -237,7 +237,7 @@ class SuffixTable {
     size_t size_bytes = folded.size();
     folded.append(padding_bytes, '\0');
     const Slice plain{folded.data(), size_bytes};
-    return ShortEdges::take(plain) ? short_edges_.find(node, plain) : find_edge(node, plain);
+    return ShortEdges::fits(plain) ? short_edges_.find(node, plain) : find_edge(node, plain);
   }
 
   // For labels that are not in short_edges_.
@@ -282,7 +282,7 @@ class SuffixTable {
 
   static void append_utf8(uint32_t c, std::string& out) {
     char bytes[4];
-    out.append(bytes, static_cast<size_t>(detail::put_utf8(bytes, c) - bytes));
+    out.append(bytes, static_cast<size_t>(detail::write_utf8(bytes, c) - bytes));
   }
 
   std::string flags_;
@@ -292,7 +292,7 @@ class SuffixTable {
   std::vector<uint32_t> table_;
   ShortEdges short_edges_;
   size_t mask_ = 0;
-  size_t longest_label_bytes_ = 0;
+  size_t max_label_bytes_ = 0;
 };
 
 }  // namespace cfdns

@@ -23,8 +23,8 @@ struct Time {
   // The time in nanoseconds, or no_ns if 64 bits cannot hold it (before 1677-09-21T00:12:43.145225Z or after
   // 2262-04-11T23:47:16.854775807Z).
   int64_t whole_ns() const {
-    constexpr int64_t most_us = INT64_MAX / 1000;
-    if (us < -most_us || us > most_us || (us == most_us && ns > INT64_MAX % 1000)) return no_ns;
+    constexpr int64_t max_us = INT64_MAX / 1000;
+    if (us < -max_us || us > max_us || (us == max_us && ns > INT64_MAX % 1000)) return no_ns;
     return us * 1000 + ns;
   }
 };
@@ -46,7 +46,7 @@ inline int exponent_to_us(TimestampUnit unit, int64_t whole_digits) {
 
 // Days since 1970-01-01 in the proleptic Gregorian calendar, and the reverse. Both algorithms are Howard Hinnant's
 // (https://howardhinnant.github.io/date_algorithms.html); they count eras of 400 years that begin on 1 March.
-inline int64_t days_from_date(int64_t year, int month, int day) {
+inline int64_t days_from_civil(int64_t year, int month, int day) {
   year -= month <= 2;
   int64_t era = (year >= 0 ? year : year - 399) / 400;
   int64_t year_of_era = year - era * 400;
@@ -54,7 +54,7 @@ inline int64_t days_from_date(int64_t year, int month, int day) {
   return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
 }
 
-inline void date_from_days(int64_t days, int& year, int& month, int& day) {
+inline void civil_from_days(int64_t days, int& year, int& month, int& day) {
   days += 719468;
   int64_t era = (days >= 0 ? days : days - 146096) / 146097;
   int64_t day_of_era = days - era * 146097;
@@ -72,13 +72,13 @@ inline int month_days(int64_t year, int month) {
   return month == 2 && leap ? 29 : days[month - 1];
 }
 
-inline char* put_digits(char* to, int value, int width) {
+inline char* write_digits(char* to, int value, int width) {
   for (int i = width - 1; i >= 0; --i, value /= 10) to[i] = static_cast<char>('0' + value % 10);
   return to + width;
 }
 
 // Write six digits as two triples, which needs no loop.
-inline void put_six_digits(char* to, uint32_t value) {
+inline void write_six_digits(char* to, uint32_t value) {
   uint32_t upper = value / 1000;
   uint32_t lower = value % 1000;
   to[0] = static_cast<char>('0' + upper / 100);
@@ -187,7 +187,7 @@ inline TimeResult time_from_rfc3339(Slice text, Time& time) {
   int month = parts[1], day = parts[2], hour = parts[3], minute = parts[4], second = parts[5];
   possible = possible && year >= 1 && month >= 1 && month <= 12 && hour <= 23 && minute <= 59 && second <= 59;
   if (!possible || day < 1 || day > detail::month_days(year, month)) return TimeResult::out_of_range;
-  int64_t seconds = detail::days_from_date(year, month, day) * seconds_per_day + hour * 3600 + minute * 60 + second -
+  int64_t seconds = detail::days_from_civil(year, month, day) * seconds_per_day + hour * 3600 + minute * 60 + second -
                     static_cast<int64_t>(offset_minutes) * 60;
   time.us = seconds * us_per_second + fraction_ns / 1000;
   time.ns = static_cast<uint32_t>(fraction_ns % 1000);
@@ -200,7 +200,7 @@ class TimeFormatter {
  public:
   static constexpr size_t text_bytes = 32;  // number of bytes that write() may write
 
-  size_t put(const Time& time, bool nine_digits, char* to) {
+  size_t write(const Time& time, bool nine_digits, char* to) {
     int64_t second = detail::floor_divide(time.us, us_per_second);
     int fraction_us = static_cast<int>(time.us - second * us_per_second);
     if (second != second_) set_second(second);
@@ -210,9 +210,9 @@ class TimeFormatter {
       return 20;
     }
     to[19] = '.';
-    detail::put_six_digits(to + 20, static_cast<uint32_t>(fraction_us));
+    detail::write_six_digits(to + 20, static_cast<uint32_t>(fraction_us));
     if (nine_digits) {
-      detail::put_digits(to + 26, static_cast<int>(time.ns), 3)[0] = 'Z';
+      detail::write_digits(to + 26, static_cast<int>(time.ns), 3)[0] = 'Z';
       return 30;
     }
     to[26] = 'Z';
@@ -223,7 +223,7 @@ class TimeFormatter {
 
   // Write from ns_digits digits if they are in the remembered second, else return 0. The fraction is then a copy of the
   // digits, and nothing is computed.
-  size_t put_remembered(const char* digits, bool nine_digits, char* to) const {
+  size_t write_remembered(const char* digits, bool nine_digits, char* to) const {
     if (std::memcmp(digits, second_digits_, sizeof second_digits_) != 0) return 0;
     std::memcpy(to, text_, 24);
     to[19] = '.';
@@ -249,15 +249,15 @@ class TimeFormatter {
     int of_day = static_cast<int>(second - day * seconds_per_day);
     if (day != day_) {
       int year, month, day_of_month;
-      date_from_days(day, year, month, day_of_month);
-      put_digits(text_, year, 4)[0] = '-';
-      put_digits(text_ + 5, month, 2)[0] = '-';
-      put_digits(text_ + 8, day_of_month, 2)[0] = 'T';
+      civil_from_days(day, year, month, day_of_month);
+      write_digits(text_, year, 4)[0] = '-';
+      write_digits(text_ + 5, month, 2)[0] = '-';
+      write_digits(text_ + 8, day_of_month, 2)[0] = 'T';
       day_ = day;
     }
-    put_digits(text_ + 11, of_day / 3600, 2)[0] = ':';
-    put_digits(text_ + 14, of_day / 60 % 60, 2)[0] = ':';
-    put_digits(text_ + 17, of_day % 60, 2);
+    write_digits(text_ + 11, of_day / 3600, 2)[0] = ':';
+    write_digits(text_ + 14, of_day / 60 % 60, 2)[0] = ':';
+    write_digits(text_ + 17, of_day % 60, 2);
     second_ = second;
   }
 

@@ -55,7 +55,7 @@ enum Problem : uint8_t { no_problem = 0, field_type = 1, field_range = 2, field_
 constexpr size_t field_problem_codes = 3;
 
 // Index of a count of problems: first the unknown records, then each source by code.
-constexpr size_t unknown_place = 0;
-constexpr size_t problem_place(size_t source, size_t code) { return 1 + source * field_problem_codes + code; }
+constexpr size_t unknown_problem = 0;
+constexpr size_t problem_index(size_t source, size_t code) { return 1 + source * field_problem_codes + code; }
 
 }  // namespace cfdns
