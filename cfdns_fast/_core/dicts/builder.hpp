@@ -11,6 +11,7 @@
 
 #include "events/event.hpp"
 #include "places.hpp"
+#include "plan/plan.hpp"
 #include "support/compiler.hpp"
 
 namespace cfdns {
@@ -75,8 +76,6 @@ class ShortTexts {
 // dict can then make the event fail, but nothing worse.
 class DictBuilder {
  public:
-  enum class What : uint8_t { list, open, close, raw, value };
-
   DictBuilder() = default;
   DictBuilder(const DictBuilder&) = delete;
   DictBuilder& operator=(const DictBuilder&) = delete;
@@ -95,15 +94,16 @@ class DictBuilder {
 
   // `index`: position of the key in its dict. `items`: the constants of a list, or None. `flag`: a value becomes a list
   // of one item; an empty dict is removed at `close`. `open` and `close`: `slot` is the number of the pattern.
-  void add_step(int what, size_t slot, size_t index, PyObject* key, PyObject* items, bool flag) {
+  void add_step(int kind, size_t slot, size_t index, PyObject* key, PyObject* items, bool flag) {
     Step step;
-    step.what = static_cast<What>(what);
+    step.kind = step_kind(kind);
     step.flag = flag;
-    step.slot = static_cast<uint16_t>(slot);
-    step.index = static_cast<uint16_t>(index);
+    step.slot = narrow_index(slot);
+    step.index = narrow_index(index);
+    depth_.add(step.kind);
     step.key = own(key);
     step.items = own(items);
-    if (step.what == What::value) share(step);
+    if (step.kind == StepKind::value) share(step);
     steps_.push_back(step);
   }
 
@@ -126,8 +126,8 @@ class DictBuilder {
     for (const Step& step : steps_) {
       if (dict == nullptr) break;
       PyObject* item = nullptr;
-      switch (step.what) {
-        case What::value: {
+      switch (step.kind) {
+        case StepKind::value: {
           const Value& value = event.values[step.slot];
           if (value.type == ValueType::absent) {
             if (PyDict_DelItem(dict, step.key) < 0) Py_CLEAR(dict);
@@ -142,19 +142,19 @@ class DictBuilder {
           if (step.flag) item = list_of(item);
           break;
         }
-        case What::raw:
+        case StepKind::raw:
           item = padded ? new_text(message, ascii)
                         : PyUnicode_DecodeUTF8(message.data, static_cast<Py_ssize_t>(message.size_bytes), nullptr);
           break;
-        case What::list: item = list_from(step.items); break;
-        case What::open: {
+        case StepKind::literal: item = list_from(step.items); break;
+        case StepKind::open: {
           const Pattern& pattern = patterns_[step.slot];
           held.parents[depth++] = {dict, entries};
           dict = PyDict_Copy(pattern.dict);
           entries = DictPlaces::find(dict, pattern.layout);
           continue;
         }
-        case What::close:
+        case StepKind::close:
           item = finish(dict, patterns_[step.slot]);
           --depth;
           dict = held.parents[depth].object;
@@ -187,7 +187,7 @@ class DictBuilder {
     bool holds_containers;
   };
   struct Step {
-    What what;
+    StepKind kind;
     bool flag;
     uint8_t keep = 0;   // index in `kept` where the object is stored for later steps, or 0
     uint8_t again = 0;  // index in `kept` of the object that an earlier step stored, or 0
@@ -196,7 +196,6 @@ class DictBuilder {
     PyObject* key;
     PyObject* items;
   };
-  static constexpr size_t deepest = 32;  // mapping.py allows no more
   static constexpr size_t max_kept = 64;
 
   // References that build() owns while later steps still use them.
@@ -205,7 +204,7 @@ class DictBuilder {
       PyObject* object;
       DictPlaces::Entry* entries;  // null if values are written by key
     };
-    Parent parents[deepest];
+    Parent parents[StepDepth::max_depth];
     PyObject* kept[max_kept];
   };
 
@@ -223,7 +222,7 @@ class DictBuilder {
   // Targets of one value share the object, for at most max_kept values.
   void share(Step& step) {
     for (Step& earlier : steps_) {
-      if (earlier.what != What::value || earlier.slot != step.slot) continue;
+      if (earlier.kind != StepKind::value || earlier.slot != step.slot) continue;
       if (earlier.keep == 0 && kept_count_ + 1 < max_kept) earlier.keep = static_cast<uint8_t>(++kept_count_);
       step.again = earlier.keep;
       return;
@@ -322,6 +321,7 @@ class DictBuilder {
   std::vector<std::vector<PyObject*>> members_;
   std::vector<PyObject*> owned_;
   size_t kept_count_ = 0;
+  StepDepth depth_;
 };
 
 }  // namespace cfdns

@@ -78,7 +78,7 @@ class Decoder {
   }
 
   // Free memory that only records of more than max_bytes need. The current record is lost.
-  void trim(size_t kept_bytes) { unescaped_.trim(kept_bytes); }
+  void trim(size_t max_bytes) { unescaped_.trim(max_bytes); }
 
   Record record;
   bool newlines_allowed = false;  // between tokens

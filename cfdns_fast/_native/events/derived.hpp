@@ -10,22 +10,22 @@
 
 namespace cfdns {
 
-class DerivedSlots {
+class DerivedValues {
  public:
-  static void coalesce(const DerivedSlot& first, std::vector<Value>& values) {
-    values[first.slot].clear();
-    for (uint16_t slot : first.from) {
+  static void coalesce(const DerivedSlot& derived, std::vector<Value>& values) {
+    values[derived.slot].clear();
+    for (uint16_t slot : derived.from) {
       if (values[slot].type == ValueType::absent) continue;
-      values[first.slot] = values[slot];
+      values[derived.slot] = values[slot];
       return;
     }
   }
 
   // Append every value once to the items, in the order of its first appearance.
-  void collect(const DerivedSlot& collection, std::vector<Value>& values, std::vector<Value>& items) {
+  void collect(const DerivedSlot& derived, std::vector<Value>& values, std::vector<Value>& items) {
     size_t first = items.size();
     forget();
-    for (uint16_t slot : collection.from) {
+    for (uint16_t slot : derived.from) {
       const Value value = values[slot];
       if (value.type == ValueType::absent) continue;
       if (value.type != ValueType::list) {
@@ -34,7 +34,7 @@ class DerivedSlots {
       }
       for (size_t i = 0; i < value.count; ++i) add(Value(items[static_cast<size_t>(value.integer) + i]), items);
     }
-    values[collection.slot].set_list(ValueType::list, first, items.size() - first, false);
+    values[derived.slot].set_list(ValueType::list, first, items.size() - first, false);
   }
 
   // Clearing a set takes as long as it has buckets, so a large record must not leave many to the small ones after it.

@@ -37,8 +37,8 @@ class Event : public SlotValues {
   }
 
   // Free memory that only records of more than max_bytes need. The current values are lost.
-  void trim(size_t kept_bytes) {
-    SlotValues::trim(kept_bytes);
+  void trim(size_t max_bytes) {
+    SlotValues::trim(max_bytes);
     derived_.forget();
   }
 
@@ -77,17 +77,18 @@ class Event : public SlotValues {
   }
 
   CFDNS_NOINLINE void derive(bool any_problem) {
-    for (const DerivedSlot& first : plan_.coalesced) DerivedSlots::coalesce(first, values);
-    for (const DerivedSlot& collection : plan_.collected) derived_.collect(collection, values, items);
-    for (const ConstantByProblem& verdict : plan_.constants_by_problem)
-      set_name(verdict.slot, verdict.table, any_problem ? 2 : 1);
+    for (const DerivedSlot& slot : plan_.coalesced) DerivedValues::coalesce(slot, values);
+    for (const DerivedSlot& slot : plan_.collected) derived_.collect(slot, values, items);
+    for (const ConstantByProblem& constant : plan_.constants_by_problem) {
+      set_name(constant.slot, constant.table, any_problem ? 2 : 1);
+    }
     if (plan_.problems_slot == Plan::no_slot) return;
     values[plan_.problems_slot].clear();
     if (any_problem) set_text(plan_.problems_slot, record_problems_.text(), false);
   }
 
   RecordProblems record_problems_;
-  DerivedSlots derived_;
+  DerivedValues derived_;
 };
 
 }  // namespace cfdns

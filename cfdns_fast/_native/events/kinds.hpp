@@ -40,10 +40,10 @@ class SlotValues {
   }
 
   // Free memory that only records of more than max_bytes need. The current values are lost.
-  void trim(size_t kept_bytes) {
-    unescaped_.trim(kept_bytes);
+  void trim(size_t max_bytes) {
+    unescaped_.trim(max_bytes);
     new_texts_.clear();
-    if (items.capacity() > kept_bytes / sizeof(Value)) items = std::vector<Value>();
+    if (items.capacity() > max_bytes / sizeof(Value)) items = std::vector<Value>();
   }
 
   static bool is_absent(const Token& token) {
@@ -180,7 +180,7 @@ class SlotValues {
       found |= read(element, token, false);
       if (values[element.slot].type != ValueType::absent) items.push_back(values[element.slot]);
     }
-    values[reading.slot].set_list(ValueType::list, first, items.size() - first, reading.has(Reading::keeps_empty));
+    values[reading.slot].set_list(ValueType::list, first, items.size() - first, reading.has(keeps_empty));
     return found;
   }
 
@@ -210,7 +210,7 @@ class SlotValues {
       if (any) ++count;
       else items.resize(start);
     }
-    values[reading.slot].set_list(ValueType::objects, first, count, reading.has(Reading::keeps_empty));
+    values[reading.slot].set_list(ValueType::objects, first, count, reading.has(keeps_empty));
     values[reading.slot].name = reading.table;
     return found;
   }
@@ -262,7 +262,7 @@ class SlotValues {
   }
 
   void set_boolean(const Reading& reading, bool yes) {
-    if (reading.has(Reading::is_named)) {
+    if (reading.has(is_named)) {
       set_name(reading.slot, reading.table, yes ? 2 : 1);
     } else {
       values[reading.slot].set_boolean(yes);
@@ -288,7 +288,7 @@ class SlotValues {
                  (plan_.unit == TimestampUnit::automatic || plan_.unit == TimestampUnit::ns);
     if (is_ns) {
       char* to = made_text(reading.slot);
-      size_t size_bytes = formatter_.write_remembered(text.data, reading.has(Reading::nine_digits), to);
+      size_t size_bytes = formatter_.write_remembered(text.data, reading.has(nine_digits), to);
       if (size_bytes != 0) {
         set_text(reading.slot, {to, size_bytes}, true);
         return no_problem;
@@ -313,7 +313,7 @@ class SlotValues {
     if (result == TimeResult::malformed) return refuse(reading, field_type);
     if (result == TimeResult::out_of_range) return refuse(reading, field_range);
     char* to = made_text(reading.slot);
-    size_t size_bytes = formats_times ? formatter_.write(time, reading.has(Reading::nine_digits), to) : 0;
+    size_t size_bytes = formats_times ? formatter_.write(time, reading.has(nine_digits), to) : 0;
     set_text(reading.slot, {to, size_bytes}, true);
     values[reading.slot].integer = time.whole_ns();
     return no_problem;
@@ -323,12 +323,12 @@ class SlotValues {
     Slice name = text;
     while (name.size_bytes != 0 && *name.data == '.') ++name.data, --name.size_bytes;
     while (name.size_bytes != 0 && name.end()[-1] == '.') --name.size_bytes;
-    Slice whole = reading.has(Reading::keeps_dots) ? text : name;
+    Slice whole = reading.has(keeps_dots) ? text : name;
     set_any_text(reading.slot, whole, plain);
-    const bool may_change = reading.flags >= Reading::keeps_root;
+    const bool may_change = reading.flags >= keeps_root;
     if (may_change && !(plain && name.size_bytes != 0 && is_printable(whole))) change_name(reading, text);
     NameParts parts;
-    bool is_split = reading.has(Reading::wants_parts) && name.size_bytes != 0 && !is_ip(name);
+    bool is_split = reading.has(wants_parts) && name.size_bytes != 0 && !is_ip(name);
     if (is_split) parts = plan_.suffixes->split(name, plain);
     set_any_text(reading.slot + 1u, from(name, parts.registered_domain), plain);
     set_any_text(reading.slot + 2u, {name.data, parts.subdomain_end}, plain);
@@ -338,9 +338,9 @@ class SlotValues {
   // Few mappings need this. Call after the name is set.
   CFDNS_NOINLINE void change_name(const Reading& reading, Slice text) {
     const bool is_root = text.size_bytes == 1 && *text.data == '.';
-    if (reading.has(Reading::keeps_root) && is_root) set_text(reading.slot, text, false);
+    if (reading.has(keeps_root) && is_root) set_text(reading.slot, text, false);
     const Value& name = values[reading.slot];
-    if (!reading.has(Reading::escapes) || name.type == ValueType::absent) return;
+    if (!reading.has(escapes) || name.type == ValueType::absent) return;
     set_text(reading.slot, escape_name(name.text, new_text()), false);
   }
 
@@ -356,9 +356,8 @@ class SlotValues {
 
   // The digits of a number that the record writes in another way.
   CFDNS_COLD Slice digits(int64_t number) {
-    constexpr size_t max_bytes = 20;
     std::string& text = new_text();
-    text.resize(max_bytes + padding_bytes);
+    text.resize(max_integer_bytes + padding_bytes);
     char* end = write_integer(text.data(), number);
     return {text.data(), static_cast<size_t>(end - text.data())};
   }

@@ -323,14 +323,14 @@ Turn Cursor::refuse_item(Slice item, RejectCode code) {
 
 void Cursor::trim() {
   data_ = {};
-  constexpr size_t kept_bytes = 8 * window_bytes;
-  buffer_.trim(kept_bytes);
-  event.trim(kept_bytes);
-  decoder_.trim(kept_bytes);
-  reason_.trim(kept_bytes);
+  constexpr size_t max_idle_bytes = 8 * window_bytes;
+  buffer_.trim(max_idle_bytes);
+  event.trim(max_idle_bytes);
+  decoder_.trim(max_idle_bytes);
+  reason_.trim(max_idle_bytes);
   reject = Reject();
-  window_index_.trim(kept_bytes);
-  line_index_.trim(kept_bytes);
+  window_index_.trim(max_idle_bytes);
+  line_index_.trim(max_idle_bytes);
 }
 
 }  // namespace cfdns

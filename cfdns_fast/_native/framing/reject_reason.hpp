@@ -31,9 +31,9 @@ class RejectReason {
     return decoder_.record.lone_surrogate ? RejectCode::surrogate : RejectCode::not_object;
   }
 
-  void trim(size_t kept_bytes) {
-    decoder_.trim(kept_bytes);
-    index_.trim(kept_bytes);
+  void trim(size_t max_bytes) {
+    decoder_.trim(max_bytes);
+    index_.trim(max_bytes);
   }
 
  private:

@@ -10,7 +10,7 @@
 namespace cfdns {
 
 // In the order of errors.REJECT_CODES, which has further codes for rows of CSV.
-enum class RejectCode : uint8_t { too_large, utf8, depth, syntax, surrogate, not_object };
+enum class RejectCode : uint8_t { too_large = 0, utf8 = 1, depth = 2, syntax = 3, surrogate = 4, not_object = 5 };
 
 struct Reject {
   uint64_t line = 0;  // 1-based

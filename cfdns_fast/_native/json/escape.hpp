@@ -1,7 +1,8 @@
 // Write text as the inside of a JSON string, as json.dumps(ensure_ascii=False) does.
 //
-// A record as text has a quote every few bytes, so stopping at each quote is slow. Instead, a byte shuffle inserts the
-// backslashes of eight bytes at once. AVX-512 VBMI2 widens 32 bytes to pairs of a backslash and a byte, and compresses.
+// A record has a quote every few bytes, so stopping at each is slow. Instead, a byte shuffle from a table by mask inserts
+// the backslashes of eight bytes at once; the reverse of "despacing" (Daniel Lemire and Wojciech Mula, 2017).
+// AVX-512 VBMI2 widens 32 bytes to pairs of a backslash and a byte, and compresses away the unneeded backslashes.
 #pragma once
 
 #include "support/simd.hpp"

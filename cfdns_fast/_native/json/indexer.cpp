@@ -65,8 +65,8 @@ bool Indexer::index(const char* text, size_t size_bytes) {
   }
 }
 
-void Indexer::trim(size_t kept_bytes) {
-  if (engine_->parser && engine_->parser->capacity() > kept_bytes) engine_->parser.reset();
+void Indexer::trim(size_t max_bytes) {
+  if (engine_->parser && engine_->parser->capacity() > max_bytes) engine_->parser.reset();
 }
 
 bool is_utf8(const char* text, size_t size_bytes) { return simdjson::validate_utf8(text, size_bytes); }

@@ -1,9 +1,7 @@
-// Indexer: simdjson's stage 1 (Langdale and Lemire, "Parsing Gigabytes of JSON per Second", 2019), which validates
-// UTF-8 and strings, and lists where every token starts. The decoder then validates all tokens, and keeps numbers as
-// text.
+// Indexer: simdjson's stage 1 (Langdale and Lemire, "Parsing Gigabytes of JSON per Second", VLDB Journal 2019). It
+// validates UTF-8 and strings, and lists where every token starts; the decoder then validates all tokens.
 //
-// simdjson's own parsers do not fit: DOM refuses numbers beyond 64 bits, and On-Demand does not validate skipped
-// values.
+// simdjson's own parsers do not fit: DOM refuses numbers beyond 64 bits, On-Demand does not validate skipped values.
 #pragma once
 
 #include <cstddef>
@@ -35,7 +33,7 @@ class Indexer {
   size_t count() const { return count_; }
 
   // Free memory that only windows of more than max_bytes need.
-  void trim(size_t kept_bytes);
+  void trim(size_t max_bytes);
 
  private:
   struct Engine;

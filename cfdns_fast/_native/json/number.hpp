@@ -1,7 +1,9 @@
 // Numbers as text: the JSON grammar, 64-bit integers, and the range of a double.
 #pragma once
 
+#include <charconv>
 #include <string_view>
+#include <system_error>
 
 #include "support/bytes.hpp"
 #include "support/compiler.hpp"
@@ -88,20 +90,10 @@ CFDNS_INLINE inline NumberForm number_form(const char* at, const char* end) {
   return {at == end, false};
 }
 
-// Returns the end; at most 20 bytes.
-inline char* write_integer(char* to, int64_t value) {
-  char digits[20];
-  char* at = digits + sizeof digits;
-  uint64_t magnitude = value < 0 ? 0 - static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
-  do {
-    *--at = static_cast<char>('0' + magnitude % 10);
-    magnitude /= 10;
-  } while (magnitude != 0);
-  if (value < 0) *to++ = '-';
-  size_t size_bytes = static_cast<size_t>(digits + sizeof digits - at);
-  std::memcpy(to, at, size_bytes);
-  return to + size_bytes;
-}
+constexpr size_t max_integer_bytes = 20;
+
+// Returns the end. At most max_integer_bytes bytes are written.
+inline char* write_integer(char* to, int64_t value) { return std::to_chars(to, to + max_integer_bytes, value).ptr; }
 
 enum class IntegerResult : uint8_t { ok, malformed, fraction, out_of_range };
 
@@ -117,14 +109,9 @@ inline IntegerResult signed_value(uint64_t magnitude, bool negative, int64_t& va
 
 // Parse -?[0-9]+ as a signed 64-bit integer (ECS `long`). Leading zeros are allowed.
 inline IntegerResult parse_integer(Slice text, int64_t& value) {
-  const char* at = text.data;
-  const char* end = text.end();
-  bool negative = at < end && *at == '-';
-  if (negative) ++at;
-  if (at == end || !is_all_digits(at, static_cast<size_t>(end - at))) return IntegerResult::malformed;
-  while (at < end - 1 && *at == '0') ++at;
-  if (end - at > max_integer_digits) return IntegerResult::out_of_range;
-  return signed_value(digits_value(at, static_cast<size_t>(end - at)), negative, value);
+  auto [end, error] = std::from_chars(text.data, text.end(), value);
+  if (error == std::errc::invalid_argument || end != text.end()) return IntegerResult::malformed;
+  return error == std::errc() ? IntegerResult::ok : IntegerResult::out_of_range;
 }
 
 // A decimal 0.d1d2d3... x 10^point, where d1 is not zero. Zero has no digits.

@@ -54,7 +54,6 @@ CFDNS_COLD static char* write_items(char* to, const Plan& plan, const Event& eve
 inline size_t max_value_bytes(const Plan& plan, const Event& event, const Value& value) {
   if (value.type <= ValueType::name) return 6 * value.text.size_bytes;
   if (value.type < ValueType::list) return 0;  // the fixed bytes include them
-  constexpr size_t max_integer_bytes = 20;
   size_t sum = 0;
   size_t per_object = value.type == ValueType::list ? 1 : plan.members[value.name].keys.size();
   for (size_t i = 0; i < value.count * per_object; ++i) {
@@ -71,8 +70,8 @@ inline size_t max_value_bytes(const Plan& plan, const Event& event, const Value&
 inline size_t exact_most_event_bytes(const Plan& plan, const Event& event, Slice message) {
   size_t max_bytes = plan.fixed_bytes();
   for (const Step& step : plan.steps) {
-    if (step.what == Step::What::raw) max_bytes += 6 * message.size_bytes;
-    if (step.what == Step::What::value) max_bytes += detail::max_value_bytes(plan, event, event.values[step.slot]);
+    if (step.kind == StepKind::raw) max_bytes += 6 * message.size_bytes;
+    if (step.kind == StepKind::value) max_bytes += detail::max_value_bytes(plan, event, event.values[step.slot]);
   }
   return max_bytes;
 }
@@ -88,20 +87,19 @@ inline size_t most_event_bytes(const Plan& plan, const Event& event, Slice messa
 //
 // Every member ends with a comma, which the closing bracket overwrites. An object without members is removed.
 inline size_t write_event(const Plan& plan, const Event& event, Slice message, char* output) {
-  constexpr size_t deepest = 40;  // mapping.py allows 32
-  char* openings[deepest];        // where each open object begins, and its members
-  char* first_members[deepest];
+  char* openings[StepDepth::max_depth];       // where each open object begins
+  char* first_members[StepDepth::max_depth];  // and where its members begin
   size_t depth = 0;
   char* to = output;
   *to++ = '{';
   const Value* values = event.values.data();
   for (const Step& step : plan.steps) {
-    if (step.what == Step::What::value) {
+    if (step.kind == StepKind::value) {
       const Value& value = values[step.slot];
       if (value.type == ValueType::absent) continue;
       to = detail::write_slice(to, step.before);
       to = detail::write_value(to, plan, event, value);
-    } else if (step.what == Step::What::close) {
+    } else if (step.kind == StepKind::close) {
       --depth;
       if (to == first_members[depth]) {
         to = openings[depth];
@@ -111,10 +109,10 @@ inline size_t write_event(const Plan& plan, const Event& event, Slice message, c
       }
       continue;
     } else {
-      if (step.what == Step::What::open) openings[depth] = to;
+      if (step.kind == StepKind::open) openings[depth] = to;
       to = detail::write_slice(to, step.before);
-      if (step.what == Step::What::open) first_members[depth++] = to;
-      if (step.what != Step::What::raw) continue;
+      if (step.kind == StepKind::open) first_members[depth++] = to;
+      if (step.kind != StepKind::raw) continue;
       to = escape(to, message);
     }
     std::memcpy(to, step.after, sizeof step.after);

@@ -18,7 +18,7 @@ struct ColumnTooLarge : std::length_error {
 };
 
 // How a column stores the values of its slot.
-enum class ColumnType : uint8_t { raw, text, integer, time, boolean, index, list };
+enum class ColumnType : uint8_t { raw = 0, text = 1, integer = 2, time = 3, boolean = 4, index = 5, list = 6 };
 
 // A column. Immutable, except for what it learns about its size.
 struct ColumnPlan {

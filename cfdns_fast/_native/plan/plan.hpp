@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,27 +15,39 @@
 namespace cfdns {
 
 // How a value is read; data/README.md describes each kind. All kinds of names share one reading.
-enum class Kind : uint8_t { text, integer, boolean, enumeration, timestamp, ip, name, list, objects };
+enum class Kind : uint8_t {
+  text = 0,
+  integer = 1,
+  boolean = 2,
+  enumeration = 3,
+  timestamp = 4,
+  ip = 5,
+  name = 6,
+  list = 7,
+  objects = 8
+};
+
 constexpr size_t name_slots = 4;  // name, registered_domain, subdomain, top_level_domain
+
+enum ReadingFlag : uint8_t {
+  wants_parts = 1,   // names: registered domain, subdomain or top-level domain are mapped
+  keeps_dots = 2,    // names: leading and trailing dots stay
+  nine_digits = 4,   // timestamps: the text has nine digits
+  is_named = 8,      // booleans: the value is a name of the enumeration
+  keeps_empty = 16,  // lists and objects: an empty array is a value
+  keeps_root = 32,   // names: the root "." is a value
+  escapes = 64,      // names: bytes other than printable ASCII are escaped
+};
 
 // Reads an input into a slot, or into four slots for a name.
 struct Reading {
-  enum Flag : uint8_t {
-    wants_parts = 1,   // names: registered domain, subdomain or top-level domain are mapped
-    keeps_dots = 2,    // names: leading and trailing dots stay
-    nine_digits = 4,   // timestamps: the text has nine digits
-    is_named = 8,      // booleans: the value is a name of the enumeration
-    keeps_empty = 16,  // lists and objects: an empty array is a value
-    keeps_root = 32,   // names: the root "." is a value
-    escapes = 64,      // names: bytes other than printable ASCII are escaped
-  };
   Kind kind;
   Kind element;  // kind of the elements of a list
   uint8_t flags;
   uint16_t slot;
   uint16_t table;  // index of an enumeration, or of a member list
 
-  bool has(Flag flag) const { return flags & flag; }
+  bool has(ReadingFlag flag) const { return flags & flag; }
 };
 
 // A key as most records write it, with quotes and colon. The masks exclude the bytes after it.
@@ -103,16 +116,50 @@ struct Enumeration {
   std::string unassigned;  // prefix of a number without a name; empty if such a number has no value
 };
 
+// What a step of the NDJSON writer or of the dict builder does.
+enum class StepKind : uint8_t {
+  literal = 0,  // writes what is the same in every event: text in NDJSON, a list in dicts
+  open = 1,     // opens an object
+  close = 2,    // closes an object
+  raw = 3,      // writes the record's own text
+  value = 4     // writes the value of a slot
+};
+
+inline StepKind step_kind(int kind) {
+  if (kind < 0 || kind > static_cast<int>(StepKind::value)) throw std::invalid_argument("unknown kind of step");
+  return static_cast<StepKind>(kind);
+}
+
 // A step of the NDJSON writer. `before` is the key of a value with the opening bracket and quote; `after` has the
 // closing ones and a comma.
 struct Step {
-  enum class What : uint8_t { literal, open, close, raw, value };
   Slice before;  // points into the plan's fragments; padded
   char after[8] = {};
   uint16_t slot = 0;
-  What what = What::literal;
+  StepKind kind = StepKind::literal;
   uint8_t after_bytes = 0;
 };
+
+// Follows the objects that steps open, so that writers need no checks: throws if they nest too deep or do not match.
+class StepDepth {
+ public:
+  static constexpr unsigned max_depth = 32;
+
+  void add(StepKind kind) {
+    if (kind == StepKind::open && ++depth_ > max_depth) throw std::invalid_argument("steps open too many objects");
+    if (kind == StepKind::close && depth_-- == 0)
+      throw std::invalid_argument("a step closes an object that is not open");
+  }
+
+ private:
+  unsigned depth_ = 0;
+};
+
+// Slots and tables are stored in 16 bits.
+inline uint16_t narrow_index(size_t index) {
+  if (index >= UINT16_MAX) throw std::invalid_argument("a plan has too many slots or tables");
+  return static_cast<uint16_t>(index);
+}
 
 class Plan {
  public:
@@ -128,7 +175,7 @@ class Plan {
   std::vector<uint16_t> others;
   std::vector<Reading> readings;  // grouped by input
   std::vector<MemberList> members;
-  std::vector<DerivedSlot> coalesced;  // done before the collected
+  std::vector<DerivedSlot> coalesced;  // made before `collected`, which may use them
   std::vector<DerivedSlot> collected;
   std::vector<ConstantByProblem> constants_by_problem;
   std::vector<std::string> problem_texts;              // in the order of Event::problems
@@ -168,9 +215,9 @@ class Plan {
 
   void add_input(size_t source, bool required) {
     Input input;
-    input.source = static_cast<uint16_t>(source);
-    input.first_other = input.last_other = static_cast<uint16_t>(others.size());
-    input.first_reading = input.last_reading = static_cast<uint16_t>(readings.size());
+    input.source = narrow_index(source);
+    input.first_other = input.last_other = narrow_index(others.size());
+    input.first_reading = input.last_reading = narrow_index(readings.size());
     input.required = required;
     has_required |= required;
     note_use(source);
@@ -180,16 +227,18 @@ class Plan {
   // Add to the last input.
   void add_other(size_t source) {
     note_use(source);
-    others.push_back(static_cast<uint16_t>(source));
-    inputs.back().last_other = static_cast<uint16_t>(others.size());
+    others.push_back(narrow_index(source));
+    inputs.back().last_other = narrow_index(others.size());
   }
 
   // Add to the last input.
   void add_reading(int kind, int element, int flags, size_t slot, size_t table) {
+    constexpr int kinds = static_cast<int>(Kind::objects) + 1;
+    if (kind < 0 || kind >= kinds || element < 0 || element >= kinds) throw std::invalid_argument("unknown kind");
     readings.push_back({static_cast<Kind>(kind), static_cast<Kind>(element), static_cast<uint8_t>(flags),
-                        static_cast<uint16_t>(slot), static_cast<uint16_t>(table)});
+                        narrow_index(slot), narrow_index(table)});
     Input& input = inputs.back();
-    input.last_reading = static_cast<uint16_t>(readings.size());
+    input.last_reading = narrow_index(readings.size());
     input.reading = readings[input.first_reading];
     input.is_single = input.last_reading == input.first_reading + 1 && input.first_other == input.last_other;
     if (readings.back().kind >= Kind::list) ++unescapings, has_lists_ = true;
@@ -205,27 +254,27 @@ class Plan {
   }
 
   void add_first(size_t slot) {
-    coalesced.push_back({static_cast<uint16_t>(slot), {}});
+    coalesced.push_back({narrow_index(slot), {}});
     has_derived_slots = true;
   }
-  void add_first_from(size_t slot) { coalesced.back().from.push_back(static_cast<uint16_t>(slot)); }
+  void add_first_from(size_t slot) { coalesced.back().from.push_back(narrow_index(slot)); }
   void add_collection(size_t slot) {
-    collected.push_back({static_cast<uint16_t>(slot), {}});
+    collected.push_back({narrow_index(slot), {}});
     has_derived_slots = true;
   }
   void add_collection_from(size_t slot) {
-    collected.back().from.push_back(static_cast<uint16_t>(slot));
+    collected.back().from.push_back(narrow_index(slot));
     ++variable_steps_;
     fixed_bytes_ += padding_bytes;
   }
   void add_verdict(size_t slot, size_t table) {
     has_derived_slots = true;
-    constants_by_problem.push_back({static_cast<uint16_t>(slot), static_cast<uint16_t>(table)});
+    constants_by_problem.push_back({narrow_index(slot), narrow_index(table)});
   }
 
   // `max_text_bytes`: size of all problems as text.
   void set_problems_slot(size_t slot, size_t max_text_bytes) {
-    problems_slot = static_cast<uint16_t>(slot);
+    problems_slot = narrow_index(slot);
     has_derived_slots = true;
     fixed_bytes_ += 6 * max_text_bytes;
   }
@@ -242,8 +291,9 @@ class Plan {
   // Add to the last enumeration. `name`: the text as JSON, without quotes.
   void add_name(uint32_t number, std::string_view name, std::string_view text) {
     Enumeration& table = enumerations.back();
+    if (number > UINT16_MAX) throw std::invalid_argument("the number of a name is above 65535");
     table.index.resize(65536, 0);
-    table.index[number] = static_cast<uint16_t>(table.names.size());
+    table.index[number] = narrow_index(table.names.size());
     add_name(name, text);
   }
 
@@ -254,17 +304,19 @@ class Plan {
     name_bytes_ = name.size() > name_bytes_ ? name.size() : name_bytes_;
   }
 
-  void add_step(int what, size_t slot, std::string_view before, std::string_view after) {
+  void add_step(int kind, size_t slot, std::string_view before, std::string_view after) {
     Step step;
-    step.what = static_cast<Step::What>(what);
-    step.slot = static_cast<uint16_t>(slot);
+    step.kind = step_kind(kind);
+    step.slot = narrow_index(slot);
+    if (after.size() > sizeof step.after) throw std::invalid_argument("the end of a step is too long");
+    depth_.add(step.kind);
     fragments_.emplace_back(before);
     step.before = fragments_.back().slice();
     std::memcpy(step.after, after.data(), after.size());
     step.after_bytes = static_cast<uint8_t>(after.size());
     fixed_bytes_ += before.size() + sizeof step.after;
-    if (step.what == Step::What::value) fixed_bytes_ += TimeFormatter::text_bytes + padding_bytes;
-    if (step.what == Step::What::value || step.what == Step::What::raw) ++variable_steps_;
+    if (step.kind == StepKind::value) fixed_bytes_ += TimeFormatter::text_bytes + padding_bytes;
+    if (step.kind == StepKind::value || step.kind == StepKind::raw) ++variable_steps_;
     steps.push_back(step);
   }
 
@@ -291,6 +343,7 @@ class Plan {
 
   std::vector<bool> used_;  // by source: an input reads it
   bool has_lists_ = false;
+  StepDepth depth_;
   std::deque<PaddedText> fragments_;  // a deque never moves its elements
   size_t fixed_bytes_ = 2;
   size_t variable_steps_ = 0;

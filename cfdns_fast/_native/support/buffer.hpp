@@ -49,8 +49,8 @@ class Buffer {
   }
 
   // Free the memory if its capacity is larger than max_bytes.
-  void trim(size_t kept_bytes) {
-    if (capacity_bytes_ <= kept_bytes) return;
+  void trim(size_t max_bytes) {
+    if (capacity_bytes_ <= max_bytes) return;
     std::free(data_);
     data_ = nullptr;
     capacity_bytes_ = 0;

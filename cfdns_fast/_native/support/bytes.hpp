@@ -37,7 +37,7 @@ inline bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c ==
 inline uint64_t first_bytes(uint64_t word, size_t size_bytes) { return word & (UINT64_MAX >> (64 - 8 * size_bytes)); }
 
 // Lower ASCII A-Z in a word, and keep all other bytes. Each byte is compared by an addition whose carry stays in the
-// byte (Henry S. Warren, Hacker's Delight, section 6-1).
+// byte ("hasbetween" in Sean Eron Anderson's Bit Twiddling Hacks).
 inline uint64_t ascii_lower(uint64_t word) {
   constexpr uint64_t ones = 0x0101010101010101u;
   uint64_t low7 = word & ones * 0x7F;

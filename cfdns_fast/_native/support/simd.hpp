@@ -76,6 +76,7 @@ inline uint32_t mask_greater(__m128i bytes, char c) {
 
 #endif
 
+// "Counting bits set, in parallel", from Sean Eron Anderson's Bit Twiddling Hacks.
 inline unsigned count_bits(uint64_t mask) {
   mask -= (mask >> 1) & 0x5555555555555555u;
   mask = (mask & 0x3333333333333333u) + ((mask >> 2) & 0x3333333333333333u);

@@ -28,7 +28,7 @@ inline bool is_ipv4_plain(const char* at, const char* end) {
 #ifdef CFDNS_X64
 
 // The same by one bit for each byte, without branches: the number of digits in an octet is random, so a branch on it is
-// often mispredicted. The masks follow the way of simdjson's stage 1. 16 bytes are read.
+// often mispredicted. See also Wojciech Mula, "SIMD-ized faster parse of IPv4 addresses", 2023.
 inline bool is_ipv4_by_masks(const char* at, size_t size_bytes) {
   constexpr size_t longest = 15;
   if (size_bytes == 0 || size_bytes > longest) return false;

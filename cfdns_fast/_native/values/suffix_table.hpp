@@ -191,6 +191,7 @@ class SuffixTable {
       return parent << 4 | static_cast<uint32_t>(size_bytes);
     }
 
+    // Fibonacci hashing: multiply by 2^64 / the golden ratio, and take the upper bits (Knuth, TAOCP volume 3, section 6.4).
     size_t index(uint32_t key, uint64_t word) const {
       return static_cast<size_t>((word + key) * 0x9E3779B97F4A7C15u >> (64 - bits_));
     }
@@ -199,7 +200,8 @@ class SuffixTable {
     std::vector<Slot> slots_;
   };
 
-  // Setting bit 5 gives both cases of a letter the same hash. The first and the last eight bytes count.
+  // Setting bit 5 gives both cases of a letter the same hash. The first and the last eight bytes count, mixed by
+  // two steps of SplitMix64 (Steele, Lea and Flood, 2014).
   static uint64_t hash(uint32_t parent, Slice label) {
     constexpr uint64_t case_bits = 0x2020202020202020u;
     uint64_t first = load64(label.data) | case_bits;

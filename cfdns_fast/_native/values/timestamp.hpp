@@ -5,7 +5,7 @@
 
 namespace cfdns {
 
-enum class TimestampUnit : uint8_t { automatic, s, ms, us, ns };
+enum class TimestampUnit : uint8_t { automatic = 0, s = 1, ms = 2, us = 3, ns = 4 };
 enum class TimeResult : uint8_t { ok, malformed, out_of_range };
 
 constexpr int64_t us_per_second = 1000000;
