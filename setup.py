@@ -39,6 +39,9 @@ else:
     # -g0: debug information would make the module ten times as large. No -march: simdjson and the escaper choose their
     # instructions at run time.
     compile_args = ["-std=c++17", "-O3", "-g0", "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-pthread"]
+    # Each function begins a cache line. GCC aligns to 16 bytes, so that any change moves the functions of the hot loop
+    # within their lines, and the same instructions of NDJSON may then take 4 % longer (measured: GCC 12, Zen 4).
+    compile_args += ["-falign-functions=64"]
     # One exported name, so that another simdjson in the process never meets ours: the flags above leave libstdc++'s
     # templates visible.
     link_args = (

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow
     from typing_extensions import Buffer  # collections.abc has it from Python 3.12 on
 
-    from ._core import EventIterator, Plan
+    from ._core import Converter, EventIterator
     from .formats.select import ShapedInput
     from .formats.tabular import RowIterator
 
@@ -81,7 +81,7 @@ class Normalizer:
     __slots__ = ("__weakref__", "_known", "_options", "_plan", "_raise_on_reject", "_shaped")
     _known: frozenset[str]
     _options: dict[str, Any]
-    _plan: Plan
+    _plan: Converter
     _raise_on_reject: bool
     _shaped: ShapedInput | None
 
@@ -116,7 +116,9 @@ class Normalizer:
         if not keep_message:
             loaded = loaded.without_raw()
         reading: dict[str, Any] = {"private_suffixes": private_suffixes, "timestamp_unit": timestamp_unit}
-        plan = compile_plan(loaded, max_record_bytes=max_record_bytes, record_delimiter=delimiter, **reading)
+        plan = _core.Converter(
+            compile_plan(loaded, max_record_bytes=max_record_bytes, record_delimiter=delimiter, **reading)
+        )
         shaped = None
         if input_format != "ndjson":
             # Not at the top: a fifth of what importing the package would cost, and most input is NDJSON.

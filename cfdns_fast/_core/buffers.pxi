@@ -1,4 +1,4 @@
-# What is borrowed from Python objects, and bytes to write to; part of _core.pyx.
+# What is borrowed from Python objects, and bytes to write to; part of boundary.pyx.
 
 cdef extern from *:
     """

@@ -29,6 +29,8 @@ cdef extern from *:
         PyErr_SetString(cfdns_engine_error, failure.what());
       } catch (const cfdns::ColumnTooLarge& failure) {
         PyErr_SetString(PyExc_ValueError, failure.what());
+      } catch (const std::invalid_argument& failure) {
+        PyErr_SetString(PyExc_ValueError, failure.what());
       } catch (const std::bad_alloc&) {
         PyErr_NoMemory();
       } catch (const std::exception& other) {
@@ -74,6 +76,10 @@ cdef extern from "cfdns_fast/_core/dicts/builder.hpp" namespace "cfdns":
         PyObject* build(const Event&, Slice, cbool, ShortTexts*) except NULL
 
 
+cdef extern from "<algorithm>" namespace "std" nogil:
+    ptrdiff_t count(const char*, const char*, char)
+
+
 cdef extern from "support/can_throw.hpp" namespace "cfdns" nogil:
     cbool can_throw()
 
@@ -101,11 +107,13 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
         pass
 
     cdef cppclass CPlan "cfdns::Plan":
+        CPlan() except +cfdns_raise
         shared_ptr[const CSuffixTable] suffixes
         size_t max_record_bytes
         size_t slot_count
         size_t key_count
         TimestampUnit unit
+        string record_delimiter
         void add_source(string_view) except +cfdns_raise
         void add_problem_text(string_view) except +cfdns_raise
         void add_input(size_t, cbool) except +cfdns_raise
@@ -128,7 +136,12 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
         vector[uint64_t] problems
 
     cdef enum class RejectCode(uint8_t):
-        pass
+        too_large
+        utf8
+        depth
+        syntax
+        surrogate
+        not_object
 
     cdef cppclass CReject "cfdns::Reject":
         uint64_t line
@@ -150,9 +163,16 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
         reject
         end
 
+    cdef cppclass ReadOptions:
+        ReadOptions()
+        cbool final
+        cbool is_document
+        cbool stop_at_reject
+        uint8_t state
+        size_t raw_limit_bytes
+
     cdef cppclass Cursor:
-        void start(Slice, cbool, uint8_t, size_t) except +cfdns_raise
-        void read_document(uint8_t)
+        void start(Slice, const ReadOptions&) except +cfdns_raise
         Turn next() except +cfdns_raise
         void pause()
         Slice message()
@@ -162,8 +182,7 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
         uint64_t events
         uint64_t consumed_bytes()
         uint64_t newlines()
-        uint8_t line_state()
-        uint8_t place()
+        uint8_t state()
 
     cdef enum class BatchState(uint8_t):
         end
@@ -192,16 +211,14 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
         cbool is_full(size_t, size_t)
 
     cdef cppclass Engine:
-        Engine() except +cfdns_raise
-        CPlan plan
+        Engine(shared_ptr[const CPlan]) except +cfdns_raise
+        const CPlan& plan
         OutputRoom room
-        void set_delimiter(string_view) except +cfdns_raise
-        const string& delimiter()
         unique_ptr[Cursor] borrow() except +cfdns_raise
         void give_back(unique_ptr[Cursor])
 
     cdef cppclass ParallelNdjson:
-        ParallelNdjson(Engine&, Slice, cbool, uint8_t, size_t, cbool) except +cfdns_raise
+        ParallelNdjson(Engine&, Slice, const ReadOptions&) except +cfdns_raise
         void run(size_t, char*, size_t) except +cfdns_raise
         void finish(char*)
         size_t max_part_bytes
@@ -211,12 +228,12 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
         uint64_t blank
         uint64_t newlines
         uint64_t consumed_bytes
-        uint8_t line_state
+        uint8_t state
         CRejectList rejects
         vector[uint64_t] problems
 
         @staticmethod
-        size_t most_threads(size_t)
+        size_t max_threads(size_t)
 
     cdef enum class Reach(uint8_t):
         whole
@@ -241,7 +258,7 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
         line_padded "cfdns::line_padded"
 
     cdef cppclass DocumentSplitter:
-        DocumentSplitter(const CPlan&, const string&) except +cfdns_raise
+        DocumentSplitter(const CPlan&) except +cfdns_raise
         void start(Slice, cbool, uint8_t)
         Found next(Slice&) except +cfdns_raise
         Reach is_wrapper(const char*, cbool&, Members&) except +cfdns_raise
@@ -289,8 +306,13 @@ cdef extern from "batch/arrow_batch.hpp" namespace "cfdns" nogil:
         void add_constant(int64_t) except +cfdns_raise
 
     cdef cppclass ArrowBatch:
-        ArrowBatch(Engine&, shared_ptr[CArrowPlan], Slice, size_t, cbool) except +cfdns_raise
-        void run(size_t, cbool) except +cfdns_raise
+        ArrowBatch(Engine&, shared_ptr[CArrowPlan], Slice, const ReadOptions&) except +cfdns_raise
+        void run(size_t) except +cfdns_raise
+        size_t max_part_rows
+        cbool is_cut
+        uint64_t newlines
+        uint64_t consumed_bytes
+        uint8_t state
         void hand_over(ArrowArray&) except +cfdns_raise
         uint64_t events
         uint64_t blank

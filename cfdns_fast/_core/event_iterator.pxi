@@ -1,4 +1,4 @@
-# Events one by one; part of _core.pyx.
+# Events one by one; part of boundary.pyx.
 
 cdef enum:
     _RECORDS_BETWEEN_PAUSES = 1000  # for other threads and signals
@@ -23,7 +23,7 @@ cdef class EventIterator:
     """
 
     cdef Plan plan
-    cdef shared_ptr[Engine] engine  # of the plan
+    cdef shared_ptr[Engine] engine  # of the converter
     cdef object data
     cdef unique_ptr[Cursor] cursor
     cdef ShortTexts short_texts
@@ -31,24 +31,22 @@ cdef class EventIterator:
     cdef bint running  # or failed
     cdef long thread           # the last one that asked for an event
     cdef unsigned int turns    # since the last pause
-    cdef bint pauses_gc        # see Plan.to_dicts
+    cdef bint pauses_gc        # see Converter.to_dicts
     cdef int resumes_gc
     cdef RejectBuilder refused
 
-    def __cinit__(self, Plan plan not None, data, bint raise_on_reject, bint document):
+    def __cinit__(self, Converter converter not None, data, bint raise_on_reject, bint document):
         cdef Slice input
         _check_memory()
-        self.plan = plan
-        self.engine = plan.engine
+        self.plan = converter.plan
+        self.engine = converter.engine
         # Whatever is not bytes may change or vanish before the iterator is done.
         self.data = data if type(data) is bytes else first_bytes(data, <size_t>-1)
         self.raise_on_reject = raise_on_reject
         self.refused = RejectBuilder()
         self.cursor = self.engine.get().borrow()
         input = _slice(self.data)
-        self.cursor.get().start(input, True, 0, _RAW_LIMIT_BYTES)
-        if document:
-            self.cursor.get().read_document(0)
+        self.cursor.get().start(input, _whole_batch(False, document))
 
     def __dealloc__(self):
         if self.cursor.get() != NULL:

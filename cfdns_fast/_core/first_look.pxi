@@ -1,4 +1,4 @@
-# A first look at the bytes of a batch; part of _core.pyx.
+# A first look at the bytes of a batch; part of boundary.pyx.
 
 cdef cbool _FIRST_BYTES[256]
 cdef cbool _SECOND_BYTES[256]

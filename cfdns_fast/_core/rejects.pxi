@@ -1,4 +1,4 @@
-# Rejects as Python sees them; part of _core.pyx.
+# Rejects as Python sees them; part of boundary.pyx.
 
 import operator
 import sys
@@ -11,8 +11,6 @@ cdef extern from "Python.h":
     Py_ssize_t PyNumber_AsSsize_t(object, object) except? -1
 
 
-cdef tuple _REJECT_CODES = tuple(REJECT_CODES)
-cdef dict _CODE_NUMBERS = {code: number for number, code in enumerate(REJECT_CODES)}
 cdef size_t _RAW_LIMIT_BYTES = RAW_LIMIT_BYTES
 cdef tuple _REJECT_FIELDS = tuple(Reject.__slots__)
 # A reject in a pickle: line, byte_offset, byte_length, size of raw, position of the code among the codes in the pickle.

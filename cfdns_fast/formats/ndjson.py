@@ -62,27 +62,24 @@ class NdjsonStream(BlockStream):
         self._least_bytes = 0 if threads == 1 else min(threads * _BYTES_A_THREAD, _MOST_SHARED_BYTES)
         self._is_dense = False  # records are tiny: several threads would hold many times their size
         self._has_delimiter = normalizer._options["record_delimiter"] is not None
-        self._plan = normalizer._plan
-        self._max_kept_bytes = self._plan.long_record_bytes()
+        self._reader = _core.NdjsonReader(normalizer._plan, whole_rejects=spill is not None)
+        self._max_kept_bytes = self._reader.max_unfinished_bytes
         self._spill = spill
         self._kept = bytearray()
         self._retry_bytes = 0
         self._is_untried = False  # what was added since the last conversion may complete something
-        self._offset = 0
-        self._newlines = 0
-        self._line_state = 0
         self._unended = False
-        self._long: tuple[_core.LongRecord, LongReject] | None = None
+        self._long: LongReject | None = None
 
     @property
     def lines(self) -> int:
         """Lines begun so far; exact after `finish`."""
-        return self._newlines + self._unended
+        return self._reader.newlines + self._unended
 
     @property
     def unfinished_bytes(self) -> int:
         """Number of bytes that were fed and not converted."""
-        return len(self._kept) + (self._long[1].byte_length if self._long else 0)
+        return len(self._kept) + (self._long.byte_length if self._long else 0)
 
     def parts(self, block: bytes, *, final: bool = False, at_once: bool = False) -> Iterator[Result[bytes]]:
         """Take the next block and convert what is complete, part by part."""
@@ -95,12 +92,11 @@ class NdjsonStream(BlockStream):
             return
         while True:
             if self._long is not None:
-                record, reject = self._long
-                if not self._read_long(record, reject, final):
+                if not self._read_long(self._long, final):
                     return
+                reject = self._long.end("record.too_large")
                 self._long = None
-                rejects = _core.Rejects([reject.end("record.too_large")])
-                yield replace(nothing(), rejects=rejects)
+                yield replace(nothing(), rejects=_core.Rejects([reject]))
             result, more = self._convert(final, self._threads)
             yield result
             while more:
@@ -120,42 +116,26 @@ class NdjsonStream(BlockStream):
 
     def _begin_long(self) -> Result[bytes]:
         """Begin the reject of a record that is too long; return the blank count of the NULs before it."""
-        # Space between records is no part of the reject.
-        blank_bytes = self._plan.blank_bytes(self._kept)
-        is_padded = bool(self._line_state & _core.LINE_PADDED) or self._kept.find(b"\0", 0, blank_bytes) >= 0
-        self._skip(blank_bytes)
-        self._line_state = _core.LINE_READ
-        self._long = (_core.LongRecord(self._plan), LongReject(self._newlines + 1, self._offset, self._spill))
-        return replace(nothing(), blank=int(is_padded))
+        blank_bytes, blank = self._reader.begin_long(self._kept)
+        del self._kept[:blank_bytes]
+        self._long = LongReject(self._reader.newlines + 1, self._reader.byte_offset, self._spill)
+        return replace(nothing(), blank=blank)
 
-    def _read_long(self, record: _core.LongRecord, reject: LongReject, final: bool) -> bool:
+    def _read_long(self, reject: LongReject, final: bool) -> bool:
         """Move the bytes of a long record from what is kept to the reject; return whether the record ends."""
-        record_bytes, ends = record.read(self._kept, final=final)
+        record_bytes, ends = self._reader.read_long(self._kept, final=final)
         reject.append(self._kept[:record_bytes])
-        self._skip(record_bytes)
+        del self._kept[:record_bytes]
         return ends
 
     def _discard_long(self) -> None:
         if self._long is not None:
-            self._long[1].discard()
-
-    def _skip(self, size_bytes: int) -> None:
-        del self._kept[:size_bytes]
-        self._offset += size_bytes
+            self._long.discard()
 
     def _convert(self, final: bool, threads: int) -> tuple[Result[bytes], bool]:
         self._is_untried = False
-        result, (consumed, newlines, self._line_state, more) = self._plan.to_ndjson_part(
-            self._kept,
-            final=final,
-            line_state=self._line_state,
-            whole_rejects=self._spill is not None,
-            lines_before=self._newlines,
-            bytes_before=self._offset,
-            threads=threads,
-        )
+        result, consumed, more = self._reader.to_ndjson(self._kept, final=final, threads=threads)
         self._is_dense = more or (result.events + len(result.rejects)) * _MIN_SHARED_RECORD_BYTES > consumed
-        self._skip(consumed)
+        del self._kept[:consumed]
         self._retry_bytes = min(2 * len(self._kept), self._max_kept_bytes + 1)
-        self._newlines += newlines
         return result, more

@@ -23,7 +23,7 @@ class ShapedInput:
 
     def __init__(
         self,
-        plan: _core.Plan,
+        plan: _core.Converter,
         mapping: Mapping,
         reading: dict[str, Any],
         *,
@@ -51,7 +51,7 @@ class ShapedInput:
         return detect(
             head[:HEAD_BYTES],
             complete=complete and len(head) < HEAD_BYTES,
-            plan=self.plan,
+            converter=self.plan,
             known=self._known,
             columns=self._columns,
             max_record_bytes=self._max_record_bytes,
@@ -62,7 +62,7 @@ class ShapedInput:
         """Convert a batch; see `Normalizer.to_ndjson`."""
         shape, rows = self._shape_of(data)
         if shape == "json":
-            return self.plan.document_to_ndjson(data, raise_on_reject=self._raise_on_reject)
+            return self.plan.to_ndjson(data, raise_on_reject=self._raise_on_reject, document=True)
         if rows is None:
             return self.plan.to_ndjson(data, raise_on_reject=self._raise_on_reject, threads=threads)
         records, rejects, blank = collect(records_of(rows, shape, _copy(data)), self._raise_on_reject)

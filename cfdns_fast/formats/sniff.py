@@ -11,7 +11,7 @@ from ..mapping import Mapping
 from .rows import FIELD_DELIMITERS, column_names, first_row
 
 if TYPE_CHECKING:
-    from .._core import Plan
+    from .._core import Converter
 
 __all__ = [
     "HEAD_BYTES",
@@ -107,7 +107,7 @@ def detect(
     head: bytes,
     *,
     complete: bool,
-    plan: Plan,
+    converter: Converter,
     known: frozenset[str],
     columns: tuple[str, ...] | None,
     max_record_bytes: int,
@@ -137,7 +137,7 @@ def detect(
     if start == len(head):
         return "ndjson" if final else None
     if head[start] in b"{[":
-        return _json_shape(head[start:], plan, final=final)
+        return _json_shape(head[start:], converter, final=final)
     rows = _row_shape(head, complete, final, known, columns, max_record_bytes)
     if rows is not None:
         return rows
@@ -151,12 +151,12 @@ def detect(
     raise InputFormatError("format.unknown")
 
 
-def _json_shape(head: bytes, plan: Plan, *, final: bool) -> str | None:
+def _json_shape(head: bytes, converter: Converter, *, final: bool) -> str | None:
     newline = head.find(b"\n")
     if newline < 0 and not final:
         return None
     line_bytes = len(head) if newline < 0 else newline
-    end, is_wrapper, is_frame, later = plan.look_into(head, line_bytes=line_bytes, final=final)
+    end, is_wrapper, is_frame, later = converter.inspect_start(head, line_bytes=line_bytes, final=final)
     if end >= 0:
         if is_frame or (is_wrapper and _ARRAY_OF_OBJECTS.search(head, 0, end)):
             return "json"

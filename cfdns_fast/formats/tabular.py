@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from json.encoder import encode_basestring as quoted
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import _core
 from .._core import Rejects
@@ -19,9 +19,6 @@ from .long_reject import Spill
 from .ndjson import LineCount
 from .rows import FIELD_DELIMITERS, Row, RowReader, column_names, first_row
 from .sniff import is_header
-
-if TYPE_CHECKING:
-    from .._core import Plan
 
 __all__ = ["RowIterator", "RowPlan", "RowStream", "collect", "records_of"]
 
@@ -54,11 +51,13 @@ class RowPlan:
         while self.text_key in known:
             self.text_key += "_"
         fields = (replace(f, kind="text", sources=(self.text_key,)) if f.kind == "raw" else f for f in mapping.fields)
-        self.plan: Plan = compile_plan(
-            replace(mapping, fields=tuple(fields)),
-            max_record_bytes=_UNLIMITED_BYTES,
-            own_key=self.text_key,
-            **reading,
+        self.plan = _core.Converter(
+            compile_plan(
+                replace(mapping, fields=tuple(fields)),
+                max_record_bytes=_UNLIMITED_BYTES,
+                own_key=self.text_key,
+                **reading,
+            )
         )
 
     def check_header(self, row: Row) -> list[str]:

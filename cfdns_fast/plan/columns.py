@@ -7,22 +7,61 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
+from .._core import NO_COLUMN, ColumnForm
 from ..mapping import Field, Mapping, Node
 from .slots import Readings
 
-__all__ = ["MOST_OFFSET", "Column", "Columns", "columns_of"]
+__all__ = ["MAX_OFFSET", "Column", "Columns", "ShownColumn", "StoredColumn", "columns_of"]
 
 #: Arrow's offsets of text and lists are signed 32-bit integers.
-MOST_OFFSET = 2**31 - 1
+MAX_OFFSET = 2**31 - 1
 
-# In the order of the core's Form.
-_FORMS = ("raw", "text", "integer", "time", "boolean", "index", "list")
-_RAW, _TEXT, _INTEGER, _TIME, _BOOLEAN, _INDEX, _LIST = range(len(_FORMS))
-_NONE = 2**64 - 1  # the core's FieldPlan::none, a size_t
 
-_Stored = tuple[int, int, str, Sequence[int], Sequence[int], bool]
-_Shown = tuple[int, int, bool, int, Sequence[int]]
+class StoredColumn(NamedTuple):
+    """Values that a batch holds once, however many targets show them.
+
+    Attributes
+    ----------
+    form : ColumnForm
+    slot : int
+    target : str
+        The first target that shows it.
+    held : sequence of int
+        What is held in place of a name, by its index.
+    items : sequence of ColumnForm
+        Of the elements of lists; of lists of objects one for each member.
+    holds_objects : bool
+    """
+
+    form: ColumnForm
+    slot: int
+    target: str
+    held: Sequence[int]
+    items: Sequence[ColumnForm]
+    holds_objects: bool
+
+
+class ShownColumn(NamedTuple):
+    """What a batch shows under a name: a stored column, or constants.
+
+    Attributes
+    ----------
+    stored, dictionary : int
+        Positions, or NO_COLUMN.
+    as_list : bool
+        Whether a value is put into a list of one.
+    form : ColumnForm
+        Of constants.
+    constants : sequence of int
+    """
+
+    stored: int
+    dictionary: int
+    as_list: bool
+    form: ColumnForm
+    constants: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +96,20 @@ class Columns:
     ----------
     shown : tuple of Column
         In the order in which NDJSON has them.
-    stored : list of (int, int, str, sequence of int, sequence of int, bool)
-        Form, slot, first target; what is held in place of a name, by its index; forms of items; whether they are
-        objects.
+    stored : list of StoredColumn
     dictionaries : list of tuple of str
-    fields : list of (int, int, bool, int, sequence of int)
-        What is shown: stored column or _NONE, dictionary or _NONE, whether values are put into a list; form of
-        constants, and constants.
+    fields : list of ShownColumn
     formats_times : bool
-        Somebody wants the text of a timestamp.
-    most_offset : int
+        Whether a column holds timestamps as text.
+    max_offset : int
     """
 
     shown: tuple[Column, ...]
-    stored: list[_Stored]
+    stored: list[StoredColumn]
     dictionaries: list[tuple[str, ...]]
-    fields: list[_Shown]
+    fields: list[ShownColumn]
     formats_times: bool
-    most_offset: int
+    max_offset: int
 
 
 def columns_of(mapping: Mapping, readings: Readings) -> Columns:
@@ -82,16 +117,16 @@ def columns_of(mapping: Mapping, readings: Readings) -> Columns:
     maker = _Maker(readings)
     targets = mapping.targets()
     shown = tuple(maker.show(targets[to]) for to in _leaves(mapping.tree()))
-    return Columns(shown, maker.stored, maker.dictionaries, maker.fields, maker.formats_times, MOST_OFFSET)
+    return Columns(shown, maker.stored, maker.dictionaries, maker.fields, maker.formats_times, MAX_OFFSET)
 
 
 class _Maker:
     """What is made of the fields so far."""
 
     def __init__(self, readings: Readings) -> None:
-        self.stored: list[_Stored] = []
+        self.stored: list[StoredColumn] = []
         self.dictionaries: list[tuple[str, ...]] = []
-        self.fields: list[_Shown] = []
+        self.fields: list[ShownColumn] = []
         self.formats_times = False
         self._places: dict[tuple[int, int, str], int] = {}
         self._readings = readings
@@ -101,12 +136,12 @@ class _Maker:
         if first.kind == "constant" and first.if_problem is None:
             return self._show_constant(first)
         if first.kind == "raw":
-            return self._show_stored(first, "text", _RAW)
+            return self._show_stored(first, "text", ColumnForm.raw)
         if first.kind == "objects":
-            return self._show_stored(first, "objects", _LIST, items=[_TEXT] * len(first.members))
+            return self._show_stored(first, "objects", ColumnForm.list, items=[ColumnForm.text] * len(first.members))
         if first.holds_list:
             of = "integer" if first.kind == "integer" else "text"
-            return self._show_stored(first, of, _LIST, items=[_FORMS.index(of)])
+            return self._show_stored(first, of, ColumnForm.list, items=[ColumnForm[of]])
         sets = {_names(field) for field in fields}
         if len(sets) == 1 and None not in sets:
             type_, form, held, dictionary = self._hold(_names(first) or ())
@@ -114,53 +149,58 @@ class _Maker:
             return self._show_stored(first, type_, form, held=(0, *held), dictionary=dictionary)
         kinds = {field.kind for field in fields}
         if kinds == {"timestamp"}:
-            return self._show_stored(first, "time", _TIME)
+            return self._show_stored(first, "time", ColumnForm.time)
         if first.json_class in ("integer", "boolean"):
-            return self._show_stored(first, first.json_class, _FORMS.index(first.json_class))
+            return self._show_stored(first, first.json_class, ColumnForm[first.json_class])
         self.formats_times |= "timestamp" in kinds
-        return self._show_stored(first, "text", _TEXT)
+        return self._show_stored(first, "text", ColumnForm.text)
 
     def _show_stored(
         self,
         field: Field,
         type_: str,
-        form: int,
+        form: ColumnForm,
         *,
-        items: Sequence[int] = (),
+        items: Sequence[ColumnForm] = (),
         held: Sequence[int] = (),
-        dictionary: int = _NONE,
+        dictionary: int = NO_COLUMN,
     ) -> Column:
-        slot = 0 if form == _RAW else self._readings.slot(field)
+        slot = 0 if form == ColumnForm.raw else self._readings.slot(field)
         objects = type_ == "objects"
         place = self._places.setdefault((form, slot, type_), len(self.stored))
         if place == len(self.stored):
-            self.stored.append((form, slot, field.to, held, items, objects))
-        self.fields.append((place, dictionary, field.array, form, []))
+            self.stored.append(StoredColumn(form, slot, field.to, held, items, objects))
+        self.fields.append(ShownColumn(place, dictionary, field.array, form, []))
         return Column(field.to, type_, field.array or field.holds_list, field.members if objects else ())
 
     def _show_constant(self, field: Field) -> Column:
         is_list = isinstance(field.value, tuple)
         values = field.value if isinstance(field.value, tuple) else (field.value,)
         type_, form, held, dictionary = self._hold(values)
-        self.fields.append((_NONE, dictionary, is_list, form, held))
+        self.fields.append(ShownColumn(NO_COLUMN, dictionary, is_list, form, held))
         return Column(field.to, type_, is_list)
 
-    def _hold(self, values: Sequence[object]) -> tuple[str, int, Sequence[int], int]:
+    def _hold(self, values: Sequence[object]) -> tuple[str, ColumnForm, Sequence[int], int]:
         """Return type, form, what is held in place of each value, and the dictionary."""
         kinds = {type(value) for value in values}
         if kinds == {bool}:
-            return "boolean", _BOOLEAN, [int(value is True) for value in values], _NONE
+            return "boolean", ColumnForm.boolean, [int(value is True) for value in values], NO_COLUMN
         if kinds == {int}:
-            return "integer", _INTEGER, [value for value in values if isinstance(value, int)], _NONE
+            return "integer", ColumnForm.integer, [value for value in values if isinstance(value, int)], NO_COLUMN
         if kinds and kinds <= {int, float}:
             # The core moves 64 bits, whatever they mean.
-            return "number", _INTEGER, [struct.unpack("=q", struct.pack("=d", value))[0] for value in values], _NONE
+            return (
+                "number",
+                ColumnForm.integer,
+                [struct.unpack("=q", struct.pack("=d", value))[0] for value in values],
+                NO_COLUMN,
+            )
         # A column has one type, so what has none in common is JSON text.
         texts = (value if isinstance(value, str) and kinds == {str} else json.dumps(value) for value in values)
         dictionary, places = _dictionary(tuple(texts))
         if dictionary not in self.dictionaries:
             self.dictionaries.append(dictionary)
-        return "index", _INDEX, places, self.dictionaries.index(dictionary)
+        return "index", ColumnForm.index, places, self.dictionaries.index(dictionary)
 
 
 @lru_cache(maxsize=64)

@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
+from .._core import Kind, ReadingFlag
 from ..mapping import NAME_PART_KINDS, Field, Mapping
 
-__all__ = ["Readings"]
-
-# In the order of the core's Kind.
-_KINDS = ("text", "integer", "boolean", "enum", "timestamp", "ip", "name", "list", "objects")
-
-# The core's Reading::Flag.
-_WANTS_PARTS, _KEEPS_DOTS, _NINE_DIGITS, _IS_NAMED, _KEEPS_EMPTY, _KEEPS_ROOT, _ESCAPES = 1, 2, 4, 8, 16, 32, 64
+__all__ = ["Input", "Reading", "Readings"]
 
 #: Names by number, or without one where nothing is looked up; what stands before a number without a name.
 _Enumeration = tuple[str, tuple[tuple[int | None, object], ...]]
+
+
+#: Kinds that the core calls by other names.
+_KINDS = {"enum": Kind.enumeration, "name": Kind.domain_name}
+
+
+class Reading(NamedTuple):
+    """How an input is read into a slot; the kinds of names fill several.
+
+    Attributes
+    ----------
+    kind : Kind
+    element : Kind
+        Of a list; the kind itself if it is none.
+    flags : int
+        Of `ReadingFlag`.
+    slot : int
+    table : int
+        The index of an enumeration, or of a list of members.
+    """
+
+    kind: Kind
+    element: Kind
+    flags: int
+    slot: int
+    table: int
+
+
+class Input(NamedTuple):
+    """The sources to try in order, whether a value is required, and how it is read."""
+
+    sources: list[int]
+    required: bool
+    readings: list[Reading]
 
 
 class Readings:
@@ -27,8 +56,7 @@ class Readings:
         Keys, in the order in which the mapping first names them; `own_key` is the last one.
     key_count : int
         How many of the sources are keys of the mapping: all but `own_key`.
-    inputs : list of (list of int, bool, list of (int, int, int, int, int))
-        The sources to try, whether one is required, and the readings: kind, kind of elements, flags, slot, table.
+    inputs : list of Input
     enumerations, members
         The tables of readings.
     firsts, collections : list of (int, list of int)
@@ -43,7 +71,7 @@ class Readings:
     def __init__(self, mapping: Mapping, own_key: str | None = None) -> None:
         self._own_key = own_key
         self.sources: list[str] = []
-        self.inputs: list[tuple[list[int], bool, list[tuple[int, int, int, int, int]]]] = []
+        self.inputs: list[Input] = []
         self.enumerations: list[_Enumeration] = []
         self.members: list[tuple[str, ...]] = []
         self.firsts: list[tuple[int, list[int]]] = []
@@ -79,9 +107,9 @@ class Readings:
         self.sources.sort(key=lambda key: key == self._own_key)
         for keys, fields in by_input.items():
             required = any(field.required for field in fields)
-            self.inputs.append(([self.sources.index(key) for key in keys], required, self._read(fields)))
+            self.inputs.append(Input([self.sources.index(key) for key in keys], required, self._read(fields)))
 
-    def _read(self, fields: list[Field]) -> list[tuple[int, int, int, int, int]]:
+    def _read(self, fields: list[Field]) -> list[Reading]:
         readings = []
         for field in fields:
             identity = self._identity(field)
@@ -94,16 +122,17 @@ class Readings:
             field = self._reading_of(field)
             kind = "name" if field.kind in NAME_PART_KINDS else field.kind
             flags = (
-                _WANTS_PARTS * any(other.kind in NAME_PART_KINDS[1:] for other in same)
-                | _KEEPS_DOTS * (not field.trim)
-                | _NINE_DIGITS * (field.digits is not None)
-                | _IS_NAMED * (field.if_true is not None)
-                | _KEEPS_EMPTY * field.keep_empty
-                | _KEEPS_ROOT * field.keep_root
-                | _ESCAPES * field.escape
+                ReadingFlag.wants_parts * any(other.kind in NAME_PART_KINDS[1:] for other in same)
+                | ReadingFlag.keeps_dots * (not field.trim)
+                | ReadingFlag.nine_digits * (field.digits is not None)
+                | ReadingFlag.is_named * (field.if_true is not None)
+                | ReadingFlag.keeps_empty * field.keep_empty
+                | ReadingFlag.keeps_root * field.keep_root
+                | ReadingFlag.escapes * field.escape
             )
-            read_as = "list" if field.list else kind
-            readings.append((_KINDS.index(read_as), _KINDS.index(kind), flags, slot, self._table(field)))
+            element = _KINDS.get(kind) or Kind[kind]
+            read_as = Kind.list if field.list else element
+            readings.append(Reading(read_as, element, flags, slot, self._table(field)))
         return readings
 
     def _reading_of(self, field: Field) -> Field:

@@ -163,7 +163,7 @@ DICTIONARY = pa.dictionary(pa.int16(), pa.string())
 def test_columns_when_of_the_default_schema_then_have_these_types() -> None:
     schema = Normalizer().to_arrow(GOOD).output.schema
     types = {each.name: each.type for each in schema}
-    assert list(types) == [column.name for column in Normalizer()._plan.columns.shown]
+    assert list(types) == [column.name for column in Normalizer()._plan.plan.columns.shown]
     assert types == {
         "message": pa.string(),
         "event.category": pa.list_(DICTIONARY),

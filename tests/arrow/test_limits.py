@@ -53,7 +53,7 @@ def test_to_arrow_when_several_callers_use_one_normalizer_then_each_gets_its_own
 @pytest.fixture
 def small_columns(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Let columns hold as little as this, in bytes of text, rows or items."""
-    monkeypatch.setattr(columns_module, "MOST_OFFSET", 400_000)
+    monkeypatch.setattr(columns_module, "MAX_OFFSET", 400_000)
     yield 400_000
 
 
@@ -79,7 +79,7 @@ def test_to_arrow_when_there_are_too_many_rows_or_items_then_asks_for_smaller_bl
 
 
 def test_limit_when_nobody_changed_it_then_is_that_of_signed_32_bit_offsets() -> None:
-    assert Normalizer()._plan.columns.most_offset == 2**31 - 1
+    assert Normalizer()._plan.plan.columns.max_offset == 2**31 - 1
 
 
 def test_batch_when_only_a_column_of_it_lives_then_that_is_sound() -> None:

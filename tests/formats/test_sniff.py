@@ -264,23 +264,24 @@ def test_threads_when_given_with_any_shape_then_change_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "place"),
+    ("data", "outcome"),
     [
-        (b"[x ", _core.BROKEN_PLACE),
-        (b"[\n]x ", _core.BROKEN_PLACE),
-        (b"[\n][x ", _core.BROKEN_PLACE),
-        (b"[]x ", _core.BROKEN_LINE_PLACE),
-        (b"[]\n[x ", _core.BROKEN_LINE_PLACE),
-        (b"[]x \n", _core.LINES_PLACE),
+        (b"[x ", "more"),
+        (b"[\n]x ", "more"),
+        (b"[\n][x ", "more"),
+        (b"[]x ", "rest"),
+        (b"[]\n[x ", "rest"),
+        (b"[]x \n", None),
     ],
 )
-def test_document_when_it_broke_off_then_the_place_says_what_need_not_be_kept(data: bytes, place: int) -> None:
-    shaped = Normalizer(input_format="json")._shaped
-    assert shaped is not None
-    _, (_, _, stop, _) = shaped.plan.document_part_to_ndjson(
-        data, final=False, place=0, whole_rejects=False, lines_before=0, bytes_before=0
-    )
-    assert stop == place
+def test_document_fault_costs_line_or_rest(data: bytes, outcome: str | None) -> None:
+    """A fault ends at the newline if every document is on a line; without a fault there is no outcome."""
+    reader = _core.DocumentReader(Normalizer(input_format="json")._plan)
+    _, consumed_bytes, _ = reader.to_ndjson(data, final=False)
+    assert reader.is_broken is (outcome is not None)
+    if outcome is not None:
+        reader.begin_long()
+        assert reader.read_long(data[consumed_bytes:] + b"\n", final=False)[1] == outcome
 
 
 # Options

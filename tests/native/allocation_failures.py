@@ -120,7 +120,7 @@ def make(_: Normalizer) -> Any:
             max_record_bytes=100,
             record_delimiter=b"||",
         )
-    return made.to_ndjson(LISTS).output
+    return _core.Converter(made).to_ndjson(LISTS).output
 
 
 CALLS: dict[str, tuple[dict[str, Any], Callable[[Normalizer], Any]]] = {

@@ -66,6 +66,15 @@ class ShortTexts {
   Slot slots_[256];
 };
 
+// What a step of the dict builder does.
+enum class DictStepKind : uint8_t {
+  list = 0,   // writes a list that is the same in every event
+  open = 1,   // opens a dict
+  close = 2,  // closes a dict
+  raw = 3,    // writes the record's own text
+  slot = 4    // writes the value of a slot
+};
+
 // Builds events by steps, as the NDJSON writer does. It owns the objects that are added.
 //
 // On CPython 3.11 an allocation may run the garbage collector, and its callbacks can find and change every tracked
@@ -96,14 +105,15 @@ class DictBuilder {
   // of one item; an empty dict is removed at `close`. `open` and `close`: `slot` is the number of the pattern.
   void add_step(int kind, size_t slot, size_t index, PyObject* key, PyObject* items, bool flag) {
     Step step;
-    step.kind = step_kind(kind);
+    step.kind = checked_enum(kind, DictStepKind::slot);
     step.flag = flag;
     step.slot = narrow_index(slot);
     step.index = narrow_index(index);
-    depth_.add(step.kind);
+    if (step.kind == DictStepKind::open) depth_.open();
+    if (step.kind == DictStepKind::close) depth_.close();
     step.key = own(key);
     step.items = own(items);
-    if (step.kind == StepKind::value) share(step);
+    if (step.kind == DictStepKind::slot) share(step);
     steps_.push_back(step);
   }
 
@@ -127,7 +137,7 @@ class DictBuilder {
       if (dict == nullptr) break;
       PyObject* item = nullptr;
       switch (step.kind) {
-        case StepKind::value: {
+        case DictStepKind::slot: {
           const Value& value = event.values[step.slot];
           if (value.type == ValueType::absent) {
             if (PyDict_DelItem(dict, step.key) < 0) Py_CLEAR(dict);
@@ -142,19 +152,19 @@ class DictBuilder {
           if (step.flag) item = list_of(item);
           break;
         }
-        case StepKind::raw:
+        case DictStepKind::raw:
           item = padded ? new_text(message, ascii)
                         : PyUnicode_DecodeUTF8(message.data, static_cast<Py_ssize_t>(message.size_bytes), nullptr);
           break;
-        case StepKind::literal: item = list_from(step.items); break;
-        case StepKind::open: {
+        case DictStepKind::list: item = list_from(step.items); break;
+        case DictStepKind::open: {
           const Pattern& pattern = patterns_[step.slot];
           held.parents[depth++] = {dict, entries};
           dict = PyDict_Copy(pattern.dict);
           entries = DictPlaces::find(dict, pattern.layout);
           continue;
         }
-        case StepKind::close:
+        case DictStepKind::close:
           item = finish(dict, patterns_[step.slot]);
           --depth;
           dict = held.parents[depth].object;
@@ -187,7 +197,7 @@ class DictBuilder {
     bool holds_containers;
   };
   struct Step {
-    StepKind kind;
+    DictStepKind kind;
     bool flag;
     uint8_t keep = 0;   // index in `kept` where the object is stored for later steps, or 0
     uint8_t again = 0;  // index in `kept` of the object that an earlier step stored, or 0
@@ -222,7 +232,7 @@ class DictBuilder {
   // Targets of one value share the object, for at most max_kept values.
   void share(Step& step) {
     for (Step& earlier : steps_) {
-      if (earlier.kind != StepKind::value || earlier.slot != step.slot) continue;
+      if (earlier.kind != DictStepKind::slot || earlier.slot != step.slot) continue;
       if (earlier.keep == 0 && kept_count_ + 1 < max_kept) earlier.keep = static_cast<uint8_t>(++kept_count_);
       step.again = earlier.keep;
       return;

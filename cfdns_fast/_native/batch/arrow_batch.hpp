@@ -6,30 +6,32 @@
 
 namespace cfdns {
 
+// Converts a batch, or as much of it as becomes max_part_rows rows; then is_cut is true.
 class ArrowBatch : public ParallelBatch {
  public:
-  ArrowBatch(Engine& engine, std::shared_ptr<ArrowPlan> plan, Slice data, size_t raw_limit_bytes, bool stop_at_reject)
-      : ParallelBatch(engine, data, true, line_start, raw_limit_bytes, stop_at_reject),
-        plan_(std::move(plan)),
-        memory_(std::make_shared<ArrowMemory>(plan_)) {}
+  ArrowBatch(Engine& engine, std::shared_ptr<ArrowPlan> plan, Slice data, const ReadOptions& options)
+      : ParallelBatch(engine, data, options), plan_(std::move(plan)), memory_(std::make_shared<ArrowMemory>(plan_)) {}
 
-  // `document`: the data is one, which is for one thread.
-  void run(size_t threads, bool document) {
+  // The number of rows, and of rejects, after which a part is cut. Several threads cut at about as many each.
+  size_t max_part_rows = SIZE_MAX;
+
+  // Documents are for one thread.
+  void run(size_t threads) {
     Columns& columns = memory_->columns;
     try {
       columns.reserve_for(data_.size_bytes);
     } catch (const std::bad_alloc&) {
-      // What is learned may be too much. It grows as it is needed then.
+      // The size that was learned may be too large. The columns grow as it is needed then.
     }
-    threads = std::min(threads, most_threads(data_.size_bytes));
-    if (threads > 1 && !document) {
+    threads = std::min(threads, max_threads(data_.size_bytes));
+    if (threads > 1 && !options_.is_document) {
       ParallelBatch::run(threads);
       columns.reserve_placed();
       for (const Columns& part : kept_) columns.put_part(part);
     } else {
-      run_alone(document);
+      run_alone();
     }
-    columns.learn(data_.size_bytes);
+    columns.learn(static_cast<size_t>(consumed_bytes));
     columns.finish();
   }
 
@@ -43,18 +45,19 @@ class ArrowBatch : public ParallelBatch {
     bool fits = true;
   };
 
-  void run_alone(bool document) {
+  void run_alone() {
     std::unique_ptr<Cursor> cursor = engine_.borrow();
-    cursor->start(data_, true, line_start, raw_limit_bytes_);
-    if (document) cursor->read_document(0);
-    read(*cursor, memory_->columns, rejects);
+    cursor->start(data_, options_);
+    is_cut = read(*cursor, memory_->columns, rejects);
     Counts counts;
     counts.take(*cursor);
     add(counts, 0);
     engine_.give_back(std::move(cursor));
   }
 
-  void read(Cursor& cursor, Columns& columns, RejectList& rejects) {
+  // Returns whether it stopped because of max_part_rows.
+  bool read(Cursor& cursor, Columns& columns, RejectList& rejects) {
+    bool cuts = false;
     cursor.event.formats_times = plan_->formats_times;
     cursor.event.counts_times = true;
     for (;;) {
@@ -62,12 +65,17 @@ class ArrowBatch : public ParallelBatch {
       if (turn == Turn::end) break;
       if (turn == Turn::event) {
         columns.add(engine_.plan, cursor.event, cursor.message());
+        cuts = columns.rows >= max_part_rows;
       } else {
         rejects.add(cursor.reject);
-        if (stop_at_reject_) break;
+        if (options_.stop_at_reject) break;
+        cuts = rejects.size() >= max_part_rows;
       }
+      if (cuts) break;
     }
+    cursor.pause();
     columns.close();
+    return cuts;
   }
 
   std::unique_ptr<Part> new_part() override { return std::make_unique<ColumnsPart>(*plan_); }
@@ -75,7 +83,7 @@ class ArrowBatch : public ParallelBatch {
   void convert(Part& part, Cursor& cursor, size_t) override {
     Columns& columns = static_cast<ColumnsPart&>(part).columns;
     columns.clear();
-    read(cursor, columns, part.rejects);
+    part.is_cut = read(cursor, columns, part.rejects);
   }
 
   void place(Part& part) override {

@@ -60,31 +60,27 @@ class Batch {
   bool pending_ = false;
 };
 
-// A plan and the cursors that its calls have left behind; any number of threads may borrow at once. Without a lock: a process
-// that forks while another of its threads holds one would find it held for ever.
+// A plan and the cursors that calls have given back; any number of threads may borrow at once. There is no lock, because a
+// process that forks while another of its threads holds one would find it locked for good.
 class Engine {
  public:
-  Engine() = default;
+  explicit Engine(std::shared_ptr<const Plan> shared_plan) : plan(*shared_plan), shared_plan_(std::move(shared_plan)) {}
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
   ~Engine() {
     for (std::atomic<Cursor*>& place : idle_) delete place.load();
   }
 
-  Plan plan;
+  const Plan& plan;
   // Events are about 3.7 times their records with the message.
   OutputRoom room{16384, 4 * OutputRoom::unit_bytes, 16 * OutputRoom::unit_bytes};
-
-  // What stands between records, besides newlines. To be set before any cursor is borrowed.
-  void set_delimiter(std::string_view delimiter) { delimiter_ = delimiter; }
-  const std::string& delimiter() const { return delimiter_; }
 
   std::unique_ptr<Cursor> borrow() {
     for (std::atomic<Cursor*>& place : idle_) {
       Cursor* cursor = place.load(std::memory_order_relaxed) == nullptr ? nullptr : place.exchange(nullptr);
       if (cursor != nullptr) return std::unique_ptr<Cursor>(cursor);
     }
-    return std::make_unique<Cursor>(plan, delimiter_);
+    return std::make_unique<Cursor>(plan);
   }
 
   // Where there is no place for it, it is dropped.
@@ -99,7 +95,7 @@ class Engine {
   }
 
  private:
-  std::string delimiter_;
+  const std::shared_ptr<const Plan> shared_plan_;
   std::atomic<Cursor*> idle_[8] = {};
 };
 

@@ -21,16 +21,10 @@ class ParallelBatch {
   static constexpr size_t piece_bytes = Cursor::window_bytes;
 
   // More threads than that have nothing to do.
-  static size_t most_threads(size_t input_bytes) { return input_bytes / piece_bytes; }
+  static size_t max_threads(size_t input_bytes) { return input_bytes / piece_bytes; }
 
-  // As Cursor::start; with stop_at_reject nothing is read behind the first reject.
-  ParallelBatch(Engine& engine, Slice data, bool final, uint8_t line_state, size_t raw_limit_bytes, bool stop_at_reject)
-      : engine_(engine),
-        data_(data),
-        stop_at_reject_(stop_at_reject),
-        raw_limit_bytes_(raw_limit_bytes),
-        final_(final),
-        first_line_state_(line_state) {}
+  ParallelBatch(Engine& engine, Slice data, const ReadOptions& options)
+      : engine_(engine), data_(data), options_(options) {}
 
   ParallelBatch(const ParallelBatch&) = delete;
   ParallelBatch& operator=(const ParallelBatch&) = delete;
@@ -47,8 +41,8 @@ class ParallelBatch {
   uint64_t blank = 0;
   uint64_t newlines = 0;
   uint64_t consumed_bytes = 0;
-  uint8_t line_state = line_start;  // of the line where reading stopped
-  bool is_cut = false;              // reading stopped before the end of the data, because a part was cut
+  uint8_t state = 0;    // where reading stopped
+  bool is_cut = false;  // reading stopped before the end of the data, because a part was cut
   RejectList rejects;
   std::vector<uint64_t> problems;
 
@@ -59,7 +53,7 @@ class ParallelBatch {
     uint64_t blank = 0;
     uint64_t newlines = 0;
     uint64_t consumed_bytes = 0;
-    uint8_t line_state = line_start;
+    uint8_t state = 0;
     std::vector<uint64_t> problems;
 
     void take(const Cursor& cursor) {
@@ -67,7 +61,7 @@ class ParallelBatch {
       blank = cursor.blank;
       newlines = cursor.newlines();
       consumed_bytes = cursor.consumed_bytes();
-      line_state = cursor.line_state();
+      state = cursor.state();
       problems = cursor.event.problems;
     }
   };
@@ -106,15 +100,14 @@ class ParallelBatch {
     blank += counts.blank;
     newlines += counts.newlines;
     consumed_bytes = offset + counts.consumed_bytes;
-    line_state = counts.line_state;
+    state = counts.state;
     problems.resize(counts.problems.size(), 0);
     for (size_t i = 0; i < counts.problems.size(); ++i) problems[i] += counts.problems[i];
   }
 
   Engine& engine_;
   const Slice data_;
-  const bool stop_at_reject_;
-  const size_t raw_limit_bytes_;
+  const ReadOptions options_;
 
  private:
   struct Piece {
@@ -136,8 +129,10 @@ class ParallelBatch {
       for (;;) {
         Part& part = free_part(*parts[0], *parts[1]);
         if (!take(piece)) break;
-        cursor->start(piece.text, final_ || !piece.last, piece.number == 0 ? first_line_state_ : line_start,
-                      raw_limit_bytes_);
+        ReadOptions options = options_;
+        options.final |= !piece.last;
+        if (piece.number != 0) options.state = line_start;
+        cursor->start(piece.text, options);
         part.number = piece.number;
         part.offset = piece.offset;
         part.rejects.clear();
@@ -185,7 +180,7 @@ class ParallelBatch {
       others_wait |= part != &finished;
       ++next_;
       is_cut = part->is_cut;
-      stopped_ = is_cut || (stop_at_reject_ && !rejects.empty());
+      stopped_ = is_cut || (options_.stop_at_reject && !rejects.empty());
     }
     if (others_wait || stopped_) placed_.notify_all();
   }
@@ -211,9 +206,6 @@ class ParallelBatch {
     put(part);
     return true;
   }
-
-  const bool final_;
-  const uint8_t first_line_state_;
 
   std::mutex mutex_;  // guards all that follows, and the public counts
   std::condition_variable placed_;
@@ -275,7 +267,7 @@ class ParallelNdjson : public ParallelBatch {
       size_t room_bytes = text.in_output ? capacity_bytes_ - text.start : text.memory.capacity_bytes();
       size_t pause_bytes = text.in_output ? SIZE_MAX : batch.written_bytes + step_bytes;
       pause_bytes = std::min(pause_bytes, max_part_bytes);
-      BatchState state = batch.run(engine_.plan, to, room_bytes, stop_at_reject_, pause_bytes);
+      BatchState state = batch.run(engine_.plan, to, room_bytes, options_.stop_at_reject, pause_bytes);
       text.is_cut = batch.written_bytes >= max_part_bytes || batch.rejects.size() >= batch.max_rejects;
       if (text.is_cut) break;
       if (state == BatchState::paused) continue;

@@ -69,7 +69,7 @@ class SlotValues {
     if (text.size_bytes == 0) return read_nothing(reading, required);
     switch (reading.kind) {
       case Kind::text: set_text(reading.slot, text, plain); return no_problem;
-      case Kind::name: read_name(reading, text, plain); return no_problem;
+      case Kind::domain_name: read_name(reading, text, plain); return no_problem;
       case Kind::ip:
         if (!is_ip(text)) return refuse(reading, field_type);
         set_text(reading.slot, text, plain);
@@ -116,7 +116,7 @@ class SlotValues {
 
   void clear(const Reading& reading) {
     values[reading.slot].clear();
-    if (reading.kind != Kind::name) return;
+    if (reading.kind != Kind::domain_name) return;
     for (size_t i = 1; i < name_slots; ++i) values[reading.slot + i].clear();
   }
 

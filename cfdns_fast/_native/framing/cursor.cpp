@@ -15,10 +15,11 @@ const char* skip_padding(const char* at, const char* stop) {
 
 }  // namespace
 
-void Cursor::start(Slice data, bool final, uint8_t line_state, size_t raw_limit_bytes) {
+void Cursor::start(Slice data, const ReadOptions& options) {
   data_ = data;
-  final_ = final;
-  raw_limit_bytes_ = raw_limit_bytes;
+  final_ = options.final;
+  raw_limit_bytes_ = options.raw_limit_bytes;
+  uint8_t line_state = options.is_document ? line_start : options.state;
   window_offset_ = 0;
   window_size_bytes_ = 0;
   window_indexed_ = false;
@@ -34,7 +35,7 @@ void Cursor::start(Slice data, bool final, uint8_t line_state, size_t raw_limit_
   mid_line_ = (line_state & line_read) != 0;
   starts_blank_ = (line_state & line_blank) != 0;
   is_blank_so_far_ = starts_blank_ && data.size_bytes == 0;
-  if ((padded_ || starts_blank_) && data.size_bytes == 0 && final) ++blank;
+  if ((padded_ || starts_blank_) && data.size_bytes == 0 && final_) ++blank;
   stopped_ = false;
   in_document_ = false;
   decoder_.newlines_allowed = false;
@@ -42,8 +43,10 @@ void Cursor::start(Slice data, bool final, uint8_t line_state, size_t raw_limit_
   for (uint64_t& count : event.problems) count = 0;
   event.formats_times = true;
   event.counts_times = false;
+  if (options.is_document) read_document(options.state);
 }
 
+// The data is a document, or what follows `place` in one.
 void Cursor::read_document(uint8_t place) {
   document_.start(data_, final_, place);
   // A document has no lines, so next() checks only stopped_ before its fast path.

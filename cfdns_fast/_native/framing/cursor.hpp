@@ -26,27 +26,30 @@ enum class Turn : uint8_t { event, reject, end };
 // were skipped that are not counted yet.
 enum LineState : uint8_t { line_start = 0, line_blank = 1, line_read = 2, line_padded = 4 };
 
+// How the data of a call is read.
+struct ReadOptions {
+  bool final = true;         // no data follows; otherwise reading stops before what later data could change
+  bool is_document = false;  // the data is a JSON document, or a part of one
+  bool stop_at_reject = false;
+  uint8_t state = 0;           // where earlier calls stopped: a LineState, or a place in the document
+  size_t raw_limit_bytes = 0;  // the maximum of a reject's bytes that are kept
+};
+
 class Cursor {
  public:
   static constexpr size_t window_bytes = 128 * 1024;
 
-  // `delimiter`: ends records as a newline does, if it is not empty. It has no newline, bracket or quote.
-  Cursor(const Plan& plan, const std::string& delimiter)
+  explicit Cursor(const Plan& plan)
       : event(plan),
         plan_(plan),
-        delimiter_(delimiter),
-        nul_delimits_(delimiter.find('\0') != std::string::npos),
+        delimiter_(plan.record_delimiter),
+        nul_delimits_(plan.record_delimiter.find('\0') != std::string::npos),
         decoder_(plan),
         reason_(plan),
-        document_(plan, delimiter) {}
+        document_(plan) {}
 
-  // Start to read `data`, which must outlive the reading, and reset all counts. `final`: no data follows; otherwise
-  // reading stops before the first byte that later data could change. `line_state`: what was read of the first line
-  // before.
-  void start(Slice data, bool final, uint8_t line_state, size_t raw_limit_bytes);
-
-  // Call after start() to read a JSON document, or the rest of one from the state `place`.
-  void read_document(uint8_t place);
+  // Start to read `data`, which must outlive the reading, and reset all counts.
+  void start(Slice data, const ReadOptions& options);
 
   // Move to the next record: its values are in `event` and its bytes in message(), or it is in `reject`. Throws
   // EngineFailure or std::bad_alloc.
@@ -65,11 +68,7 @@ class Cursor {
   // The position where reading stopped, the newlines before it, and the state of the line or document there.
   uint64_t consumed_bytes() const { return window_offset_ + static_cast<uint64_t>(at_ - buffer_.data()); }
   uint64_t newlines() const { return newlines_; }
-  uint8_t line_state() const {
-    LineState read = mid_line_ ? line_read : is_blank_so_far_ ? line_blank : line_start;
-    return static_cast<uint8_t>(read | (padded_ ? line_padded : 0));
-  }
-  uint8_t place() const { return document_.place(); }
+  uint8_t state() const { return in_document_ ? document_.place() : line_state(); }
 
   // Free memory that only unusual input needs.
   void trim();
@@ -84,6 +83,12 @@ class Cursor {
 
   static constexpr size_t min_window_bytes = window_bytes / 32;
 
+  uint8_t line_state() const {
+    LineState read = mid_line_ ? line_read : is_blank_so_far_ ? line_blank : line_start;
+    return static_cast<uint8_t>(read | (padded_ ? line_padded : 0));
+  }
+
+  void read_document(uint8_t place);
   bool next_window();
   void copy_window(size_t left, size_t max_bytes);
   void cut_window(size_t size_bytes);

@@ -36,7 +36,7 @@ class DocumentSplitter {
     padded = 64
   };
 
-  DocumentSplitter(const Plan& plan, const std::string& delimiter) : plan_(plan), delimiter_(delimiter) {}
+  explicit DocumentSplitter(const Plan& plan) : plan_(plan), delimiter_(plan.record_delimiter) {}
 
   // Start to read data in the state `place`. `final`: no data follows.
   void start(Slice data, bool final, uint8_t place) {

@@ -71,7 +71,7 @@ inline size_t exact_most_event_bytes(const Plan& plan, const Event& event, Slice
   size_t max_bytes = plan.fixed_bytes();
   for (const Step& step : plan.steps) {
     if (step.kind == StepKind::raw) max_bytes += 6 * message.size_bytes;
-    if (step.kind == StepKind::value) max_bytes += detail::max_value_bytes(plan, event, event.values[step.slot]);
+    if (step.kind == StepKind::slot) max_bytes += detail::max_value_bytes(plan, event, event.values[step.slot]);
   }
   return max_bytes;
 }
@@ -94,7 +94,7 @@ inline size_t write_event(const Plan& plan, const Event& event, Slice message, c
   *to++ = '{';
   const Value* values = event.values.data();
   for (const Step& step : plan.steps) {
-    if (step.kind == StepKind::value) {
+    if (step.kind == StepKind::slot) {
       const Value& value = values[step.slot];
       if (value.type == ValueType::absent) continue;
       to = detail::write_slice(to, step.before);

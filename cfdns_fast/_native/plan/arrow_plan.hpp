@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plan/checks.hpp"
 #include "support/output_room.hpp"
 
 namespace cfdns {
@@ -87,7 +88,7 @@ class ArrowPlan {
   }
 
   void add_field(size_t column, size_t dictionary, bool as_list, int type) {
-    fields.push_back({column, dictionary, as_list, static_cast<ColumnType>(type), {}});
+    fields.push_back({column, dictionary, as_list, checked_enum(type, ColumnType::list), {}});
   }
   // Add to the last field.
   void add_constant(int64_t constant) { fields.back().constants.push_back(constant); }
@@ -95,8 +96,8 @@ class ArrowPlan {
  private:
   ColumnPlan new_column(int type, size_t slot, std::string_view target) const {
     ColumnPlan plan;
-    plan.type = static_cast<ColumnType>(type);
-    plan.slot = static_cast<uint16_t>(slot);
+    plan.type = checked_enum(type, ColumnType::list);
+    plan.slot = narrow_index(slot);
     plan.target.assign(target);
     plan.max_offset = max_offset;
     // First guesses: raw text is as long as the record, and few other texts are longer than a sixteenth of it.

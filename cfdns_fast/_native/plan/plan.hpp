@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plan/checks.hpp"
 #include "values/suffix_table.hpp"
 #include "values/timestamp.hpp"
 
@@ -22,7 +23,7 @@ enum class Kind : uint8_t {
   enumeration = 3,
   timestamp = 4,
   ip = 5,
-  name = 6,
+  domain_name = 6,  // a Python enum has a `name` of its own
   list = 7,
   objects = 8
 };
@@ -116,19 +117,14 @@ struct Enumeration {
   std::string unassigned;  // prefix of a number without a name; empty if such a number has no value
 };
 
-// What a step of the NDJSON writer or of the dict builder does.
+// What a step of the NDJSON writer does.
 enum class StepKind : uint8_t {
-  literal = 0,  // writes what is the same in every event: text in NDJSON, a list in dicts
+  literal = 0,  // writes text that is the same in every event
   open = 1,     // opens an object
   close = 2,    // closes an object
   raw = 3,      // writes the record's own text
-  value = 4     // writes the value of a slot
+  slot = 4      // writes the value of a slot
 };
-
-inline StepKind step_kind(int kind) {
-  if (kind < 0 || kind > static_cast<int>(StepKind::value)) throw std::invalid_argument("unknown kind of step");
-  return static_cast<StepKind>(kind);
-}
 
 // A step of the NDJSON writer. `before` is the key of a value with the opening bracket and quote; `after` has the
 // closing ones and a comma.
@@ -139,27 +135,6 @@ struct Step {
   StepKind kind = StepKind::literal;
   uint8_t after_bytes = 0;
 };
-
-// Follows the objects that steps open, so that writers need no checks: throws if they nest too deep or do not match.
-class StepDepth {
- public:
-  static constexpr unsigned max_depth = 32;
-
-  void add(StepKind kind) {
-    if (kind == StepKind::open && ++depth_ > max_depth) throw std::invalid_argument("steps open too many objects");
-    if (kind == StepKind::close && depth_-- == 0)
-      throw std::invalid_argument("a step closes an object that is not open");
-  }
-
- private:
-  unsigned depth_ = 0;
-};
-
-// Slots and tables are stored in 16 bits.
-inline uint16_t narrow_index(size_t index) {
-  if (index >= UINT16_MAX) throw std::invalid_argument("a plan has too many slots or tables");
-  return static_cast<uint16_t>(index);
-}
 
 class Plan {
  public:
@@ -189,6 +164,7 @@ class Plan {
   std::shared_ptr<const SuffixTable> suffixes;
   TimestampUnit unit = TimestampUnit::automatic;
   size_t max_record_bytes = 0;
+  std::string record_delimiter;  // ends records as newlines do; empty if there is none, and without brackets and quotes
   size_t slot_count = 0;
 
   // Add each key once.
@@ -233,10 +209,8 @@ class Plan {
 
   // Add to the last input.
   void add_reading(int kind, int element, int flags, size_t slot, size_t table) {
-    constexpr int kinds = static_cast<int>(Kind::objects) + 1;
-    if (kind < 0 || kind >= kinds || element < 0 || element >= kinds) throw std::invalid_argument("unknown kind");
-    readings.push_back({static_cast<Kind>(kind), static_cast<Kind>(element), static_cast<uint8_t>(flags),
-                        narrow_index(slot), narrow_index(table)});
+    readings.push_back({checked_enum(kind, Kind::objects), checked_enum(element, Kind::objects),
+                        static_cast<uint8_t>(flags), narrow_index(slot), narrow_index(table)});
     Input& input = inputs.back();
     input.last_reading = narrow_index(readings.size());
     input.reading = readings[input.first_reading];
@@ -306,17 +280,18 @@ class Plan {
 
   void add_step(int kind, size_t slot, std::string_view before, std::string_view after) {
     Step step;
-    step.kind = step_kind(kind);
+    step.kind = checked_enum(kind, StepKind::slot);
     step.slot = narrow_index(slot);
     if (after.size() > sizeof step.after) throw std::invalid_argument("the end of a step is too long");
-    depth_.add(step.kind);
+    if (step.kind == StepKind::open) depth_.open();
+    if (step.kind == StepKind::close) depth_.close();
     fragments_.emplace_back(before);
     step.before = fragments_.back().slice();
     std::memcpy(step.after, after.data(), after.size());
     step.after_bytes = static_cast<uint8_t>(after.size());
     fixed_bytes_ += before.size() + sizeof step.after;
-    if (step.kind == StepKind::value) fixed_bytes_ += TimeFormatter::text_bytes + padding_bytes;
-    if (step.kind == StepKind::value || step.kind == StepKind::raw) ++variable_steps_;
+    if (step.kind == StepKind::slot) fixed_bytes_ += TimeFormatter::text_bytes + padding_bytes;
+    if (step.kind == StepKind::slot || step.kind == StepKind::raw) ++variable_steps_;
     steps.push_back(step);
   }
 

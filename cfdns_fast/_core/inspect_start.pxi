@@ -1,7 +1,7 @@
-# A first look into a document; part of _core.pyx.
+# A look at the start of a document; part of boundary.pyx.
 
-# See Plan.look_into.
-cdef tuple _look_into(shared_ptr[Engine] engine, data, size_t line_bytes, bint final):
+# See Converter.inspect_start.
+cdef tuple _inspect_start(Plan plan, data, size_t line_bytes, bint final):
     cdef Py_buffer view
     cdef unique_ptr[DocumentSplitter] splitter
     cdef Slice input
@@ -14,7 +14,7 @@ cdef tuple _look_into(shared_ptr[Engine] engine, data, size_t line_bytes, bint f
     _check_memory()
     _get_buffer(data, &view)
     try:
-        splitter.reset(new DocumentSplitter(engine.get().plan, engine.get().delimiter()))
+        splitter.reset(new DocumentSplitter(plan.shared.get()[0]))
         input.data = at = <const char*>view.buf
         input.size_bytes = view.len
         line_end = at + line_bytes
@@ -31,7 +31,7 @@ cdef tuple _look_into(shared_ptr[Engine] engine, data, size_t line_bytes, bint f
                 # What follows the whole must not matter: it may not have arrived yet.
                 if splitter.get().first_end() != NULL:
                     later = "item"
-                elif found == Found.fault or splitter.get().place() == BROKEN_PLACE:
+                elif found == Found.fault or splitter.get().place() == broken_place:
                     later = "fault"
                 elif found == Found.item:
                     if splitter.get().position() <= line_end:

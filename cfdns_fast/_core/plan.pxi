@@ -1,0 +1,166 @@
+# Plan and SuffixTable: what Python decided, once, about every record; part of boundary.pyx.
+
+cdef inline string_view _view(bytes text):
+    return string_view(PyBytes_AsString(text), len(text))
+
+
+cdef bytes _json_text(value):
+    # Text without its quotes.
+    cdef str text = json.dumps(value, ensure_ascii=False)
+    return (text[1:-1] if isinstance(value, str) else text).encode()
+
+
+cdef inline Slice _slice(bytes text):
+    cdef Slice slice = Slice()
+    slice.data = PyBytes_AsString(text)
+    slice.size_bytes = len(text)
+    return slice
+
+
+cdef class SuffixTable:
+    """Public-suffix rules, compiled; plan/suffix_table.py makes it. Immutable."""
+
+    cdef shared_ptr[CSuffixTable] table
+
+    def __cinit__(self, bytes node_flags, list edges, list folds):
+        _check_memory()
+        self.table = make_shared[CSuffixTable](_view(node_flags))
+        for parent, label, child in edges:
+            self.table.get().add_edge(parent, _slice(label), child)
+        for upper, lower in folds:
+            self.table.get().add_fold(upper, lower)
+        self.table.get().finish()
+
+
+cdef shared_ptr[CArrowPlan] _arrow_plan(columns):
+    cdef shared_ptr[CArrowPlan] plan = make_shared[CArrowPlan](<size_t>columns.max_offset, <cbool>columns.formats_times)
+    cdef bytes text
+    for form, slot, target, held, items, objects in columns.stored:
+        text = target.encode()
+        plan.get().add_column(form, slot, _view(text))
+        for each in held:
+            plan.get().add_held(each)
+        for each in items:
+            plan.get().add_items(each, objects)
+    for texts in columns.dictionaries:
+        plan.get().add_dictionary()
+        for each in texts:
+            text = each.encode()
+            plan.get().add_text(_view(text))
+    for column, dictionary, as_list, form, constants in columns.fields:
+        plan.get().add_field(column, dictionary, as_list, form)
+        for each in constants:
+            plan.get().add_constant(each)
+    return plan
+
+
+# It refers to immutable objects alone, so it is part of no cycle; and gc.get_referents() shows nothing of it.
+@cython.no_gc
+cdef class Plan:
+    """What to do with every record; plan/compiler.py makes it. Immutable, so any number of threads may use it."""
+
+    cdef readonly object columns  # of Arrow batches
+    cdef shared_ptr[CPlan] shared
+    cdef shared_ptr[CArrowPlan] arrow
+    cdef DictBuilder dicts
+    cdef tuple problem_keys  # as Event.problems counts them
+
+    def __cinit__(self, *, list sources, size_t key_count, list inputs, list enumerations, list members, list firsts,
+                  list collections, list verdicts, problems_slot, size_t slot_count, list steps, tuple dict_patterns, tuple dict_steps,
+                  columns, SuffixTable suffixes not None, int timestamp_unit, size_t max_record_bytes,
+                  bytes record_delimiter=b""):
+        cdef CPlan* plan
+        cdef bytes text
+        cdef bytes json_key
+        cdef bytes plain_text
+        _check_memory()
+        self.columns = columns
+        self.arrow = _arrow_plan(columns)
+        self.shared = make_shared[CPlan]()
+        plan = self.shared.get()
+        plan.record_delimiter.assign(PyBytes_AsString(record_delimiter), len(record_delimiter))
+        plan.suffixes = <shared_ptr[const CSuffixTable]>suffixes.table
+        plan.max_record_bytes = max_record_bytes
+        plan.slot_count = slot_count
+        plan.unit = <TimestampUnit>timestamp_unit
+        plan.key_count = key_count
+        problem_keys = [_UNKNOWN_KEY]
+        for key in sources:
+            text = key.encode()
+            plan.add_source(_view(text))
+            for code in _FIELD_CODES:
+                # A text of its own: a key of the mapping may be an object that Python code can reach.
+                problem_keys.append(f"{code}:{key}".encode().decode())
+        for problem_key in problem_keys:
+            text = problem_key.encode()
+            plan.add_problem_text(_view(text))
+        self.problem_keys = tuple(problem_keys)
+        for input_sources, required, readings in inputs:
+            plan.add_input(input_sources[0], required)
+            for source in input_sources[1:]:
+                plan.add_other(source)
+            for kind, element, flags, slot, table in readings:
+                plan.add_reading(kind, element, flags, slot, table)
+        for unassigned, names in enumerations:
+            text = unassigned.encode()
+            plan.add_enumeration(_view(text))
+            self.dicts.add_enumeration()
+            self.dicts.add_name(<PyObject*>None)
+            for number, name in names:
+                text = _json_text(name)
+                plain_text = str(name).encode()
+                if number is None:
+                    plan.add_name(_view(text), _view(plain_text))
+                else:
+                    plan.add_numbered(number, _view(text), _view(plain_text))
+                self.dicts.add_name(<PyObject*>name)
+        for keys in members:
+            plan.add_members()
+            self.dicts.add_members()
+            for key in keys:
+                text = key.encode()
+                json_key = b'"' + _json_text(key) + b'":'
+                plan.add_member(_view(text), _view(json_key))
+                self.dicts.add_member(<PyObject*>key)
+        for slot, slots in firsts:
+            plan.add_first(slot)
+            for source in slots:
+                plan.add_first_from(source)
+        for slot, slots in collections:
+            plan.add_collection(slot)
+            for source in slots:
+                plan.add_collection_from(source)
+        for slot, table in verdicts:
+            plan.add_verdict(slot, table)
+        if problems_slot is not None:
+            plan.set_problems_slot(problems_slot, len(", ".join(self.problem_keys).encode()))
+        for what, slot, before, after in steps:
+            plan.add_step(what, slot, _view(before), _view(after))
+        for holds_containers, keys_and_constants in dict_patterns:
+            self._add_pattern(keys_and_constants, holds_containers)
+        for what, slot, index, key, items, flag in dict_steps:
+            self.dicts.add_step(what, slot, index, <PyObject*>key, <PyObject*>items, flag)
+
+    # A function of its own: no reference to the pattern remains.
+    cdef int _add_pattern(self, tuple keys_and_constants, bint holds_containers) except -1:
+        cdef dict pattern = {}
+        for key, constant in keys_and_constants:
+            # One object for each place: the references of a single None would be counted one after another, in one place of
+            # memory.
+            pattern[key] = object() if constant is None else constant
+        self.dicts.add_pattern(<PyObject*>pattern, holds_containers)
+        return 0
+
+    cdef dict _problems(self, const vector[uint64_t]& counts):
+        cdef dict problems = {}
+        cdef size_t i
+        for i in range(counts.size()):
+            if counts[i] != 0:
+                problems[self.problem_keys[i]] = counts[i]
+        return problems
+
+    cdef object _dict(self, const Event& event, Slice message, bint padded, ShortTexts* short_texts):
+        cdef PyObject* made = self.dicts.build(event, message, padded, short_texts)
+        result = <object>made
+        _release(made)
+        return result
