@@ -10,10 +10,10 @@
 
 namespace cfdns {
 
-class Event : public SlotValues {
+class Event : public KindReader {
  public:
   explicit Event(const Plan& plan)
-      : SlotValues(plan), problems(problem_index(plan.sources.size(), 0), 0), record_problems_(plan) {}
+      : KindReader(plan), problems(problem_index(plan.sources.size(), 0), 0), record_problems_(plan) {}
 
   std::vector<uint64_t> problems;  // counts by unknown_problem and problem_index(), over all records so far
 

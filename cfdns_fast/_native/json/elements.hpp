@@ -1,6 +1,7 @@
 // Elements: iterate over an array or object that the decoder has validated.
 #pragma once
 
+#include "json/number.hpp"
 #include "json/skip.hpp"
 #include "json/token.hpp"
 

@@ -92,8 +92,10 @@ CFDNS_INLINE inline NumberForm number_form(const char* at, const char* end) {
 
 constexpr size_t max_integer_bytes = 20;
 
-// Returns the end. At most max_integer_bytes bytes are written.
-inline char* write_integer(char* to, int64_t value) { return std::to_chars(to, to + max_integer_bytes, value).ptr; }
+// Returns the end. At most max_integer_bytes bytes are written. Writers mostly copy the text of a number instead.
+CFDNS_NOINLINE inline char* write_integer(char* to, int64_t value) {
+  return std::to_chars(to, to + max_integer_bytes, value).ptr;
+}
 
 enum class IntegerResult : uint8_t { ok, malformed, fraction, out_of_range };
 
