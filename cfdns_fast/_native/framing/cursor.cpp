@@ -46,9 +46,9 @@ void Cursor::start(Slice data, const ReadOptions& options) {
   if (options.is_document) read_document(options.state);
 }
 
-// The data is a document, or what follows `place` in one.
-void Cursor::read_document(uint8_t place) {
-  document_.start(data_, final_, place);
+// The data is a document, or the rest of one from this state.
+void Cursor::read_document(uint8_t state) {
+  document_.start(data_, final_, state);
   // A document has no lines, so next() checks only stopped_ before its fast path.
   stopped_ = in_document_ = true;
   decoder_.newlines_allowed = true;
@@ -238,7 +238,7 @@ bool Cursor::parse_object() {
     // The record is too large anyway. Only its end matters, after which the line continues.
     decoder_.record.raw = {at_, size_bytes};
     const char* at = at_;
-    return is_utf8(at_, size_bytes) && JsonScanner().scan(at, end) == Reach::whole && at == end;
+    return is_utf8(at_, size_bytes) && JsonScanner().scan(at, end) == SkipResult::complete && at == end;
   }
   if (!line_index_.index(at_, size_bytes)) return false;
   decoder_.attach(line_index_, at_, end);

@@ -31,7 +31,7 @@ struct ReadOptions {
   bool final = true;         // no data follows; otherwise reading stops before what later data could change
   bool is_document = false;  // the data is a JSON document, or a part of one
   bool stop_at_reject = false;
-  uint8_t state = 0;           // where earlier calls stopped: a LineState, or a place in the document
+  uint8_t state = 0;           // where earlier calls stopped: a LineState or a DocumentSplitter::State
   size_t raw_limit_bytes = 0;  // the maximum of a reject's bytes that are kept
 };
 
@@ -68,7 +68,7 @@ class Cursor {
   // The position where reading stopped, the newlines before it, and the state of the line or document there.
   uint64_t consumed_bytes() const { return window_offset_ + static_cast<uint64_t>(at_ - buffer_.data()); }
   uint64_t newlines() const { return newlines_; }
-  uint8_t state() const { return in_document_ ? document_.place() : line_state(); }
+  uint8_t state() const { return in_document_ ? document_.state() : line_state(); }
 
   // Free memory that only unusual input needs.
   void trim();
@@ -88,7 +88,7 @@ class Cursor {
     return static_cast<uint8_t>(read | (padded_ ? line_padded : 0));
   }
 
-  void read_document(uint8_t place);
+  void read_document(uint8_t state);
   bool next_window();
   void copy_window(size_t left, size_t max_bytes);
   void cut_window(size_t size_bytes);

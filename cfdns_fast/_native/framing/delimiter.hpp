@@ -51,9 +51,9 @@ class Delimiter {
       if (is_at(from, stop)) return from;
       JsonScanner scanner;
       const char* at = from;
-      Reach reach = scanner.scan(at, stop);
-      if (reach == Reach::cut && !line_ends) return nullptr;
-      if (reach != Reach::whole) {
+      SkipResult result = scanner.scan(at, stop);
+      if (result == SkipResult::incomplete && !line_ends) return nullptr;
+      if (result != SkipResult::complete) {
         from += search_bytes(scanner.fitting_bytes_at_end(), static_cast<uint64_t>(at - from));
         return find_from(from, stop);
       }

@@ -20,9 +20,9 @@ class DocumentSplitter {
  public:
   enum class Found : uint8_t { item, fault, end };
 
-  // What is expected next. The bits add whether the array is in a wrapper, the framing once it is known, and whether
-  // NULs were skipped that are not counted yet.
-  enum Place : uint8_t {
+  // What is expected next in a document. The bits from in_wrapper on are added: whether the array is in a wrapper, the
+  // framing once it is known, and whether NULs were skipped that are not counted yet.
+  enum State : uint8_t {
     top,
     first_element,
     element,
@@ -38,42 +38,42 @@ class DocumentSplitter {
 
   explicit DocumentSplitter(const Plan& plan) : plan_(plan), delimiter_(plan.record_delimiter) {}
 
-  // Start to read data in the state `place`. `final`: no data follows.
-  void start(Slice data, bool final, uint8_t place) {
+  // Start to read data in this state. `final`: no data follows.
+  void start(Slice data, bool final, uint8_t state) {
     at_ = data.data;
     end_ = data_end_ = data.end();
     final_ = data_final_ = final;
-    framing_ = static_cast<Place>(place & (on_lines | across_lines));
-    in_wrapper_ = (place & in_wrapper) != 0;
-    padded_ = (place & padded) != 0;
-    place_ = static_cast<Place>(place & ~(on_lines | across_lines | in_wrapper | padded));
+    framing_ = static_cast<State>(state & (on_lines | across_lines));
+    in_wrapper_ = (state & in_wrapper) != 0;
+    padded_ = (state & padded) != 0;
+    state_ = static_cast<State>(state & ~(on_lines | across_lines | in_wrapper | padded));
     first_end_ = nullptr;
     newline_ = nullptr;
     padding_runs_ = 0;
     if (framing_ == on_lines) begin_line(find(at_, data_end_, '\n'));
-    if (framing_ == undecided && place_ != top) newline_ = find(at_, data_end_, '\n');
+    if (framing_ == undecided && state_ != top) newline_ = find(at_, data_end_, '\n');
   }
 
   // Find the next item, which is a record or stands in its place; or a fault, which is the rest of the data or line; or
   // the end, which is before the first byte that later data could change, or before a fault in data that is not final.
   Found next(Slice& span) {
     for (;;) {
-      if (place_ == broken) return fault(span);
+      if (state_ == broken) return fault(span);
       bool more = skip_between();
       if (at_ == end_) {
-        if (place_ == top && end_line()) continue;
-        if (place_ == top || !final_) return Found::end;
+        if (state_ == top && end_line()) continue;
+        if (state_ == top || !final_) return Found::end;
         return fault(span);  // an empty fault: the end of the document is missing
       }
       if (!more) return Found::end;
-      if (framing_ == undecided && place_ == top) newline_ = find(at_, data_end_, '\n');
+      if (framing_ == undecided && state_ == top) newline_ = find(at_, data_end_, '\n');
       span = {};
       const char* next = at_;
-      Reach reach = parse(next, span);
-      if (reach == Reach::cut && !final_) return Found::end;
-      if (reach != Reach::whole) return fault(span);
+      SkipResult result = parse(next, span);
+      if (result == SkipResult::incomplete && !final_) return Found::end;
+      if (result != SkipResult::complete) return fault(span);
       at_ = next;
-      if (framing_ == undecided && place_ == top) end_first();
+      if (framing_ == undecided && state_ == top) end_first();
       if (span.data != nullptr) return Found::item;
     }
   }
@@ -83,28 +83,29 @@ class DocumentSplitter {
   uint64_t padding_runs() const { return padding_runs_; }
   // The end of the first document, or null if it does not end in this data.
   const char* first_end() const { return first_end_; }
-  uint8_t place() const {
-    bool in_array = place_ >= first_element && place_ <= after_element;
-    Place framing = framing_;
+  uint8_t state() const {
+    bool in_array = state_ >= first_element && state_ <= after_element;
+    State framing = framing_;
     // Later calls do not see the newlines that the first document has crossed so far.
-    if (framing == undecided && place_ != top && place_ != broken && crossed_newline()) framing = across_lines;
+    if (framing == undecided && state_ != top && state_ != broken && crossed_newline()) framing = across_lines;
     // If all of the rest is lost, the framing no longer matters.
-    if (framing == across_lines && place_ == broken) framing = undecided;
-    return static_cast<uint8_t>(place_ | (in_array && in_wrapper_ ? in_wrapper : 0) | framing | (padded_ ? padded : 0));
+    if (framing == across_lines && state_ == broken) framing = undecided;
+    return static_cast<uint8_t>(state_ | (in_array && in_wrapper_ ? in_wrapper : 0) | framing | (padded_ ? padded : 0));
   }
 
   // Whether the object or array at `at` has records inside. Its first max_record_bytes bytes decide; the answer can
   // only be wrong for something longer, which is no record anyway.
-  Reach is_wrapper(const char* at, bool& answer, Members& members) const {
+  SkipResult is_wrapper(const char* at, bool& answer, Members& members) const {
     answer = *at == '[';
-    if (answer) return Reach::whole;
+    if (answer) return SkipResult::complete;
     size_t left = static_cast<size_t>(end_ - at);
     bool all_seen = left >= plan_.max_record_bytes;
     members = members_of(at, all_seen ? at + plan_.max_record_bytes : end_);
-    if (members.mapped) return Reach::whole;
-    if (members.reach == Reach::cut && !all_seen && !final_) return Reach::cut;
-    answer = members.holds_records || (members.reach == Reach::whole && members.count == 1 && members.last_is_empty);
-    return Reach::whole;
+    if (members.mapped) return SkipResult::complete;
+    if (members.result == SkipResult::incomplete && !all_seen && !final_) return SkipResult::incomplete;
+    answer = members.holds_records ||
+             (members.result == SkipResult::complete && members.count == 1 && members.last_is_empty);
+    return SkipResult::complete;
   }
 
   // Whether the object from `at` to `end` only wraps one record.
@@ -114,7 +115,7 @@ class DocumentSplitter {
   }
 
  private:
-  static constexpr Place undecided = top;
+  static constexpr State undecided = top;
 
   bool crossed_newline() const { return newline_ != nullptr && newline_ < at_; }
 
@@ -143,12 +144,12 @@ class DocumentSplitter {
 
   Found fault(Slice& span) {
     if (!final_) {
-      place_ = broken;
+      state_ = broken;
       return Found::end;
     }
     span = {at_, static_cast<size_t>(end_ - at_)};
     at_ = end_;
-    place_ = top;
+    state_ = top;
     return Found::fault;
   }
 
@@ -169,21 +170,21 @@ class DocumentSplitter {
   bool skip_ignored() {
     constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
     while (at_ < end_) {
-      if (place_ == top || place_ == after_element) {
+      if (state_ == top || state_ == after_element) {
         std::string_view rest(at_, static_cast<size_t>(end_ - at_));
         bool half = false;
         if (skip(rest, delimiter_, half)) {
-          if (place_ == after_element) place_ = first_element;
+          if (state_ == after_element) state_ = first_element;
           count_padding();
           continue;
         }
         if (half) return false;
-        if (place_ == top && skip(rest, byte_order_mark, half)) continue;
+        if (state_ == top && skip(rest, byte_order_mark, half)) continue;
         if (half) return false;
       }
-      if (*at_ == '\0' && place_ <= after_element) {
+      if (*at_ == '\0' && state_ <= after_element) {
         padded_ = true;
-      } else if (!is_space(*at_) && !(*at_ == ',' && place_ == top)) {
+      } else if (!is_space(*at_) && !(*at_ == ',' && state_ == top)) {
         break;
       }
       ++at_;
@@ -202,8 +203,8 @@ class DocumentSplitter {
   }
 
   // Parse what is expected next, and move `at` after it. `span` is set if it is an item.
-  Reach parse(const char*& at, Slice& span) {
-    switch (place_) {
+  SkipResult parse(const char*& at, Slice& span) {
+    switch (state_) {
       case top: return document(at, span);
       case first_element:
         if (*at == ']') return advance(at, in_wrapper_ ? after_member : top);
@@ -213,54 +214,55 @@ class DocumentSplitter {
         // A comma may follow the last element, and none is needed between objects.
         if (*at == ',') return advance(at, first_element);
         if (*at == '{') {
-          place_ = element;
-          return Reach::whole;
+          state_ = element;
+          return SkipResult::complete;
         }
-        return *at == ']' ? advance(at, in_wrapper_ ? after_member : top) : Reach::broken;
+        return *at == ']' ? advance(at, in_wrapper_ ? after_member : top) : SkipResult::invalid;
       case member: return wrapper_member(at);
       case after_member:
         if (*at == ',') return advance(at, member);
-        return *at == '}' ? advance(at, top) : Reach::broken;
-      default: return Reach::broken;
+        return *at == '}' ? advance(at, top) : SkipResult::invalid;
+      default: return SkipResult::invalid;
     }
   }
 
-  Reach advance(const char*& at, Place place) {
+  SkipResult advance(const char*& at, State state) {
     ++at;
-    place_ = place;
-    return Reach::whole;
+    state_ = state;
+    return SkipResult::complete;
   }
 
-  Reach document(const char*& at, Slice& span) {
+  SkipResult document(const char*& at, Slice& span) {
     if (*at != '{' && *at != '[') {
       const char* start = at;
-      Reach reach = skip_value(at, end_);
+      SkipResult result = skip_value(at, end_);
       // The end of the data may end a number.
-      if (reach == Reach::cut && final_ && *start != '"' && is_scalar(start, at)) reach = Reach::whole;
+      if (result == SkipResult::incomplete && final_ && *start != '"' && is_scalar(start, at))
+        result = SkipResult::complete;
       span = {start, static_cast<size_t>(at - start)};
-      return reach;
+      return result;
     }
     Members members;
     bool wrapper;
-    if (is_wrapper(at, wrapper, members) == Reach::cut) return Reach::cut;
+    if (is_wrapper(at, wrapper, members) == SkipResult::incomplete) return SkipResult::incomplete;
     if (wrapper) {
       in_wrapper_ = false;
       return advance(at, *at == '[' ? first_element : member);
     }
     const char* start = at;
-    Reach reach = members.reach == Reach::whole ? Reach::whole : skip_brackets(at, end_);
-    if (members.reach == Reach::whole) at = members.end;
-    if (reach == Reach::whole) span = record(start, at, members);
-    return reach;
+    SkipResult result = members.result == SkipResult::complete ? SkipResult::complete : skip_brackets(at, end_);
+    if (members.result == SkipResult::complete) at = members.end;
+    if (result == SkipResult::complete) span = record(start, at, members);
+    return result;
   }
 
-  Reach value(const char*& at, Slice& span) {
+  SkipResult value(const char*& at, Slice& span) {
     const char* start = at;
-    Reach reach = skip_value(at, end_);
-    if (reach != Reach::whole) return reach;
-    place_ = after_element;
+    SkipResult result = skip_value(at, end_);
+    if (result != SkipResult::complete) return result;
+    state_ = after_element;
     span = *start == '{' ? record(start, at, {}) : Slice{start, static_cast<size_t>(at - start)};
-    return Reach::whole;
+    return SkipResult::complete;
   }
 
   // The object, or the object in it if that is its only member. An object longer than max_record_bytes is not searched,
@@ -268,31 +270,31 @@ class DocumentSplitter {
   Slice record(const char* start, const char* end, Members members) const {
     Slice outer{start, static_cast<size_t>(end - start)};
     if (outer.size_bytes > plan_.max_record_bytes) return outer;
-    if (!members.mapped && members.reach != Reach::whole) members = members_of(start, end);
-    bool nested = !members.mapped && members.reach == Reach::whole && members.readable && members.count == 1 &&
+    if (!members.mapped && members.result != SkipResult::complete) members = members_of(start, end);
+    bool nested = !members.mapped && members.result == SkipResult::complete && members.readable && members.count == 1 &&
                   *members.last.data == '{';
     return nested ? members.last : outer;
   }
 
-  Reach wrapper_member(const char*& at) {
-    if (*at != '"') return Reach::broken;
-    Reach reach = skip_string(at, end_);
-    if (reach == Reach::whole) reach = skip_colon(at, end_);
-    if (reach != Reach::whole) return reach;
+  SkipResult wrapper_member(const char*& at) {
+    if (*at != '"') return SkipResult::invalid;
+    SkipResult result = skip_string(at, end_);
+    if (result == SkipResult::complete) result = skip_colon(at, end_);
+    if (result != SkipResult::complete) return result;
     if (*at == '[') {
       const char* first = at + 1;
       skip_space(first, end_);
-      if (first == end_) return Reach::cut;
+      if (first == end_) return SkipResult::incomplete;
       if (*first == '{') {
         at = first;
-        place_ = first_element;
+        state_ = first_element;
         in_wrapper_ = true;
-        return Reach::whole;
+        return SkipResult::complete;
       }
     }
-    reach = skip_value(at, end_);
-    if (reach == Reach::whole) place_ = after_member;
-    return reach;
+    result = skip_value(at, end_);
+    if (result == SkipResult::complete) state_ = after_member;
+    return result;
   }
 
   Members members_of(const char* at, const char* end) const { return read_members(at, end, plan_); }
@@ -309,8 +311,8 @@ class DocumentSplitter {
   const char* first_end_ = nullptr;
   uint64_t padding_runs_ = 0;
   bool padded_ = false;  // NULs were skipped and are not counted yet
-  Place framing_ = undecided;
-  Place place_ = top;
+  State framing_ = undecided;
+  State state_ = top;
   bool in_wrapper_ = false;
 };
 

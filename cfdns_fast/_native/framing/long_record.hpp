@@ -57,10 +57,10 @@ class LongRecord {
   }
 
   Next object(const char*& at) {
-    Reach reach = scanner_.scan(at, stop_);
-    bool cut = reach == Reach::cut && !line_ends_;
+    SkipResult result = scanner_.scan(at, stop_);
+    bool cut = result == SkipResult::incomplete && !line_ends_;
     if (is_record_) check_utf8(at, cut);
-    if (reach == Reach::whole) {
+    if (result == SkipResult::complete) {
       done_ = at;
       if (is_record_) return Next::record_end;
       state_ = delimiter_.empty() ? State::line : State::between_objects;

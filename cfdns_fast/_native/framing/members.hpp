@@ -12,7 +12,7 @@ namespace cfdns {
 
 // What the members of an object show about it.
 struct Members {
-  Reach reach = Reach::cut;
+  SkipResult result = SkipResult::incomplete;
   const char* end = nullptr;  // the end of the object, if it is complete
   size_t count = 0;
   bool mapped = false;         // a key is a source of the plan; the members after it were not read
@@ -40,35 +40,35 @@ inline void read_key(Slice key, const Plan& plan, Members& found) {
   }
 }
 
-inline Reach scan_members(const char* at, const char* end, const Plan& plan, Members& found) {
+inline SkipResult scan_members(const char* at, const char* end, const Plan& plan, Members& found) {
   for (++at;; ++at) {
     skip_space(at, end);
-    if (at == end) return Reach::cut;
+    if (at == end) return SkipResult::incomplete;
     if (*at == '}' && found.count == 0) break;
-    if (*at != '"') return Reach::broken;
+    if (*at != '"') return SkipResult::invalid;
     const char* key = at + 1;
-    Reach reach = skip_string(at, end);
-    if (reach != Reach::whole) return reach;
+    SkipResult result = skip_string(at, end);
+    if (result != SkipResult::complete) return result;
     read_key({key, static_cast<size_t>(at - 1 - key)}, plan, found);
-    if (found.mapped) return Reach::cut;
-    reach = skip_colon(at, end);
-    if (reach != Reach::whole) return reach;
+    if (found.mapped) return SkipResult::incomplete;
+    result = skip_colon(at, end);
+    if (result != SkipResult::complete) return result;
     const char* start = at;
     const char* first = at + 1;
     if (*at == '[') skip_space(first, end);
     found.last_is_empty = *at == '[' && first < end && *first == ']';
     found.holds_records |= *at == '[' && first < end && *first == '{';
-    reach = skip_value(at, end);
-    if (reach != Reach::whole) return reach;
+    result = skip_value(at, end);
+    if (result != SkipResult::complete) return result;
     found.last = {start, static_cast<size_t>(at - start)};
     ++found.count;
     skip_space(at, end);
-    if (at == end) return Reach::cut;
+    if (at == end) return SkipResult::incomplete;
     if (*at == '}') break;
-    if (*at != ',') return Reach::broken;
+    if (*at != ',') return SkipResult::invalid;
   }
   found.end = at + 1;
-  return Reach::whole;
+  return SkipResult::complete;
 }
 
 }  // namespace detail
@@ -76,7 +76,7 @@ inline Reach scan_members(const char* at, const char* end, const Plan& plan, Mem
 // Read the members of the object at `at`, up to the first mapped key.
 inline Members read_members(const char* at, const char* end, const Plan& plan) {
   Members found;
-  found.reach = detail::scan_members(at, end, plan, found);
+  found.result = detail::scan_members(at, end, plan, found);
   return found;
 }
 

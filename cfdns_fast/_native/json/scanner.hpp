@@ -13,12 +13,12 @@ class JsonScanner {
  public:
   // Scan on from `at` to `end`, which is in the same line. Moves `at` after the object, to the byte that does not fit,
   // or to the end. UTF-8 is not checked, and unpaired surrogate escapes are tolerated, as in Decoder::parse_object.
-  Reach scan(const char*& at, const char* end) {
+  SkipResult scan(const char*& at, const char* end) {
     const char* from = at;
-    Reach reach = Reach::cut;
-    while (at < end && reach == Reach::cut) reach = step(at, end, from);
+    SkipResult result = SkipResult::incomplete;
+    while (at < end && result == SkipResult::incomplete) result = step(at, end, from);
     scanned_bytes_ += static_cast<uint64_t>(at - from);
-    return reach;
+    return result;
   }
 
   // Number of bytes up to the end of the last token that fits. Within a string, the scanned part of the string counts.
@@ -44,7 +44,7 @@ class JsonScanner {
     scalar          // within a number or word
   };
 
-  Reach step(const char*& at, const char* end, const char* from) {
+  SkipResult step(const char*& at, const char* end, const char* from) {
     switch (state_) {
       case State::string: return string(at, end, from);
       case State::escape:
@@ -54,33 +54,33 @@ class JsonScanner {
         } else if (detail::simple_escape(*at) != 0) {
           state_ = State::string;
         } else {
-          return Reach::broken;
+          return SkipResult::invalid;
         }
         ++at;
-        return Reach::cut;
+        return SkipResult::incomplete;
       case State::digits:
-        if (detail::hex_value(*at) < 0) return Reach::broken;
+        if (detail::hex_value(*at) < 0) return SkipResult::invalid;
         ++at;
         if (--digits_left_ == 0) state_ = State::string;
-        return Reach::cut;
+        return SkipResult::incomplete;
       case State::scalar: return scalar(at, end, from);
       default: break;
     }
     while (is_space(*at)) {
-      if (++at == end) return Reach::cut;
+      if (++at == end) return SkipResult::incomplete;
     }
     return token(at, from);
   }
 
-  Reach token(const char*& at, const char* from) {
+  SkipResult token(const char*& at, const char* from) {
     char c = *at;
     switch (state_) {
-      case State::object: return c == '{' ? open(at, from) : Reach::broken;
+      case State::object: return c == '{' ? open(at, from) : SkipResult::invalid;
       case State::first_key:
         if (c == '}') return close(at, from);
         [[fallthrough]];
-      case State::key: is_key_ = true; return c == '"' ? advance(State::string, at, from) : Reach::broken;
-      case State::colon: return c == ':' ? advance(State::value, at, from) : Reach::broken;
+      case State::key: is_key_ = true; return c == '"' ? advance(State::string, at, from) : SkipResult::invalid;
+      case State::colon: return c == ':' ? advance(State::value, at, from) : SkipResult::invalid;
       case State::first_element:
         if (c == ']') return close(at, from);
         [[fallthrough]];
@@ -92,53 +92,53 @@ class JsonScanner {
         }
         scalar_ = ScalarScanner();
         state_ = State::scalar;
-        return Reach::cut;
+        return SkipResult::incomplete;
       default:
         if (c == ',') return advance(brackets_.in_object() ? State::key : State::value, at, from);
-        return c == (brackets_.in_object() ? '}' : ']') ? close(at, from) : Reach::broken;
+        return c == (brackets_.in_object() ? '}' : ']') ? close(at, from) : SkipResult::invalid;
     }
   }
 
   // Skip a token of one byte.
-  Reach advance(State state, const char*& at, const char* from) {
+  SkipResult advance(State state, const char*& at, const char* from) {
     state_ = state;
     fit(++at, from);
-    return Reach::cut;
+    return SkipResult::incomplete;
   }
 
-  Reach open(const char*& at, const char* from) {
+  SkipResult open(const char*& at, const char* from) {
     bool object = *at == '{';
-    if (!brackets_.open(object)) return Reach::broken;
+    if (!brackets_.open(object)) return SkipResult::invalid;
     return advance(object ? State::first_key : State::first_element, at, from);
   }
 
-  Reach close(const char*& at, const char* from) {
+  SkipResult close(const char*& at, const char* from) {
     advance(State::after_value, at, from);
     brackets_.close();
-    return brackets_.depth() == 0 ? Reach::whole : Reach::cut;
+    return brackets_.depth() == 0 ? SkipResult::complete : SkipResult::incomplete;
   }
 
-  Reach string(const char*& at, const char* end, const char* from) {
+  SkipResult string(const char*& at, const char* end, const char* from) {
     while (at < end && static_cast<unsigned char>(*at) >= 0x20 && *at != '"' && *at != '\\') ++at;
-    if (at == end) return Reach::cut;
+    if (at == end) return SkipResult::incomplete;
     if (*at == '"') return advance(is_key_ ? State::colon : State::after_value, at, from);
     fit(at, from);
-    if (*at != '\\') return Reach::broken;
+    if (*at != '\\') return SkipResult::invalid;
     state_ = State::escape;
     ++at;
-    return Reach::cut;
+    return SkipResult::incomplete;
   }
 
-  Reach scalar(const char*& at, const char* end, const char* from) {
+  SkipResult scalar(const char*& at, const char* end, const char* from) {
     while (at < end && is_word_byte(*at)) {
-      if (!scalar_.append(*at)) return Reach::broken;
+      if (!scalar_.append(*at)) return SkipResult::invalid;
       ++at;
     }
-    if (at == end) return Reach::cut;
-    if (!scalar_.is_complete()) return Reach::broken;
+    if (at == end) return SkipResult::incomplete;
+    if (!scalar_.is_complete()) return SkipResult::invalid;
     fit(at, from);
     state_ = State::after_value;
-    return Reach::cut;
+    return SkipResult::incomplete;
   }
 
   static bool is_word_byte(char c) {

@@ -36,7 +36,7 @@ class BracketCounter {
 };
 
 // The result of skipping a value. An incomplete value needs more text, and an invalid one cannot become a value.
-enum class Reach : uint8_t { whole, cut, broken };
+enum class SkipResult : uint8_t { complete, incomplete, invalid };
 
 inline void skip_space(const char*& at, const char* end) {
   while (at < end && is_space(*at)) ++at;
@@ -44,30 +44,30 @@ inline void skip_space(const char*& at, const char* end) {
 
 // Skip the array or object at `at`, if its brackets balance before the end. A newline in a string is invalid, because a
 // missing quote would otherwise hide all following text.
-inline Reach skip_brackets(const char*& at, const char* end) {
+inline SkipResult skip_brackets(const char*& at, const char* end) {
   BracketCounter brackets;
   for (const char* next = at; next < end; ++next) {
-    if (*next == '\n' && brackets.in_string()) return Reach::broken;
+    if (*next == '\n' && brackets.in_string()) return SkipResult::invalid;
     brackets.count(*next);
     if (brackets.depth() == 0) {
       at = next + 1;
-      return Reach::whole;
+      return SkipResult::complete;
     }
   }
-  return Reach::cut;
+  return SkipResult::incomplete;
 }
 
 // Skip the string whose quote is at `at`.
-inline Reach skip_string(const char*& at, const char* end) {
+inline SkipResult skip_string(const char*& at, const char* end) {
   for (const char* next = at + 1; next < end; ++next) {
-    if (*next == '\n') return Reach::broken;
+    if (*next == '\n') return SkipResult::invalid;
     if (*next == '"') {
       at = next + 1;
-      return Reach::whole;
+      return SkipResult::complete;
     }
-    if (*next == '\\' && ++next < end && *next == '\n') return Reach::broken;
+    if (*next == '\\' && ++next < end && *next == '\n') return SkipResult::invalid;
   }
-  return Reach::cut;
+  return SkipResult::incomplete;
 }
 
 // Whether `c` ends a number or word.
@@ -77,28 +77,28 @@ inline bool ends_token(char c) {
 }
 
 // Skip a number or word, up to a byte that ends it.
-inline Reach skip_token(const char*& at, const char* end) {
+inline SkipResult skip_token(const char*& at, const char* end) {
   const char* next = at;
   while (next < end && !ends_token(*next)) ++next;
-  if (next == at) return Reach::broken;
+  if (next == at) return SkipResult::invalid;
   bool cut = next == end;
   at = next;
-  return cut ? Reach::cut : Reach::whole;
+  return cut ? SkipResult::incomplete : SkipResult::complete;
 }
 
-inline Reach skip_colon(const char*& at, const char* end) {
+inline SkipResult skip_colon(const char*& at, const char* end) {
   skip_space(at, end);
-  if (at < end && *at != ':') return Reach::broken;
+  if (at < end && *at != ':') return SkipResult::invalid;
   if (at < end) skip_space(++at, end);
-  return at == end ? Reach::cut : Reach::whole;
+  return at == end ? SkipResult::incomplete : SkipResult::complete;
 }
 
-inline Reach skip_value(const char*& at, const char* end) {
+inline SkipResult skip_value(const char*& at, const char* end) {
   if (*at == '{' || *at == '[') return skip_brackets(at, end);
   if (*at == '"') return skip_string(at, end);
   const char* start = at;
-  Reach reach = skip_token(at, end);
-  return reach == Reach::whole && !is_scalar(start, at) ? Reach::broken : reach;
+  SkipResult result = skip_token(at, end);
+  return result == SkipResult::complete && !is_scalar(start, at) ? SkipResult::invalid : result;
 }
 
 }  // namespace cfdns

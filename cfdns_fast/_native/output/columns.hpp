@@ -87,7 +87,7 @@ class Column {
     for (Column& item : items) item.clear();
   }
 
-  // Merge parts that several threads made: place() assigns positions in order, then put_part() copies a part at any
+  // Merge parts that several threads made: place() assigns positions in order, then copy_part() copies a part at any
   // time. place() copies bits itself, because two parts may share a byte.
   void place(Column& part) {
     part.first_row_ = rows;
@@ -116,7 +116,7 @@ class Column {
     return fits;
   }
 
-  void put_part(const Column& part) {
+  void copy_part(const Column& part) {
     if (part.rows == 0) return;
     if (plan_->has_offsets()) {
       size_t before = plan_->type == ColumnType::list ? part.items[0].first_row_ : part.first_byte_;
@@ -129,7 +129,7 @@ class Column {
     } else if (size_t value_bytes = plan_->value_bytes()) {
       std::memcpy(values.data() + part.first_row_ * value_bytes, part.values.data(), part.rows * value_bytes);
     }
-    for (size_t i = 0; i < items.size(); ++i) items[i].put_part(part.items[i]);
+    for (size_t i = 0; i < items.size(); ++i) items[i].copy_part(part.items[i]);
   }
 
   // Reserve memory for all parts that have a position.
@@ -159,7 +159,7 @@ class Column {
 
   static void resize(Buffer& buffer, size_t size_bytes) {
     buffer.resize(size_bytes);
-    ask_for_huge_pages(buffer.data(), size_bytes);
+    advise_huge_pages(buffer.data(), size_bytes);
   }
 
   // Fill the new memory with a byte.
@@ -308,8 +308,8 @@ class Columns {
     for (size_t i = 0; i < columns.size(); ++i) fits = fits && columns[i].has_room_for(part.columns[i]);
     return fits;
   }
-  void put_part(const Columns& part) {
-    for (size_t i = 0; i < columns.size(); ++i) columns[i].put_part(part.columns[i]);
+  void copy_part(const Columns& part) {
+    for (size_t i = 0; i < columns.size(); ++i) columns[i].copy_part(part.columns[i]);
   }
   void reserve_placed() {
     for (Column& column : columns) column.reserve_placed();

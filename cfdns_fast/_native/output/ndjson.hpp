@@ -67,7 +67,7 @@ inline size_t max_value_bytes(const Plan& plan, const Event& event, const Value&
 }  // namespace detail
 
 // The maximum number of bytes that write_event needs, with padding: a byte may become \u00XX.
-inline size_t exact_most_event_bytes(const Plan& plan, const Event& event, Slice message) {
+inline size_t exact_max_event_bytes(const Plan& plan, const Event& event, Slice message) {
   size_t max_bytes = plan.fixed_bytes();
   for (const Step& step : plan.steps) {
     if (step.kind == StepKind::raw) max_bytes += 6 * message.size_bytes;
@@ -77,9 +77,9 @@ inline size_t exact_most_event_bytes(const Plan& plan, const Event& event, Slice
 }
 
 // At least as much, but faster to compute. For long records it would be too much memory, and lists have no such limit.
-inline size_t most_event_bytes(const Plan& plan, const Event& event, Slice message) {
+inline size_t max_event_bytes(const Plan& plan, const Event& event, Slice message) {
   constexpr size_t short_record_bytes = 4096;
-  if (message.size_bytes > short_record_bytes || plan.has_lists()) return exact_most_event_bytes(plan, event, message);
+  if (message.size_bytes > short_record_bytes || plan.has_lists()) return exact_max_event_bytes(plan, event, message);
   return plan.fixed_bytes() + plan.variable_steps() * 6 * message.size_bytes;
 }
 

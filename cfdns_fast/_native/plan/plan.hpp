@@ -227,21 +227,21 @@ class Plan {
     members.back().json_bytes += json_key.size() + 3;
   }
 
-  void add_first(size_t slot) {
+  void add_coalesced(size_t slot) {
     coalesced.push_back({narrow_index(slot), {}});
     has_derived_slots = true;
   }
-  void add_first_from(size_t slot) { coalesced.back().from.push_back(narrow_index(slot)); }
-  void add_collection(size_t slot) {
+  void add_coalesced_from(size_t slot) { coalesced.back().from.push_back(narrow_index(slot)); }
+  void add_collected(size_t slot) {
     collected.push_back({narrow_index(slot), {}});
     has_derived_slots = true;
   }
-  void add_collection_from(size_t slot) {
+  void add_collected_from(size_t slot) {
     collected.back().from.push_back(narrow_index(slot));
     ++variable_steps_;
     fixed_bytes_ += padding_bytes;
   }
-  void add_verdict(size_t slot, size_t table) {
+  void add_constant_by_problem(size_t slot, size_t table) {
     has_derived_slots = true;
     constants_by_problem.push_back({narrow_index(slot), narrow_index(table)});
   }

@@ -16,5 +16,3 @@
 #define CFDNS_FLATTEN
 #define CFDNS_INLINE
 #endif
-
-#define CFDNS_APART CFDNS_NOINLINE

@@ -11,7 +11,7 @@
 
 namespace cfdns {
 
-inline void ask_for_huge_pages(void* memory, size_t size_bytes) {
+inline void advise_huge_pages(void* memory, size_t size_bytes) {
 #ifdef MADV_HUGEPAGE
   constexpr uintptr_t page_bytes = 4096;
   // From this size on, glibc's malloc maps a block of its own and unmaps it on free, so the advice ends with the block
