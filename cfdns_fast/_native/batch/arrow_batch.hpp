@@ -56,7 +56,7 @@ class ArrowBatch : public ParallelBatch {
   }
 
   // Returns whether it stopped because of max_part_rows.
-  bool read(Cursor& cursor, Columns& columns, RejectList& rejects) {
+  CFDNS_HOT CFDNS_NOINLINE bool read(Cursor& cursor, Columns& columns, RejectList& rejects) {
     bool cuts = false;
     cursor.event.formats_times = plan_->formats_times;
     cursor.event.counts_times = true;

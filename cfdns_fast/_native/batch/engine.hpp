@@ -22,8 +22,8 @@ class Batch {
 
   // Goes on until the end; until the next event might not fit into what is left of the capacity (`wanted_bytes` says how
   // much it could take); with stop_at_reject, until behind a reject; or until so many bytes are written.
-  CFDNS_NOINLINE BatchState run(const Plan& plan, char* output, size_t capacity_bytes, bool stop_at_reject,
-                                size_t pause_bytes = SIZE_MAX) {
+  CFDNS_HOT CFDNS_NOINLINE BatchState run(const Plan& plan, char* output, size_t capacity_bytes, bool stop_at_reject,
+                                          size_t pause_bytes = SIZE_MAX) {
     for (;;) {
       if (written_bytes >= pause_bytes) return BatchState::paused;
       if (!pending_) {
