@@ -110,7 +110,7 @@ class KindReader : public SlotValues {
     clear(reading);
     if (*text.data != '[') return field_type;
     if (reading.kind == Kind::list) return read_list(reading, text);
-    return reading.kind == Kind::objects ? read_objects(reading, text) : field_type;
+    return reading.kind == Kind::objects ? read_objects(reading, text) : uint8_t{field_type};
   }
 
   CFDNS_COLD uint8_t read_list(const Reading& reading, Slice array) {

@@ -19,7 +19,7 @@ void Cursor::start(Slice data, const ReadOptions& options) {
   data_ = data;
   final_ = options.final;
   raw_limit_bytes_ = options.raw_limit_bytes;
-  uint8_t line_state = options.is_document ? line_start : options.state;
+  uint8_t line_state = options.is_document ? uint8_t{line_start} : options.state;
   window_offset_ = 0;
   window_size_bytes_ = 0;
   window_indexed_ = false;
