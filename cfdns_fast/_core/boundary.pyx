@@ -22,11 +22,12 @@ from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
 from cfdns_fast._core.cpp cimport (
-    ArrowArray, ArrowBatch, Batch, BatchState, CArrowPlan, CLongItem, CLongRecord, CPlan, CReject, CRejectList, CSuffixTable,
-    Cursor, DictBuilder, DictPlaces, DocumentSplitter, Engine, Event, Found, LongOutcome, Members, OutputRoom,
-    ParallelNdjson, Reach, ReadOptions, RejectCode, ShortTexts, Slice, TimestampUnit, Turn, ask_for_huge_pages, broken_place,
-    c_active_kernel, c_available_kernels, can_throw, cfdns_engine_error, cfdns_pause_gc, cfdns_resume_gc, count, line_padded,
-    line_read, lines_place, max_byte_length, skip_brackets, skip_line_space, string_view,
+    ArrowArray, ArrowBatch, Batch, BatchState, CArrowPlan, CLongItem, CLongRecord, CPlan, CReject, CRejectList,
+    CSuffixTable, Cursor, DictBuilder, DictPlaces, DocumentSplitter, Engine, Event, Found, LongOutcome, Members,
+    OutputRoom, ParallelNdjson, ReadOptions, RejectCode, ShortTexts, SkipResult, Slice, TimestampUnit, Turn,
+    advise_huge_pages, broken_document, c_active_kernel, c_available_kernels, can_throw, cfdns_engine_error,
+    cfdns_pause_gc, cfdns_resume_gc, count, line_padded, line_read, lines_document, max_byte_length, skip_brackets,
+    skip_line_space, string_view,
 )
 
 import json

@@ -156,7 +156,7 @@ cdef class Converter:
             output = self._new_output(input.size_bytes, max_output_bytes, &capacity_bytes)
             while True:
                 memory = PyBytes_AsString(<object>output)
-                ask_for_huge_pages(memory, capacity_bytes)
+                advise_huge_pages(memory, capacity_bytes)
                 with nogil:
                     state = batch.get().run(self.engine.get().plan, memory, capacity_bytes, options.stop_at_reject,
                                             max_output_bytes)
@@ -192,7 +192,7 @@ cdef class Converter:
         try:
             output = self._new_output(input.size_bytes, max_output_bytes, &capacity_bytes)
             memory = PyBytes_AsString(<object>output)
-            ask_for_huge_pages(memory, capacity_bytes)
+            advise_huge_pages(memory, capacity_bytes)
             with nogil:
                 batch.get().run(threads, memory, capacity_bytes)
             if options.stop_at_reject and batch.get().rejects.size() != 0:

@@ -29,6 +29,8 @@ cdef extern from *:
         PyErr_SetString(cfdns_engine_error, failure.what());
       } catch (const cfdns::ColumnTooLarge& failure) {
         PyErr_SetString(PyExc_ValueError, failure.what());
+      } catch (const std::invalid_argument& failure) {
+        PyErr_SetString(PyExc_ValueError, failure.what());
       } catch (const std::bad_alloc&) {
         PyErr_NoMemory();
       } catch (const std::exception& other) {
@@ -122,11 +124,11 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
         void add_enumeration(string_view) except +cfdns_raise
         void add_name(string_view, string_view) except +cfdns_raise
         void add_numbered "add_name"(uint32_t, string_view, string_view) except +cfdns_raise
-        void add_first(size_t) except +cfdns_raise
-        void add_first_from(size_t) except +cfdns_raise
-        void add_collection(size_t) except +cfdns_raise
-        void add_collection_from(size_t) except +cfdns_raise
-        void add_verdict(size_t, size_t) except +cfdns_raise
+        void add_coalesced(size_t) except +cfdns_raise
+        void add_coalesced_from(size_t) except +cfdns_raise
+        void add_collected(size_t) except +cfdns_raise
+        void add_collected_from(size_t) except +cfdns_raise
+        void add_constant_by_problem(size_t, size_t) except +cfdns_raise
         void set_problems_slot(size_t, size_t)
         void add_step(int, size_t, string_view, string_view) except +cfdns_raise
 
@@ -199,7 +201,7 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
         @staticmethod
         size_t rejects_of(size_t)
 
-    void ask_for_huge_pages(void*, size_t)
+    void advise_huge_pages(void*, size_t)
 
     cdef cppclass OutputRoom:
         size_t capacity(size_t)
@@ -233,13 +235,13 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
         @staticmethod
         size_t max_threads(size_t)
 
-    cdef enum class Reach(uint8_t):
-        whole
-        cut
-        broken
+    cdef enum class SkipResult(uint8_t):
+        complete
+        incomplete
+        invalid
 
     const char* skip_line_space(const char*, const char*)
-    Reach skip_brackets(const char*&, const char*)
+    SkipResult skip_brackets(const char*&, const char*)
 
     cdef cppclass Members:
         pass
@@ -249,9 +251,9 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
         fault
         end
 
-    cdef enum Place "cfdns::DocumentSplitter::Place":
-        broken_place "cfdns::DocumentSplitter::broken"
-        lines_place "cfdns::DocumentSplitter::on_lines"
+    cdef enum DocumentState "cfdns::DocumentSplitter::State":
+        broken_document "cfdns::DocumentSplitter::broken"
+        lines_document "cfdns::DocumentSplitter::on_lines"
         line_read "cfdns::line_read"
         line_padded "cfdns::line_padded"
 
@@ -259,9 +261,9 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
         DocumentSplitter(const CPlan&) except +cfdns_raise
         void start(Slice, cbool, uint8_t)
         Found next(Slice&) except +cfdns_raise
-        Reach is_wrapper(const char*, cbool&, Members&) except +cfdns_raise
+        SkipResult is_wrapper(const char*, cbool&, Members&) except +cfdns_raise
         cbool frames_record(const char*, const char*) except +cfdns_raise
-        uint8_t place()
+        uint8_t state()
         const char* position()
         const char* first_end()
 
@@ -281,7 +283,7 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
     cdef cppclass CLongItem "cfdns::LongItem":
         CLongItem(uint8_t) except +cfdns_raise
         LongOutcome read(Slice, cbool, size_t&)
-        uint8_t next_place(LongOutcome)
+        uint8_t next_state(LongOutcome)
 
     string c_active_kernel "cfdns::active_kernel"() except +cfdns_raise
     vector[string] c_available_kernels "cfdns::available_kernels"() except +cfdns_raise

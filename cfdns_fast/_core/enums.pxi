@@ -12,7 +12,7 @@ cdef extern from "plan/plan.hpp" namespace "cfdns":
         list
         objects
 
-    cpdef enum class ReadingFlag "cfdns::Reading::Flag"(uint8_t):
+    cpdef enum class ReadingFlag(uint8_t):
         wants_parts
         keeps_dots
         nine_digits
@@ -21,7 +21,7 @@ cdef extern from "plan/plan.hpp" namespace "cfdns":
         keeps_root
         escapes
 
-    cpdef enum class StepKind "cfdns::Step::What"(uint8_t):
+    cpdef enum class StepKind(uint8_t):
         literal
         open
         close
@@ -29,7 +29,7 @@ cdef extern from "plan/plan.hpp" namespace "cfdns":
         slot
 
 cdef extern from "cfdns_fast/_core/dicts/builder.hpp" namespace "cfdns":
-    cpdef enum class DictStepKind "cfdns::DictBuilder::What"(uint8_t):
+    cpdef enum class DictStepKind(uint8_t):
         list
         open
         close
@@ -37,7 +37,7 @@ cdef extern from "cfdns_fast/_core/dicts/builder.hpp" namespace "cfdns":
         slot
 
 cdef extern from "plan/arrow_plan.hpp" namespace "cfdns":
-    cpdef enum class ColumnForm "cfdns::Form"(uint8_t):
+    cpdef enum class ColumnForm "cfdns::ColumnType"(uint8_t):
         raw
         text
         integer

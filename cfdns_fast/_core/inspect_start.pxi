@@ -19,10 +19,10 @@ cdef tuple _inspect_start(Plan plan, data, size_t line_bytes, bint final):
         input.size_bytes = view.len
         line_end = at + line_bytes
         splitter.get().start(input, final, 0)
-        end = at - input.data if skip_brackets(at, line_end) == Reach.whole else -1
+        end = at - input.data if skip_brackets(at, line_end) == SkipResult.complete else -1
         frame = end >= 0 and input.data[0] == b"{" and splitter.get().frames_record(input.data, at)
         wrapper = None
-        if splitter.get().is_wrapper(input.data, is_wrapper, members) == Reach.whole:
+        if splitter.get().is_wrapper(input.data, is_wrapper, members) == SkipResult.complete:
             wrapper = is_wrapper
         later = "end"
         if end < 0:
@@ -31,7 +31,7 @@ cdef tuple _inspect_start(Plan plan, data, size_t line_bytes, bint final):
                 # What follows the whole must not matter: it may not have arrived yet.
                 if splitter.get().first_end() != NULL:
                     later = "item"
-                elif found == Found.fault or splitter.get().place() == broken_place:
+                elif found == Found.fault or splitter.get().state() == broken_document:
                     later = "fault"
                 elif found == Found.item:
                     if splitter.get().position() <= line_end:

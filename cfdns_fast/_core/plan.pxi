@@ -123,15 +123,15 @@ cdef class Plan:
                 plan.add_member(_view(text), _view(json_key))
                 self.dicts.add_member(<PyObject*>key)
         for slot, slots in firsts:
-            plan.add_first(slot)
+            plan.add_coalesced(slot)
             for source in slots:
-                plan.add_first_from(source)
+                plan.add_coalesced_from(source)
         for slot, slots in collections:
-            plan.add_collection(slot)
+            plan.add_collected(slot)
             for source in slots:
-                plan.add_collection_from(source)
+                plan.add_collected_from(source)
         for slot, table in verdicts:
-            plan.add_verdict(slot, table)
+            plan.add_constant_by_problem(slot, table)
         if problems_slot is not None:
             plan.set_problems_slot(problems_slot, len(", ".join(self.problem_keys).encode()))
         for what, slot, before, after in steps:

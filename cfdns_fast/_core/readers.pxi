@@ -138,7 +138,7 @@ cdef class DocumentReader(_Reader):
         return self._is_broken()
 
     cdef bint _is_broken(self) noexcept:
-        return self.options.state & ~<int>lines_place == broken_place
+        return self.options.state & ~<int>lines_document == broken_document
 
     def __init__(self, *args, **kwargs):
         self.options.is_document = True
@@ -189,7 +189,7 @@ cdef class DocumentReader(_Reader):
             size_bytes[0] = item_bytes
             if outcome == LongOutcome.more:
                 return "more"
-            self.options.state = self.item.get().next_place(outcome)
+            self.options.state = self.item.get().next_state(outcome)
             self.item.reset()
             if outcome == LongOutcome.item:
                 return "item"
@@ -202,7 +202,7 @@ cdef class DocumentReader(_Reader):
 
     # The number of bytes up to the end of what cannot be read, or of the text. At the end, reading can go on.
     cdef size_t _rest_bytes(self, Slice text, bint final) noexcept:
-        cdef bint on_lines = self.options.state & lines_place
+        cdef bint on_lines = self.options.state & lines_document
         cdef const char* newline = NULL
         cdef size_t size_bytes = text.size_bytes
         if on_lines and size_bytes != 0:
@@ -213,7 +213,7 @@ cdef class DocumentReader(_Reader):
         if (newline != NULL or (on_lines and not final)) and size_bytes != 0 and text.data[size_bytes - 1] == b"\r":
             size_bytes -= 1
         if newline != NULL:
-            self.options.state = lines_place
+            self.options.state = lines_document
         elif final:
             self.options.state = 0
         return size_bytes

@@ -1,8 +1,7 @@
-// Events as Python dicts. This header and _dict_places.hpp are the only ones, besides what Cython writes, that include
-// Python.h.
+// DictBuilder: events as Python dicts. Of the C++ headers, only this one and those beside it include Python.h.
 //
-// References are counted by hand: what Cython adds for safety cost a tenth of the whole event. Every function that returns
-// an object returns a new reference, or null with an exception set. The GIL is held.
+// References are counted by hand, because Cython's checks took a tenth of the time of an event. Every function that
+// returns an object returns a new reference, or null with an exception set. The GIL is held.
 #pragma once
 
 #include <Python.h>
@@ -12,10 +11,12 @@
 
 #include "events/event.hpp"
 #include "places.hpp"
+#include "plan/plan.hpp"
+#include "support/compiler.hpp"
 
 namespace cfdns {
 
-// Padded, valid UTF-8 to str. Nearly all of it is ASCII, and then this takes half of what decoding takes.
+// Make a str from padded, valid UTF-8. Copying ASCII takes half the time of decoding.
 inline PyObject* new_text(Slice text, bool ascii) {
   if (ascii || is_ascii(text)) {
     PyObject* made = PyUnicode_New(static_cast<Py_ssize_t>(text.size_bytes), 127);
@@ -25,52 +26,60 @@ inline PyObject* new_text(Slice text, bool ascii) {
   return PyUnicode_DecodeUTF8(text.data, static_cast<Py_ssize_t>(text.size_bytes), nullptr);
 }
 
-// The str of texts of at most eight bytes, one object for all that are equal: colos, suffixes and many labels come again
-// and again. One place by hash, the newest stays. It spares 290 instructions of an event; with longer texts, which recur
-// too seldom, it cost more than it spared.
+// Caches the str of texts of at most eight bytes, because colos, suffixes and many labels recur. A slot is chosen by
+// hash, and keeps the newest text. Longer texts recur too seldom to gain anything.
 class ShortTexts {
  public:
-  static constexpr size_t most_bytes = 8;
+  static constexpr size_t max_bytes = 8;
 
   ShortTexts() = default;
   ShortTexts(const ShortTexts&) = delete;
   ShortTexts& operator=(const ShortTexts&) = delete;
   ~ShortTexts() {
-    for (Place& place : places_) Py_XDECREF(place.text);
+    for (Slot& slot : slots_) Py_XDECREF(slot.text);
   }
 
   PyObject* find(Slice text, bool ascii) {
     uint64_t word = text.size_bytes == 0 ? 0 : first_bytes(load64(text.data), text.size_bytes);
-    Place& place = places_[(word + text.size_bytes) * 0x9E3779B97F4A7C15u >> 56];
-    if (place.text == nullptr || place.word != word || place.size_bytes != text.size_bytes) {
+    Slot& slot = slots_[(word + text.size_bytes) * 0x9E3779B97F4A7C15u >> 56];
+    if (slot.text == nullptr || slot.word != word || slot.size_bytes != text.size_bytes) {
       PyObject* made = new_text(text, ascii);
       if (made == nullptr) return nullptr;
-      Py_XDECREF(place.text);
-      place = {word, text.size_bytes, made};
+      Py_XDECREF(slot.text);
+      slot = {word, text.size_bytes, made};
     }
-    Py_INCREF(place.text);
-    return place.text;
+    Py_INCREF(slot.text);
+    return slot.text;
   }
 
  private:
-  struct Place {
+  struct Slot {
     uint64_t word = 0;
     size_t size_bytes = 0;
     PyObject* text = nullptr;
   };
-  Place places_[256];
+  Slot slots_[256];
 };
 
-// Builds events by steps, as the NDJSON writer does. It owns the objects that it is given.
+// What a step of the dict builder does.
+enum class DictStepKind : uint8_t {
+  list = 0,   // writes a list that is the same in every event
+  open = 1,   // opens a dict
+  close = 2,  // closes a dict
+  raw = 3,    // writes the record's own text
+  slot = 4    // writes the value of a slot
+};
+
+// Builds events by steps, as the NDJSON writer does. It owns the objects that are added.
 //
-// On CPython 3.11 an allocation may start the garbage collector, whose callbacks may run any code and find every object that
-// is tracked. So a dict is not tracked before its last step, a list not before its last item, and what is still needed is
-// held by a reference of its own. Where values are not written by index, CPython tracks a dict when its first container goes
-// in: a callback that changes the dict then can make the event fail, and nothing worse.
+// On CPython 3.11 an allocation may run the garbage collector, and its callbacks can find and change every tracked
+// object. So a dict is tracked only after its last step, a list after its last item, and all other objects are held by
+// references.
+//
+// If values are not written by index, CPython tracks a dict when it receives a container. A callback that changes the
+// dict can then make the event fail, but nothing worse.
 class DictBuilder {
  public:
-  enum class What : uint8_t { list, open, close, raw, slot };
-
   DictBuilder() = default;
   DictBuilder(const DictBuilder&) = delete;
   DictBuilder& operator=(const DictBuilder&) = delete;
@@ -79,52 +88,51 @@ class DictBuilder {
     for (PyObject* object : owned_) Py_DECREF(object);
   }
 
-  // Add the dict that copies are made of: all keys in their order, with constants as they are, and with a placeholder that is
-  // no container where a step puts a value. The first one is the event's. Only the caller refers to it, and no longer than
-  // this call. `holds_containers`: steps put lists or dicts into it.
+  // Add a dict to copy: all its keys in order, with constants, and a placeholder where a step writes a value. The
+  // event's dict is first. The caller must drop its reference. `holds_containers`: steps write lists or dicts into it.
   void add_pattern(PyObject* dict, bool holds_containers) {
     if (PyObject_GC_IsTracked(dict)) PyObject_GC_UnTrack(dict);
     patterns_.push_back({dict, DictPlaces::layout_of(dict), holds_containers});
     Py_INCREF(dict);
   }
 
-  // `index`: the position of the key in its dict. `items`: None, or a tuple of what the list holds. `array`: the value is
-  // written as a list of one; `close`: the dict is left out if it is empty. `open` and `close`: `slot` is the number of the
-  // pattern.
-  void add_step(int what, size_t slot, size_t index, PyObject* key, PyObject* items, bool flag) {
+  // `index`: position of the key in its dict. `items`: the constants of a list, or None. `flag`: a value becomes a list
+  // of one item; an empty dict is removed at `close`. `open` and `close`: `slot` is the number of the pattern.
+  void add_step(int kind, size_t slot, size_t index, PyObject* key, PyObject* items, bool flag) {
     Step step;
-    step.what = static_cast<What>(what);
+    step.kind = checked_enum(kind, DictStepKind::slot);
     step.flag = flag;
-    step.slot = static_cast<uint16_t>(slot);
-    step.index = static_cast<uint16_t>(index);
+    step.slot = narrow_index(slot);
+    step.index = narrow_index(index);
+    if (step.kind == DictStepKind::open) depth_.open();
+    if (step.kind == DictStepKind::close) depth_.close();
     step.key = own(key);
     step.items = own(items);
-    if (step.what == What::slot) share(step);
+    if (step.kind == DictStepKind::slot) share(step);
     steps_.push_back(step);
   }
 
   void add_enumeration() { names_.emplace_back(); }
-  // To the enumeration added last, by the index in it.
+  // Add to the last enumeration, in the order of its indices.
   void add_name(PyObject* name) { names_.back().push_back(own(name)); }
   void add_members() { members_.emplace_back(); }
-  // To the members added last.
+  // Add to the last member list.
   void add_member(PyObject* key) { members_.back().push_back(own(key)); }
 
-  // `padded`: the message is followed by readable bytes, and is valid UTF-8. Without short_texts no text is shared between
-  // events.
-  CFDNS_APART CFDNS_FLAT PyObject* build(const Event& event, Slice message, bool padded,
-                                         ShortTexts* short_texts) const {
+  // `padded`: the message is valid UTF-8 with readable bytes after it. Without short_texts, events share no text.
+  CFDNS_HOT CFDNS_NOINLINE CFDNS_FLATTEN PyObject* build(const Event& event, Slice message, bool padded,
+                                                         ShortTexts* short_texts) const {
     Unfinished held;
     for (size_t i = 1; i <= kept_count_; ++i) held.kept[i] = nullptr;
     bool ascii = padded && is_ascii(message);
     size_t depth = 0;
     PyObject* dict = PyDict_Copy(patterns_[0].dict);
-    DictPlaces::Entry* places = DictPlaces::find(dict, patterns_[0].layout);
+    DictPlaces::Entry* entries = DictPlaces::find(dict, patterns_[0].layout);
     for (const Step& step : steps_) {
       if (dict == nullptr) break;
       PyObject* item = nullptr;
-      switch (step.what) {
-        case What::slot: {
+      switch (step.kind) {
+        case DictStepKind::slot: {
           const Value& value = event.values[step.slot];
           if (value.type == ValueType::absent) {
             if (PyDict_DelItem(dict, step.key) < 0) Py_CLEAR(dict);
@@ -139,23 +147,23 @@ class DictBuilder {
           if (step.flag) item = list_of(item);
           break;
         }
-        case What::raw:
+        case DictStepKind::raw:
           item = padded ? new_text(message, ascii)
                         : PyUnicode_DecodeUTF8(message.data, static_cast<Py_ssize_t>(message.size_bytes), nullptr);
           break;
-        case What::list: item = list_from(step.items); break;
-        case What::open: {
+        case DictStepKind::list: item = list_from(step.items); break;
+        case DictStepKind::open: {
           const Pattern& pattern = patterns_[step.slot];
-          held.parents[depth++] = {dict, places};
+          held.parents[depth++] = {dict, entries};
           dict = PyDict_Copy(pattern.dict);
-          places = DictPlaces::find(dict, pattern.layout);
+          entries = DictPlaces::find(dict, pattern.layout);
           continue;
         }
-        case What::close:
+        case DictStepKind::close:
           item = finish(dict, patterns_[step.slot]);
           --depth;
           dict = held.parents[depth].object;
-          places = held.parents[depth].places;
+          entries = held.parents[depth].entries;
           if (step.flag && PyDict_Size(item) == 0) {
             Py_DECREF(item);
             if (PyDict_DelItem(dict, step.key) < 0) Py_CLEAR(dict);
@@ -165,8 +173,8 @@ class DictBuilder {
       }
       if (item == nullptr) {
         Py_CLEAR(dict);
-      } else if (places != nullptr) {
-        DictPlaces::write(places[step.index], item);
+      } else if (entries != nullptr) {
+        DictPlaces::write(entries[step.index], item);
       } else {
         if (PyDict_SetItem(dict, step.key, item) < 0) Py_CLEAR(dict);
         Py_DECREF(item);
@@ -184,29 +192,28 @@ class DictBuilder {
     bool holds_containers;
   };
   struct Step {
-    What what;
+    DictStepKind kind;
     bool flag;
-    uint8_t keep = 0;   // where in `kept` the object of this slot goes for later steps, 0 if there are none
-    uint8_t again = 0;  // where an earlier step put it
+    uint8_t keep = 0;   // index in `kept` where the object is stored for later steps, or 0
+    uint8_t again = 0;  // index in `kept` of the object that an earlier step stored, or 0
     uint16_t slot;
     uint16_t index;
     PyObject* key;
     PyObject* items;
   };
-  static constexpr size_t deepest = 32;  // mapping.py allows no more
-  static constexpr size_t most_kept = 64;
+  static constexpr size_t max_kept = 64;
 
-  // What build() owns while steps still write to it or use it again.
+  // References that build() owns while later steps still use them.
   struct Unfinished {
     struct Parent {
       PyObject* object;
-      DictPlaces::Entry* places;  // null if values have to be put by their keys
+      DictPlaces::Entry* entries;  // null if values are written by key
     };
-    Parent parents[deepest];
-    PyObject* kept[most_kept];
+    Parent parents[StepDepth::max_depth];
+    PyObject* kept[max_kept];
   };
 
-  // The complete dict, tracked where the collector has to know it.
+  // Return the complete dict, tracked if the collector must know it.
   static PyObject* finish(PyObject* dict, const Pattern& pattern) {
     if (pattern.holds_containers && !PyObject_GC_IsTracked(dict)) PyObject_GC_Track(dict);
     return dict;
@@ -217,11 +224,11 @@ class DictBuilder {
     return new_reference(object);
   }
 
-  // Targets of one value share the object, up to as many values as there is space for.
+  // Targets of one value share the object, for at most max_kept values.
   void share(Step& step) {
     for (Step& earlier : steps_) {
-      if (earlier.what != What::slot || earlier.slot != step.slot) continue;
-      if (earlier.keep == 0 && kept_count_ + 1 < most_kept) earlier.keep = static_cast<uint8_t>(++kept_count_);
+      if (earlier.kind != DictStepKind::slot || earlier.slot != step.slot) continue;
+      if (earlier.keep == 0 && kept_count_ + 1 < max_kept) earlier.keep = static_cast<uint8_t>(++kept_count_);
       step.again = earlier.keep;
       return;
     }
@@ -232,11 +239,11 @@ class DictBuilder {
     return object;
   }
 
-  // `ascii`: the record is.
+  // `ascii`: the record is ASCII.
   PyObject* object_of(const Event& event, const Value& value, bool ascii, ShortTexts* short_texts) const {
     switch (value.type) {
       case ValueType::text:
-        if (value.text.size_bytes <= ShortTexts::most_bytes && short_texts != nullptr) {
+        if (value.text.size_bytes <= ShortTexts::max_bytes && short_texts != nullptr) {
           return short_texts->find(value.text, ascii && value.plain);
         }
         return new_text(value.text, ascii && value.plain);
@@ -283,7 +290,7 @@ class DictBuilder {
     return dict;
   }
 
-  // Takes over the reference.
+  // Steals the reference.
   static PyObject* list_of(PyObject* item) {
     if (item == nullptr) return nullptr;
     PyObject* list = PyList_New(1);
@@ -304,15 +311,16 @@ class DictBuilder {
     return list;
   }
 
-  // In a new list. Takes over the reference.
+  // Write to a new list. Steals the reference.
   static void set_item(PyObject* list, Py_ssize_t index, PyObject* item) { PyList_SET_ITEM(list, index, item); }
 
-  std::vector<Pattern> patterns_;  // the event's, then those that steps open
+  std::vector<Pattern> patterns_;  // the event's pattern, then the patterns that steps open
   std::vector<Step> steps_;
   std::vector<std::vector<PyObject*>> names_;
   std::vector<std::vector<PyObject*>> members_;
   std::vector<PyObject*> owned_;
   size_t kept_count_ = 0;
+  StepDepth depth_;
 };
 
 }  // namespace cfdns

@@ -1,13 +1,14 @@
-// Writing a value into a copied dict at the index of its key, past CPython's API.
+// Writes a value into a copied dict at the index of its key, without CPython's API.
 //
-// A copy of a dict holds the same keys in the same order, so a value can be replaced without looking its key up. This is the
-// only header that knows the layout of a dict (Include/internal/pycore_dict.h, the same from CPython 3.11 to 3.14). Four
-// things keep it safe; where one of them fails, PyDict_SetItem is used instead:
-// - The layout is tried out when the module is imported (try_out), and CFDNS_DICT_PLACES=0 turns the writing off.
-// - Python code never reaches a pattern: its builder alone refers to it, and the garbage collector does not track it.
-// - Python code never reaches a copy before the last write: it is not tracked until then, and only its builder refers to it.
-//   (From CPython 3.14 on a dict is tracked from the start, but from 3.12 on no allocation runs Python code.) No watcher and
-//   no cached version tag can therefore belong to such a dict.
+// A copy of a dict has the same keys in the same order, so a value can be replaced without a look-up. Only this header
+// knows the layout of a dict (Include/internal/pycore_dict.h, the same from CPython 3.11 to 3.14).
+//
+// Four rules keep this safe. Where one of them fails, PyDict_SetItem is used instead.
+// - The layout is tested when the module is imported (try_out), and CFDNS_DICT_PLACES=0 turns the writing off.
+// - Python code never reaches a pattern: only its builder refers to it, and the garbage collector does not track it.
+// - Python code never reaches a copy before the last write: only its builder refers to it, and it is not tracked until
+//   then. From CPython 3.14 on a dict is tracked from the start, but from 3.12 on no allocation runs Python code.
+//   So no watcher and no cached version tag can belong to such a dict.
 // - Every copy is checked before the first write (find).
 #pragma once
 
@@ -18,7 +19,7 @@
 #include <cstring>
 #include <utility>
 
-// CPython's version that is too new for the writing; a build for a test of that version may set a later one.
+// The first CPython version without this. A build that tests a newer version may set a later one.
 #ifndef CFDNS_DICT_PLACES_BEFORE
 #define CFDNS_DICT_PLACES_BEFORE 0x030F0000
 #endif
@@ -32,7 +33,7 @@
 
 namespace cfdns {
 
-// What is known of the copies of one dict.
+// The layout of the copies of one dict.
 struct DictLayout {
   Py_ssize_t size = 0;  // 0 if values are not written by index
   uint8_t log2_size = 0;
@@ -42,7 +43,7 @@ struct DictLayout {
 class DictPlaces {
  public:
 #if CFDNS_HAS_DICT_PLACES
-  // Find out whether dicts have the layout that this class knows. To be called once, when the module is imported.
+  // Test whether dicts have the layout that this class knows. Call once, when the module is imported.
   static bool try_out() {
     const char* wanted = std::getenv("CFDNS_DICT_PLACES");
     known_ = wanted == nullptr || std::strcmp(wanted, "0") != 0;
@@ -51,7 +52,7 @@ class DictPlaces {
     return known_;
   }
 
-  // The layout that copies of the dict have.
+  // The layout of copies of the dict.
   static DictLayout layout_of(PyObject* dict) {
     DictLayout layout;
     if (!known_) return layout;
@@ -62,17 +63,17 @@ class DictPlaces {
     return layout.size <= UINT16_MAX && has_layout(dict, layout) ? layout : DictLayout();
   }
 
-  struct Entry {  // of keys that are all str
+  struct Entry {  // the layout if all keys are str
     PyObject* key;
     PyObject* value;
   };
 
-  // The entries of the dict, one for each key in order, or null if there is no dict or it has not this layout.
+  // The entries of the dict, one for each key in order; null if there is no dict or it has another layout.
   static Entry* find(PyObject* dict, const DictLayout& layout) {
     return dict != nullptr && has_layout(dict, layout) ? entries(dict) : nullptr;
   }
 
-  // Replace a value. Takes over the reference to the item.
+  // Replace a value. Steals the reference to the item.
   static void write(Entry& entry, PyObject* item) { Py_DECREF(std::exchange(entry.value, item)); }
 
  private:
@@ -127,7 +128,7 @@ class DictPlaces {
       if (same) write(entry[i], PyBool_FromLong(1));
       if (same) same = PyDict_GetItemWithError(copy, key) == Py_True && PyDict_GetItemWithError(pattern, key) == value;
     }
-    // A key that is taken out leaves an empty entry.
+    // Deleting a key leaves an empty entry.
     if (same) {
       const Entry& last = entry[size - 1];
       same = PyDict_DelItem(copy, last.key) == 0 && last.key == nullptr && last.value == nullptr;

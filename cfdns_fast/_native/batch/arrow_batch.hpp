@@ -27,7 +27,7 @@ class ArrowBatch : public ParallelBatch {
     if (threads > 1 && !options_.is_document) {
       ParallelBatch::run(threads);
       columns.reserve_placed();
-      for (const Columns& part : kept_) columns.put_part(part);
+      for (const Columns& part : kept_) columns.copy_part(part);
     } else {
       run_alone();
     }
@@ -56,7 +56,7 @@ class ArrowBatch : public ParallelBatch {
   }
 
   // Returns whether it stopped because of max_part_rows.
-  bool read(Cursor& cursor, Columns& columns, RejectList& rejects) {
+  CFDNS_HOT CFDNS_NOINLINE bool read(Cursor& cursor, Columns& columns, RejectList& rejects) {
     bool cuts = false;
     cursor.event.formats_times = plan_->formats_times;
     cursor.event.counts_times = true;
@@ -94,7 +94,7 @@ class ArrowBatch : public ParallelBatch {
 
   void put(Part& part) override {
     ColumnsPart& own = static_cast<ColumnsPart&>(part);
-    if (own.fits) return memory_->columns.put_part(own.columns);
+    if (own.fits) return memory_->columns.copy_part(own.columns);
     Columns next(plan_->columns);
     std::lock_guard<std::mutex> guard(kept_mutex_);
     kept_.push_back(std::exchange(own.columns, std::move(next)));

@@ -22,8 +22,8 @@ class Batch {
 
   // Goes on until the end; until the next event might not fit into what is left of the capacity (`wanted_bytes` says how
   // much it could take); with stop_at_reject, until behind a reject; or until so many bytes are written.
-  CFDNS_APART BatchState run(const Plan& plan, char* output, size_t capacity_bytes, bool stop_at_reject,
-                             size_t pause_bytes = SIZE_MAX) {
+  CFDNS_HOT CFDNS_NOINLINE BatchState run(const Plan& plan, char* output, size_t capacity_bytes, bool stop_at_reject,
+                                          size_t pause_bytes = SIZE_MAX) {
     for (;;) {
       if (written_bytes >= pause_bytes) return BatchState::paused;
       if (!pending_) {
@@ -36,10 +36,10 @@ class Batch {
           continue;
         }
       }
-      wanted_bytes = most_event_bytes(plan, cursor_.event, cursor_.message());
+      wanted_bytes = max_event_bytes(plan, cursor_.event, cursor_.message());
       // The quick bound of a small record is far too high, and the last records must not make the output grow for it.
       if (wanted_bytes > capacity_bytes - written_bytes) {
-        wanted_bytes = exact_most_event_bytes(plan, cursor_.event, cursor_.message());
+        wanted_bytes = exact_max_event_bytes(plan, cursor_.event, cursor_.message());
       }
       pending_ = wanted_bytes > capacity_bytes - written_bytes;
       if (pending_) return BatchState::full;

@@ -1,17 +1,20 @@
-// Decoding one record: a walk over the token starts of an Indexer that checks the JSON grammar of the whole object and
-// notes where the values of the plan's sources stand.
+// Decoder: validates the whole object of one record by the token starts of an Indexer, and finds the values of the
+// plan's sources.
 #pragma once
 
 #include <vector>
 
+#include "json/bracket_stack.hpp"
 #include "json/indexer.hpp"
 #include "json/token.hpp"
 #include "plan/plan.hpp"
+#include "support/buffer.hpp"
+#include "support/compiler.hpp"
 
 namespace cfdns {
 
 struct Record {
-  Slice raw;                  // "{" to "}"
+  Slice raw;                  // from "{" to "}"
   std::vector<Token> tokens;  // by source
   bool lone_surrogate = false;
 };
@@ -19,14 +22,14 @@ struct Record {
 class Decoder {
  public:
   explicit Decoder(const Plan& plan) : plan_(plan) {
-    // One more, for the values of keys that nobody asked for.
+    // The last token is for the values of keys that are not in the plan.
     record.tokens.resize(plan.sources.size() + 1);
-    // No text is that.
+    // No text matches this source.
     no_source_.key_words.words[0] = no_source_.key_words.masks[0] = UINT64_MAX;
     for (Expected& expected : expected_) expected = {&no_source_, nullptr};
   }
 
-  // Read what `indexer` found in the text at base; `limit` is the end of that text.
+  // Read the tokens that `indexer` found in the text at `base`, which ends at `limit`.
   void attach(const Indexer& indexer, const char* base, const char* limit) {
     base_ = base;
     limit_ = limit;
@@ -42,9 +45,9 @@ class Decoder {
     while (at_ != starts_end_ && base_ + *at_ < position) ++at_;
   }
 
-  // Take the object that starts at the next token start. True if it is complete and on one line; `record` then holds it and
-  // the next start is behind it. False leaves the next start where it was; the walk never leaves the line.
-  bool take_object() {
+  // Parse the object at the next token start. True if it is complete and on one line: `record` then has it, and the
+  // next start is after it. False leaves the next start unchanged; the parser never leaves the line.
+  CFDNS_HOT bool parse_object() {
     const uint32_t* at = at_;
     const char* start = base_ + *at;
     for (Token& token : record.tokens) {
@@ -63,7 +66,7 @@ class Decoder {
     return true;
   }
 
-  // Whether the attached text is exactly one JSON value; `is_object` and record.lone_surrogate tell more about it.
+  // Whether the attached text is exactly one JSON value. Sets `is_object` and record.lone_surrogate.
   bool whole_value(bool& is_object) {
     if (at_ == starts_end_) return false;
     const uint32_t* at = at_;
@@ -74,8 +77,8 @@ class Decoder {
     return (container ? skip_container(at, 1) : scalar(at, token)) && at == starts_end_;
   }
 
-  // Give memory back if it is more than usual records need. The record at hand is gone then.
-  void trim(size_t kept_bytes) { unescaped_.trim(kept_bytes); }
+  // Free memory that only records of more than max_bytes need. The current record is lost.
+  void trim(size_t max_bytes) { unescaped_.trim(max_bytes); }
 
   Record record;
   bool newlines_allowed = false;  // between tokens
@@ -83,30 +86,29 @@ class Decoder {
  private:
   char char_at(const uint32_t* at) const { return base_[*at]; }
 
-  // Whether only space, mostly nothing at all, stands between two places, and no newline that is not allowed.
+  // Whether only space stands between two positions, which are often equal, and no newline that is not allowed.
   bool joined(const char* from, const char* to) const {
     return from == to || newlines_allowed || find(from, to, '\n') == nullptr;
   }
 
-  // From a one-byte token (a bracket, comma or colon) to the next start; false if a newline lies between.
+  // Move from a bracket, comma or colon to the next start; false if a newline that is not allowed stands between.
   bool step(const uint32_t*& at) const {
-    const char* behind = base_ + *at + 1;
+    const char* after = base_ + *at + 1;
     ++at;
-    return joined(behind, base_ + *at);
+    return joined(after, base_ + *at);
   }
 
-  // Every member of the object whose "{" *at names; moves `at` behind its "}" and returns that, or null if broken.
+  // Parse all members of the object at *at. Returns its "}" and moves `at` after it; null if the object is invalid.
   //
-  // The walk stops in time at the end of the text, because what stands there is taken for a token and is none: behind a
-  // window, a line or a piece that is a newline, a CR or NUL. Behind a record cut by its brackets it may be anything, but
-  // then the last start is the bracket that balances, and the walk ends there or before.
-  CFDNS_WITHIN const char* object(const uint32_t*& at) {
-    const char* behind = base_ + *at + 1;
-    if (*behind != '"' && base_[at[1]] == '}' && joined(behind, base_ + at[1])) {
+  // The parser stops at the end of the text, because the byte there is a newline, CR or NUL, which is no token. After a
+  // record that was cut by its brackets it may be any byte, but then the last start is the bracket that balances.
+  CFDNS_INLINE const char* object(const uint32_t*& at) {
+    const char* after = base_ + *at + 1;
+    if (*after != '"' && base_[at[1]] == '}' && joined(after, base_ + at[1])) {
       ++at;
       return base_ + *at++;
     }
-    for (Expected* expected = expected_;; expected += expected != expected_ + most_expected) {
+    for (Expected* expected = expected_;; expected += expected != expected_ + max_expected) {
       Token* token;
       if (!read_key(at, *expected, token) || !value(at, *token)) return nullptr;
       if (char_at(at) == '}') return base_ + *at++;
@@ -114,17 +116,17 @@ class Decoder {
     }
   }
 
-  // What to expect at a position in a record.
+  // The key that is expected at a position in a record.
   struct Expected {
     const Source* source;
     Token* token;
   };
 
-  // Move from the bracket or comma before a key to the value, for which `token` is. False if it is broken.
+  // Move from the bracket or comma before a key to its value, which belongs to `token`; false if the key is invalid.
   //
-  // Producers write all records alike, so the record before tells which key to expect at a position; that key, with its
-  // quotes and colon and without space, is compared as a whole, and is three tokens then (measured: 5 % of NDJSON).
-  CFDNS_WITHIN bool read_key(const uint32_t*& at, Expected& expected, Token*& token) {
+  // Producers write all records alike, so the key at a position is mostly the one of the record before. That key is
+  // compared as a whole, with quotes and colon, and then skips three tokens.
+  CFDNS_INLINE bool read_key(const uint32_t*& at, Expected& expected, Token*& token) {
     const char* text = base_ + *at + 1;
     if (starts_with_key(text, *expected.source)) {
       at += 3;
@@ -134,7 +136,7 @@ class Decoder {
     return read_unexpected_key(at, expected, token);
   }
 
-  CFDNS_APART bool read_unexpected_key(const uint32_t*& at, Expected& expected, Token*& token) {
+  CFDNS_NOINLINE bool read_unexpected_key(const uint32_t*& at, Expected& expected, Token*& token) {
     if (!step(at) || char_at(at) != '"') return false;
     const char* text = base_ + *at++ + 1;
     if (char_at(at) != ':') return false;
@@ -148,7 +150,7 @@ class Decoder {
     size_t source = plan_.find_source({plain.data, plain.size_bytes});
     token = record.tokens.data() + source;
     bool known = source != plan_.sources.size() && plan_.sources[source].size_bytes != 0;
-    if (&expected != expected_ + most_expected) expected = {known ? &plan_.sources[source] : &no_source_, token};
+    if (&expected != expected_ + max_expected) expected = {known ? &plan_.sources[source] : &no_source_, token};
     return step(at);
   }
 
@@ -160,7 +162,7 @@ class Decoder {
     return differing == 0;
   }
 
-  CFDNS_WITHIN bool value(const uint32_t*& at, Token& token) {
+  CFDNS_INLINE bool value(const uint32_t*& at, Token& token) {
     char c = char_at(at);
     if (c != '{' && c != '[') return scalar(at, token);
     token.type = TokenType::container;
@@ -172,9 +174,9 @@ class Decoder {
     return joined(end, base_ + *at);
   }
 
-  CFDNS_WITHIN bool scalar(const uint32_t*& at, Token& token) {
+  CFDNS_INLINE bool scalar(const uint32_t*& at, Token& token) {
     const char* start = base_ + *at++;
-    const char* end = base_ + *at;  // of the token, once trailing space is taken off
+    const char* end = base_ + *at;  // of the token, once trailing space is removed
     if (*start == '"') return string(start + 1, end, token);
     token.escaped = false;
     if (static_cast<unsigned char>(end[-1]) <= ' ') {
@@ -192,7 +194,7 @@ class Decoder {
     }
   }
 
-  CFDNS_WITHIN static bool number(Token& token) {
+  CFDNS_INLINE static bool number(Token& token) {
     NumberForm form = number_form(token.text.data, token.text.end());
     token.type = TokenType::number;
     token.integer = form.integer;
@@ -200,7 +202,7 @@ class Decoder {
   }
 
   // Only space can stand between the closing quote and the next start.
-  CFDNS_WITHIN bool string(const char* start, const char* next, Token& token) {
+  CFDNS_INLINE bool string(const char* start, const char* next, Token& token) {
     const char* end = next - 1;
     while (*end != '"') {
       if (*end-- == '\n' && !newlines_allowed) return false;
@@ -217,7 +219,7 @@ class Decoder {
     return result != EscapeResult::broken;
   }
 
-  // backslash_ is the first one at or behind some position that no later question precedes.
+  // backslash_ is the first backslash from a position on; positions are asked for in ascending order.
   bool has_backslash(const char* start, const char* end) {
     if (backslash_ >= end) return false;
     if (backslash_ < start) seek_backslash(start);
@@ -233,38 +235,35 @@ class Decoder {
     return text.size_bytes == size_bytes && std::memcmp(text.data, word, size_bytes) == 0;
   }
 
-  // Validate the array or object at *at and move behind it; it would be the depth-th open bracket.
+  // Validate the array or object at *at, and move after it. It is the depth-th open bracket.
   bool skip_container(const uint32_t*& at, unsigned depth) {
     const unsigned outside = depth - 1;
-    uint64_t object_bits[max_depth / 64 + 1] = {};  // by depth: object or array
-    depth = outside;
+    BracketStack brackets(outside);
     Token ignored;
     for (;;) {
       // A value starts at *at.
       char c = char_at(at);
       if (c == '{' || c == '[') {
-        if (++depth > max_depth || !step(at)) return false;
-        uint64_t bit = uint64_t{1} << (depth % 64);
-        uint64_t& bits = object_bits[depth / 64];
-        bits = c == '{' ? bits | bit : bits & ~bit;
+        if (!brackets.open(c == '{') || !step(at)) return false;
         if (char_at(at) != (c == '{' ? '}' : ']')) {
           if (c == '{' && !key(at)) return false;
           continue;
         }
       } else {
         if (!scalar(at, ignored)) return false;
-        if (depth == outside) return true;
+        if (brackets.depth() == outside) return true;
       }
-      // A value ended, or an empty container is about to: brackets close, or a comma leads to the next value.
+      // After a value, or in an empty container: brackets close, or a comma leads to the next value.
       for (;;) {
-        bool object = object_bits[depth / 64] >> (depth % 64) & 1;
+        const bool object = brackets.in_object();
         c = char_at(at);
         if (c == ',') {
           if (!step(at) || (object && !key(at))) return false;
           break;
         }
         if (c != (object ? '}' : ']')) return false;
-        if (--depth == outside) {
+        brackets.close();
+        if (brackets.depth() == outside) {
           ++at;
           return true;
         }
@@ -285,10 +284,10 @@ class Decoder {
   const uint32_t* at_ = nullptr;
   const uint32_t* starts_end_ = nullptr;
   const char* backslash_ = nullptr;
-  static constexpr size_t most_expected = 128;
+  static constexpr size_t max_expected = 128;
   Source no_source_;
-  // By position: the source last seen there, if it has key_words. Never the last one.
-  Expected expected_[most_expected + 1];
+  // by position: the last source with key_words; the last element never matches
+  Expected expected_[max_expected + 1];
   Buffer unescaped_;
 };
 

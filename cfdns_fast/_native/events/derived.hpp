@@ -1,4 +1,4 @@
-// Values made of other values: the first of several that is there, or all of them once.
+// Slots that are made from other slots: the first value of several slots, or all their values once.
 #pragma once
 
 #include <string_view>
@@ -10,22 +10,22 @@
 
 namespace cfdns {
 
-class Gatherer {
+class DerivedValues {
  public:
-  static void take_first(const Gathering& first, std::vector<Value>& values) {
-    values[first.slot].clear();
-    for (uint16_t slot : first.from) {
+  static void coalesce(const DerivedSlot& derived, std::vector<Value>& values) {
+    values[derived.slot].clear();
+    for (uint16_t slot : derived.from) {
       if (values[slot].type == ValueType::absent) continue;
-      values[first.slot] = values[slot];
+      values[derived.slot] = values[slot];
       return;
     }
   }
 
-  // Every value once, in the order of its first appearance, behind the items that are there.
-  void collect(const Gathering& collection, std::vector<Value>& values, std::vector<Value>& items) {
+  // Append every value once to the items, in the order of its first appearance.
+  void collect(const DerivedSlot& derived, std::vector<Value>& values, std::vector<Value>& items) {
     size_t first = items.size();
     forget();
-    for (uint16_t slot : collection.from) {
+    for (uint16_t slot : derived.from) {
       const Value value = values[slot];
       if (value.type == ValueType::absent) continue;
       if (value.type != ValueType::list) {
@@ -34,13 +34,13 @@ class Gatherer {
       }
       for (size_t i = 0; i < value.count; ++i) add(Value(items[static_cast<size_t>(value.integer) + i]), items);
     }
-    values[collection.slot].set_list(ValueType::list, first, items.size() - first, false);
+    values[derived.slot].set_list(ValueType::list, first, items.size() - first, false);
   }
 
-  // Clearing takes as long as the set is wide, which a small record must not pay for a large one before it.
+  // Clearing a set takes as long as it has buckets, so a large record must not leave many to the small ones after it.
   void forget() {
-    constexpr size_t most_buckets = 1024;
-    if (seen_.bucket_count() > most_buckets) seen_ = std::unordered_set<std::string_view>();
+    constexpr size_t max_buckets = 1024;
+    if (seen_.bucket_count() > max_buckets) seen_ = std::unordered_set<std::string_view>();
     else seen_.clear();
   }
 

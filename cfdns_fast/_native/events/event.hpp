@@ -1,42 +1,24 @@
-// Event: the values of one record as the plan wants them, before any writer. This is where a rule is applied, once.
+// Event: the values of one record as the plan wants them. Every rule is applied here, once, before any writer.
 #pragma once
 
-#include <deque>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "events/decoder.hpp"
 #include "events/derived.hpp"
+#include "events/kinds.hpp"
 #include "events/problems.hpp"
-#include "json/elements.hpp"
-#include "values/ip_address.hpp"
-#include "values/name_escape.hpp"
 
 namespace cfdns {
 
-class Event {
+class Event : public KindReader {
  public:
   explicit Event(const Plan& plan)
-      // One slot more, for the elements of lists.
-      : values(plan.slot_count + 1),
-        problems(problem_place(plan.sources.size(), 0), 0),
-        plan_(plan),
-        record_problems_(plan) {
-    made_texts_.reserve(plan.slot_count * plan.slot_text_bytes, 0);
-  }
+      : KindReader(plan), problems(problem_index(plan.sources.size(), 0), 0), record_problems_(plan) {}
 
-  std::vector<Value> values;       // by slot
-  std::vector<Value> items;        // of lists and objects
-  std::vector<uint64_t> problems;  // by unknown_place and problem_place(), over all records so far
-  bool formats_times = true;       // somebody wants the text of timestamps
-  bool counts_times = false;       // and their nanoseconds
+  std::vector<uint64_t> problems;  // counts by unknown_problem and problem_index(), over all records so far
 
   void resolve(const Record& record) {
-    unescaped_bytes_ = 0;
-    used_texts_ = 0;
-    record_bytes_ = record.raw.size_bytes;
-    items.clear();
+    begin(record.raw.size_bytes);
     const Token* tokens = record.tokens.data();
     uint8_t any = no_problem;
     for (const Input& input : plan_.inputs) {
@@ -49,27 +31,25 @@ class Event {
       }
       any |= found;
     }
-    // An unknown record lacks the required keys too, so where there are any, it need not be looked for in every record.
+    // An unknown record has no required key either, so with required keys only a record with a problem can be unknown.
     if (any != no_problem || !plan_.has_required) any = count_problems(any, tokens);
     if (plan_.has_derived_slots) derive(any != no_problem);
   }
 
-  // Give memory back if it is more than usual records need. The values at hand are gone then.
-  void trim(size_t kept_bytes) {
-    unescaped_.trim(kept_bytes);
-    new_texts_.clear();
-    if (items.capacity() > kept_bytes / sizeof(Value)) items = std::vector<Value>();
-    gatherer_.forget();
+  // Free memory that only records of more than max_bytes need. The current values are lost.
+  void trim(size_t max_bytes) {
+    SlotValues::trim(max_bytes);
+    derived_.forget();
   }
 
  private:
-  CFDNS_APART uint8_t count_problems(uint8_t found, const Token* tokens) {
+  CFDNS_NOINLINE uint8_t count_problems(uint8_t found, const Token* tokens) {
     if (is_unknown(tokens)) found |= record_unknown;
     if (found != no_problem) record_problems_.count(problems, found & record_unknown);
     return found;
   }
 
-  // Whether none of the mapped keys is in the record.
+  // Whether the record has none of the mapped keys.
   bool is_unknown(const Token* tokens) const {
     for (size_t i = 0; i < plan_.key_count; ++i) {
       if (tokens[i].type != TokenType::absent) return false;
@@ -77,17 +57,12 @@ class Event {
     return plan_.key_count != 0;
   }
 
-  static bool is_absent(const Token& token) {
-    bool empty = token.type == TokenType::string && token.text.size_bytes == 0;
-    return empty || token.type == TokenType::absent || token.type == TokenType::null;
-  }
-
-  // The first source that has a value, or several readings of it.
-  CFDNS_APART uint8_t read_several(const Input& input, const Token* tokens) {
+  // Read the first source that has a value, or read it more than once.
+  CFDNS_NOINLINE uint8_t read_several(const Input& input, const Token* tokens) {
     size_t source = input.source;
     for (size_t i = input.first_other; is_absent(tokens[source]) && i < input.last_other; ++i) source = plan_.others[i];
     if (is_absent(tokens[source])) source = input.source;
-    // Unescaped once, whatever the number of readings.
+    // Unescape once, whatever the number of readings.
     Token token = tokens[source];
     bool plain = !token.escaped;
     if (token.escaped) token.text = unescaped(token);
@@ -101,345 +76,19 @@ class Event {
     return found;
   }
 
-  CFDNS_WITHIN uint8_t read(const Reading& reading, const Token& token, bool required) {
-    switch (token.type) {
-      case TokenType::string: {
-        Slice text = token.escaped ? unescaped(token) : token.text;
-        return read_string(reading, text, !token.escaped, required);
-      }
-      case TokenType::number: return read_number(reading, token);
-      case TokenType::absent:
-      case TokenType::null: return read_nothing(reading, required);
-      default: return read_other(reading, token);
+  CFDNS_NOINLINE void derive(bool any_problem) {
+    for (const DerivedSlot& slot : plan_.coalesced) DerivedValues::coalesce(slot, values);
+    for (const DerivedSlot& slot : plan_.collected) derived_.collect(slot, values, items);
+    for (const ConstantByProblem& constant : plan_.constants_by_problem) {
+      set_name(constant.slot, constant.table, any_problem ? 2 : 1);
     }
-  }
-
-  uint8_t read_nothing(const Reading& reading, bool required) {
-    clear(reading);
-    return required ? field_missing : no_problem;
-  }
-
-  CFDNS_APART void derive(bool any_problem) {
-    for (const Gathering& first : plan_.firsts) Gatherer::take_first(first, values);
-    for (const Gathering& collection : plan_.collections) gatherer_.collect(collection, values, items);
-    for (const Verdict& verdict : plan_.verdicts) set_name(verdict.slot, verdict.table, any_problem ? 2 : 1);
     if (plan_.problems_slot == Plan::no_slot) return;
     values[plan_.problems_slot].clear();
     if (any_problem) set_text(plan_.problems_slot, record_problems_.text(), false);
   }
 
-  void clear(const Reading& reading) {
-    values[reading.slot].clear();
-    if (reading.kind != Kind::domain_name) return;
-    for (size_t i = 1; i < name_slots; ++i) values[reading.slot + i].clear();
-  }
-
-  // The strings of a record never need more room unescaped than the record takes, so the text stays where it is. Every
-  // reading of a list unescapes for itself.
-  Slice unescaped(const Token& token) {
-    if (unescaped_bytes_ == 0) unescaped_.reserve(record_bytes_ * plan_.unescapings, 0);
-    Slice text{unescaped_.data() + unescaped_bytes_, 0};
-    unescape(token.text, unescaped_.data() + unescaped_bytes_, text.size_bytes);
-    unescaped_bytes_ += text.size_bytes;
-    return text;
-  }
-
-  // Plain text needs no escape in JSON.
-  CFDNS_WITHIN uint8_t read_string(const Reading& reading, Slice text, bool plain, bool required) {
-    if (text.size_bytes == 0) return read_nothing(reading, required);
-    switch (reading.kind) {
-      case Kind::text: set_text(reading.slot, text, plain); return no_problem;
-      case Kind::domain_name: read_name(reading, text, plain); return no_problem;
-      case Kind::ip:
-        if (!is_ip(text)) return refuse(reading, field_type);
-        set_text(reading.slot, text, plain);
-        return no_problem;
-      case Kind::timestamp: return read_time_text(reading, text);
-      case Kind::integer:
-      case Kind::enumeration: return read_integer(reading, text);
-      case Kind::boolean: return read_boolean_text(reading, text);
-      default: return refuse(reading, field_type);
-    }
-  }
-
-  CFDNS_APART uint8_t refuse(const Reading& reading, Problem problem) {
-    clear(reading);
-    return problem;
-  }
-
-  CFDNS_WITHIN uint8_t read_number(const Reading& reading, const Token& token) {
-    if (reading.kind == Kind::timestamp) return read_time_number(reading, token);
-    const Slice text = token.text;
-    if (text.size_bytes > 8 || !token.integer || *text.data == '-') return read_long_number(reading, token);
-    auto number = static_cast<int64_t>(detail::eight_digits(detail::zero_filled(load64(text.data), text.size_bytes)));
-    return set_number(reading, number, text);
-  }
-
-  CFDNS_APART uint8_t read_long_number(const Reading& reading, const Token& token) {
-    int64_t number;
-    IntegerResult result = token.integer ? parse_integer(token.text, number) : parse_exact_integer(token.text, number);
-    if (result != IntegerResult::ok) return refuse(reading, problem_of(result));
-    if (reading.kind != Kind::text) return set_number(reading, number, {nothing, 0});
-    set_text(reading.slot, token.integer ? token.text : digits(number), true);
-    return no_problem;
-  }
-
-  // `text`: the number as a writer would write it, or nothing.
-  uint8_t set_number(const Reading& reading, int64_t number, Slice text) {
-    switch (reading.kind) {
-      case Kind::integer: values[reading.slot].set_integer(number, text); return no_problem;
-      case Kind::enumeration: return set_enumeration(reading, number);
-      case Kind::boolean:
-        if (number != 0 && number != 1) return refuse(reading, field_type);
-        set_boolean(reading, number != 0);
-        return no_problem;
-      case Kind::text: set_text(reading.slot, text, true); return no_problem;
-      default: return refuse(reading, field_type);
-    }
-  }
-
-  // true, false, an array or an object
-  uint8_t read_other(const Reading& reading, const Token& token) {
-    if (token.type == TokenType::container) return read_container(reading, token.text);
-    if (reading.kind != Kind::boolean) return refuse(reading, field_type);
-    set_boolean(reading, token.type == TokenType::boolean_true);
-    return no_problem;
-  }
-
-  CFDNS_APART uint8_t read_container(const Reading& reading, Slice text) {
-    clear(reading);
-    if (*text.data != '[') return field_type;
-    if (reading.kind == Kind::list) return read_list(reading, text);
-    return reading.kind == Kind::objects ? read_objects(reading, text) : field_type;
-  }
-
-  CFDNS_COLD uint8_t read_list(const Reading& reading, Slice array) {
-    const Reading element{reading.element, reading.element, 0, static_cast<uint16_t>(plan_.slot_count), 0};
-    size_t first = items.size();
-    uint8_t found = no_problem;
-    Token token;
-    for (Elements elements(array); elements.next(token);) {
-      found |= read(element, token, false);
-      if (values[element.slot].type != ValueType::absent) items.push_back(values[element.slot]);
-    }
-    values[reading.slot].set_list(ValueType::list, first, items.size() - first, reading.has(Reading::keeps_empty));
-    return found;
-  }
-
-  CFDNS_COLD uint8_t read_objects(const Reading& reading, Slice array) {
-    const Reading element{Kind::text, Kind::text, 0, static_cast<uint16_t>(plan_.slot_count), 0};
-    const std::vector<std::string>& keys = plan_.members[reading.table].keys;
-    size_t first = items.size();
-    size_t count = 0;
-    uint8_t found = no_problem;
-    Token object, key;
-    std::vector<Token> tokens(keys.size() + 1);  // the last one is for other keys
-    for (Elements elements(array); elements.next(object);) {
-      if (is_absent(object)) continue;
-      if (object.type != TokenType::container || *object.text.data != '{') {
-        found |= field_type;
-        continue;
-      }
-      for (Token& token : tokens) token.type = TokenType::absent;
-      for (Elements members(object.text); members.next(key);) members.next(tokens[member_index(keys, key)]);
-      size_t start = items.size();
-      bool any = false;
-      for (size_t i = 0; i < keys.size(); ++i) {
-        found |= read(element, tokens[i], false);
-        items.push_back(values[element.slot]);
-        any |= items.back().type != ValueType::absent;
-      }
-      if (any) ++count;
-      else items.resize(start);
-    }
-    values[reading.slot].set_list(ValueType::objects, first, count, reading.has(Reading::keeps_empty));
-    values[reading.slot].name = reading.table;
-    return found;
-  }
-
-  size_t member_index(const std::vector<std::string>& keys, const Token& key) {
-    Slice text = key.escaped ? unescaped(key) : key.text;
-    size_t i = 0;
-    while (i < keys.size() && keys[i] != std::string_view(text.data, text.size_bytes)) ++i;
-    return i;
-  }
-
-  CFDNS_APART uint8_t read_integer(const Reading& reading, Slice text) {
-    int64_t number;
-    IntegerResult result = parse_integer(text, number);
-    if (result == IntegerResult::malformed) result = parse_exact_integer(text, number);
-    if (result != IntegerResult::ok) return refuse(reading, problem_of(result));
-    return set_number(reading, number, {nothing, 0});
-  }
-
-  static Problem problem_of(IntegerResult result) {
-    return result == IntegerResult::out_of_range ? field_range : field_type;
-  }
-
-  CFDNS_APART uint8_t read_boolean_text(const Reading& reading, Slice text) {
-    const std::string_view word(text.data, text.size_bytes);
-    const bool yes = word == "true";
-    if (!yes && word != "false") return read_integer(reading, text);
-    set_boolean(reading, yes);
-    return no_problem;
-  }
-
-  uint8_t set_enumeration(const Reading& reading, int64_t number) {
-    if (number < 0 || number > 65535) return refuse(reading, field_range);
-    uint16_t name = plan_.enumerations[reading.table].index[static_cast<size_t>(number)];
-    if (name == 0) return set_unassigned(reading, number);
-    set_name(reading.slot, reading.table, name);
-    return no_problem;
-  }
-
-  CFDNS_APART uint8_t set_unassigned(const Reading& reading, int64_t number) {
-    const std::string& before = plan_.enumerations[reading.table].unassigned;
-    clear(reading);
-    if (before.empty()) return no_problem;
-    char* to = made_text(reading.slot);
-    std::memcpy(to, before.data(), before.size());
-    char* end = put_integer(to + before.size(), number);
-    set_text(reading.slot, {to, static_cast<size_t>(end - to)}, false);
-    return no_problem;
-  }
-
-  void set_name(size_t slot, uint16_t table, uint16_t name) {
-    Value& value = values[slot];
-    value.type = ValueType::name;
-    value.plain = true;
-    value.name = name;
-    value.text = plan_.enumerations[table].names[name].slice();
-    value.integer = table;
-  }
-
-  void set_boolean(const Reading& reading, bool yes) {
-    if (reading.has(Reading::is_named)) {
-      set_name(reading.slot, reading.table, yes ? 2 : 1);
-    } else {
-      values[reading.slot].set_boolean(yes);
-    }
-  }
-
-  CFDNS_APART uint8_t read_time_text(const Reading& reading, Slice text) {
-    Time time;
-    TimeResult result = time_from_rfc3339(text, time);
-    return result == TimeResult::malformed ? read_time_decimal(reading, text) : set_time(reading, result, time);
-  }
-
-  CFDNS_APART uint8_t read_time_decimal(const Reading& reading, Slice number) {
-    Time time;
-    TimeResult result = time_from_decimal(number, plan_.unit, time);
-    return set_time(reading, result, time);
-  }
-
-  CFDNS_WITHIN uint8_t read_time_number(const Reading& reading, const Token& token) {
-    const Slice text = token.text;
-    // Nothing but the text is wanted, which has these digits.
-    bool is_ns = token.integer && text.size_bytes == TimeFormatter::ns_digits && formats_times && !counts_times &&
-                 (plan_.unit == TimestampUnit::automatic || plan_.unit == TimestampUnit::ns);
-    if (is_ns) {
-      char* to = made_text(reading.slot);
-      size_t size_bytes = formatter_.put_remembered(text.data, reading.has(Reading::nine_digits), to);
-      if (size_bytes != 0) {
-        set_text(reading.slot, {to, size_bytes}, true);
-        return no_problem;
-      }
-    }
-    return read_other_second(reading, token, is_ns);
-  }
-
-  CFDNS_APART uint8_t read_other_second(const Reading& reading, const Token& token, bool is_ns) {
-    const Slice text = token.text;
-    if (!token.integer || text.size_bytes > 19 || *text.data == '-' || *text.data == '0') {
-      return read_time_decimal(reading, text);
-    }
-    Time time;
-    TimeResult result = time_from_digits(text, plan_.unit, time);
-    uint8_t found = set_time(reading, result, time);
-    if (is_ns && found == no_problem) formatter_.remember(text.data);
-    return found;
-  }
-
-  uint8_t set_time(const Reading& reading, TimeResult result, const Time& time) {
-    if (result == TimeResult::malformed) return refuse(reading, field_type);
-    if (result == TimeResult::out_of_range) return refuse(reading, field_range);
-    char* to = made_text(reading.slot);
-    size_t size_bytes = formats_times ? formatter_.put(time, reading.has(Reading::nine_digits), to) : 0;
-    set_text(reading.slot, {to, size_bytes}, true);
-    values[reading.slot].integer = time.whole_ns();
-    return no_problem;
-  }
-
-  CFDNS_WITHIN void read_name(const Reading& reading, Slice text, bool plain) {
-    Slice name = text;
-    while (name.size_bytes != 0 && *name.data == '.') ++name.data, --name.size_bytes;
-    while (name.size_bytes != 0 && name.end()[-1] == '.') --name.size_bytes;
-    Slice whole = reading.has(Reading::keeps_dots) ? text : name;
-    set_any_text(reading.slot, whole, plain);
-    const bool may_change = reading.flags >= Reading::keeps_root;
-    if (may_change && !(plain && name.size_bytes != 0 && is_printable(whole))) change_name(reading, text);
-    NameParts parts;
-    bool is_split = reading.has(Reading::wants_parts) && name.size_bytes != 0 && !is_ip(name);
-    if (is_split) parts = plan_.suffixes->split(name, plain);
-    set_any_text(reading.slot + 1u, from(name, parts.registered_domain), plain);
-    set_any_text(reading.slot + 2u, {name.data, parts.subdomain_end}, plain);
-    set_any_text(reading.slot + 3u, from(name, parts.top_level_domain), plain);
-  }
-
-  // What few mappings ask for, after the name is set.
-  CFDNS_APART void change_name(const Reading& reading, Slice text) {
-    const bool is_root = text.size_bytes == 1 && *text.data == '.';
-    if (reading.has(Reading::keeps_root) && is_root) set_text(reading.slot, text, false);
-    const Value& name = values[reading.slot];
-    if (!reading.has(Reading::escapes) || name.type == ValueType::absent) return;
-    set_text(reading.slot, escape_name(name.text, new_text()), false);
-  }
-
-  static Slice from(Slice name, size_t offset) {
-    return offset == NameParts::none ? Slice{nothing, 0} : Slice{name.data + offset, name.size_bytes - offset};
-  }
-
-  void set_text(size_t slot, Slice text, bool plain) {
-    Value& value = values[slot];
-    value.type = ValueType::text;
-    value.text = text;
-    value.plain = plain;
-  }
-
-  // Text, or none if it is empty.
-  void set_any_text(size_t slot, Slice text, bool plain) {
-    set_text(slot, text, plain);
-    values[slot].type = text.size_bytes == 0 ? ValueType::absent : ValueType::text;
-  }
-
-  // The digits of a number that the record writes otherwise.
-  CFDNS_COLD Slice digits(int64_t number) {
-    constexpr size_t most_bytes = 20;
-    std::string& text = new_text();
-    text.resize(most_bytes + padding_bytes);
-    char* end = put_integer(text.data(), number);
-    return {text.data(), static_cast<size_t>(end - text.data())};
-  }
-
-  // Text that lives until the next record, and has no place of its own in made_texts_.
-  std::string& new_text() {
-    if (used_texts_ == new_texts_.size()) new_texts_.emplace_back();
-    return new_texts_[used_texts_++];
-  }
-
-  // Room for text that is no part of the record.
-  char* made_text(size_t slot) { return made_texts_.data() + slot * plan_.slot_text_bytes; }
-
-  const Plan& plan_;
-  TimeFormatter formatter_;
-  Buffer made_texts_;
-  std::deque<std::string> new_texts_;  // its elements never move
-  size_t used_texts_ = 0;
-  Buffer unescaped_;
-  size_t unescaped_bytes_ = 0;
-  size_t record_bytes_ = 0;
   RecordProblems record_problems_;
-  Gatherer gatherer_;
+  DerivedValues derived_;
 };
 
 }  // namespace cfdns

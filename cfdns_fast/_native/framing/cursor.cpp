@@ -13,29 +13,18 @@ const char* skip_padding(const char* at, const char* stop) {
   return at;
 }
 
-bool is_too_deep(const char* from, const char* to) {
-  // Most are not, and need not be scanned.
-  if (std::count_if(from, to, [](char c) { return c == '{' || c == '['; }) <= max_depth) return false;
-  BracketCounter brackets;
-  for (; from < to; ++from) {
-    brackets.take(*from);
-    if (brackets.depth() > max_depth) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 void Cursor::start(Slice data, const ReadOptions& options) {
   data_ = data;
   final_ = options.final;
   raw_limit_bytes_ = options.raw_limit_bytes;
-  uint8_t line_state = options.is_document ? line_start : options.state;
+  uint8_t line_state = options.is_document ? uint8_t{line_start} : options.state;
   window_offset_ = 0;
   window_size_bytes_ = 0;
   window_indexed_ = false;
   try_bytes_ = window_bytes;
-  lines_bytes_ = least_window_bytes;
+  lines_bytes_ = min_window_bytes;
   good_windows_ = 0;
   newlines_ = 0;
   blank = 0;
@@ -49,19 +38,21 @@ void Cursor::start(Slice data, const ReadOptions& options) {
   if ((padded_ || starts_blank_) && data.size_bytes == 0 && final_) ++blank;
   stopped_ = false;
   in_document_ = false;
-  decoder_.newlines_allowed = judge_.newlines_allowed = false;
+  decoder_.newlines_allowed = false;
+  reason_.allow_newlines(false);
   for (uint64_t& count : event.problems) count = 0;
   event.formats_times = true;
   event.counts_times = false;
   if (options.is_document) read_document(options.state);
 }
 
-// The data is a document, or what follows `place` in one.
-void Cursor::read_document(uint8_t place) {
-  document_.start(data_, final_, place);
-  // There are no lines to read, and next() need not ask for more than that.
+// The data is a document, or the rest of one from this state.
+void Cursor::read_document(uint8_t state) {
+  document_.start(data_, final_, state);
+  // A document has no lines, so next() checks only stopped_ before its fast path.
   stopped_ = in_document_ = true;
-  decoder_.newlines_allowed = judge_.newlines_allowed = true;
+  decoder_.newlines_allowed = true;
+  reason_.allow_newlines(true);
 }
 
 bool Cursor::next_window() {
@@ -78,19 +69,19 @@ bool Cursor::next_window() {
   }
   copy_window(left, try_bytes_);
   for (;;) {
-    window_indexed_ = window_size_bytes_ <= most_indexed_bytes && window_index_.index(at_, window_size_bytes_);
+    window_indexed_ = window_size_bytes_ <= max_indexed_bytes && window_index_.index(at_, window_size_bytes_);
     if (window_indexed_) break;
     good_windows_ = 0;
     size_t refused_bytes = window_size_bytes_;
-    if (try_bytes_ > least_window_bytes) {
-      try_bytes_ = std::max(try_bytes_ / 8, least_window_bytes);
+    if (try_bytes_ > min_window_bytes) {
+      try_bytes_ = std::max(try_bytes_ / 8, min_window_bytes);
       cut_window(whole_lines(at_, window_size_bytes_, try_bytes_));
     }
     if (window_size_bytes_ == refused_bytes) break;
   }
   if (window_indexed_) {
     if (++good_windows_ % 8 == 0) try_bytes_ = std::min(2 * try_bytes_, window_bytes);
-    lines_bytes_ = std::max(lines_bytes_ / 2, least_window_bytes);
+    lines_bytes_ = std::max(lines_bytes_ / 2, min_window_bytes);
     decoder_.attach(window_index_, at_, at_ + window_size_bytes_);
   } else {
     copy_window(left, lines_bytes_);
@@ -99,11 +90,11 @@ bool Cursor::next_window() {
   return true;
 }
 
-// Of what is left of the data.
-void Cursor::copy_window(size_t left, size_t most_bytes) {
+// Copy at most max_bytes of the `left` bytes of data.
+void Cursor::copy_window(size_t left, size_t max_bytes) {
   const char* from = data_.data + window_offset_;
-  // What follows the last newline may be half a record, which would spoil the whole window's index.
-  size_t size_bytes = left <= most_bytes && final_ ? left : whole_lines(from, left, most_bytes);
+  // The text after the last newline may be half a record, which would make simdjson refuse the window.
+  size_t size_bytes = left <= max_bytes && final_ ? left : whole_lines(from, left, max_bytes);
   buffer_.reserve(size_bytes, 0);
   std::memcpy(buffer_.data(), from, size_bytes);
   cut_window(size_bytes);
@@ -115,18 +106,18 @@ void Cursor::cut_window(size_t size_bytes) {
   std::memset(buffer_.data() + size_bytes, 0, padding_bytes);
 }
 
-Turn Cursor::next() {
+CFDNS_HOT Turn Cursor::next() {
   for (;;) {
     if (stopped_) return in_document_ ? next_item() : Turn::end;
     if (!in_line_) {
       if (at_ == buffer_.data() + window_size_bytes_ && !next_window()) return Turn::end;
       if (window_indexed_ && !mid_line_ && !padded_ && decoder_.next_start() == at_ && *at_ == '{' &&
-          decoder_.take_object()) {
-        // Nearly every line is one object and a newline, and then nobody has to look for the newline.
+          decoder_.parse_object()) {
+        // Most lines are one object and a newline, so the newline need not be searched.
         const Record& record = decoder_.record;
-        bool usual =
+        bool is_plain =
             *record.raw.end() == '\n' && !record.lone_surrogate && record.raw.size_bytes <= plan_.max_record_bytes;
-        if (!usual) {
+        if (!is_plain) {
           find_line_end(record.raw.end());
           return accept();
         }
@@ -136,21 +127,21 @@ Turn Cursor::next() {
       }
       begin_line();
     }
-    const char* behind = at_;
+    const char* from = at_;
     at_ = skip_line_space(at_, line_stop_);
-    bool is_padded = find(behind, at_, '\0') != nullptr;
+    bool is_padded = find(from, at_, '\0') != nullptr;
     if (is_padded && indexed_ != Indexed::record) decoder_.skip_before(at_);
-    if (at_ < line_stop_ && take_object()) {
+    if (at_ < line_stop_ && parse_object()) {
       padded_ |= is_padded;
       count_padding();
       return accept();
     }
     if (!ended_ && !final_) {
       stopped_ = true;
-      // A delimiter may begin with space, of which the last bytes may be here.
+      // A delimiter may begin with space, and the data may end within it.
       ptrdiff_t half_bytes = delimiter_.empty() ? 0 : static_cast<ptrdiff_t>(delimiter_.size_bytes() - 1);
-      at_ -= std::min(at_ - behind, half_bytes);
-      padded_ |= find(behind, at_, '\0') != nullptr;
+      at_ -= std::min(at_ - from, half_bytes);
+      padded_ |= find(from, at_, '\0') != nullptr;
       bool is_unread = at_ == line_start_ || (!nul_delimits_ && skip_padding(line_start_, at_) == at_);
       is_blank_so_far_ = is_first_blank_ || !is_unread;
       return Turn::end;
@@ -163,7 +154,7 @@ Turn Cursor::next() {
       continue;
     }
     count_padding();
-    refuse(at_, line_stop_, judge(at_, line_stop_));
+    refuse(at_, line_stop_, reason_.of(at_, line_stop_));
     end_line();
     return Turn::reject;
   }
@@ -174,7 +165,7 @@ void Cursor::find_line_end(const char* from) {
   const char* stop = delimiter_.empty() ? find(from, window_end, '\n') : find_piece_end(from);
   ended_ = stop != nullptr;
   delimited_ = ended_ && *stop != '\n';
-  // The decoder's walk must find no JSON behind an open bracket, and nobody reads the delimiter again.
+  // The decoder must not find JSON after an open bracket, and the delimiter is not read again.
   if (delimited_) buffer_.data()[stop - buffer_.data()] = '\0';
   line_start_ = at_;
   line_stop_ = ended_ ? stop : window_end;
@@ -184,10 +175,10 @@ void Cursor::find_line_end(const char* from) {
   indexed_ = Indexed::window;
 }
 
-// The newline or delimiter that ends the piece that begins at `from`; null if none does yet.
+// The newline or delimiter that ends the piece at `from`; null if the data ends before.
 const char* Cursor::find_piece_end(const char* from) {
   const char* window_end = buffer_.data() + window_size_bytes_;
-  // Not anew for each of its pieces.
+  // Search once for a line, not once for each of its pieces.
   if (newline_ == nullptr || newline_ < from) {
     newline_ = find(from, window_end, '\n');
     if (newline_ == nullptr) newline_ = window_end;
@@ -195,29 +186,9 @@ const char* Cursor::find_piece_end(const char* from) {
   bool has_newline = newline_ != window_end;
   const char* stop = newline_;
   if (has_newline && stop > from && stop[-1] == '\r') --stop;
-  const char* delimiter = find_delimiter(from, stop, has_newline || final_);
+  const char* delimiter = delimiter_.find_after_objects(from, stop, has_newline || final_);
   if (delimiter != nullptr) return delimiter;
   return has_newline ? newline_ : nullptr;
-}
-
-// The delimiter behind the objects at `from`. If something else is there: the first one that reaches the place where that
-// stops being a JSON object, even if it is within brackets or a string; a record that was cut costs the next one at most.
-// `whole`: nothing follows in the line.
-const char* Cursor::find_delimiter(const char* from, const char* stop, bool whole) const {
-  for (;;) {
-    while (from < stop && !delimiter_.is_at(from, stop) && is_line_space(*from)) ++from;
-    if (from == stop) return nullptr;
-    if (delimiter_.is_at(from, stop)) return from;
-    JsonScanner scanner;
-    const char* at = from;
-    Reach reach = scanner.scan(at, stop);
-    if (reach == Reach::cut && !whole) return nullptr;
-    if (reach != Reach::whole) {
-      from += delimiter_.search_bytes(scanner.fitting_bytes_at_end(), static_cast<uint64_t>(at - from));
-      return delimiter_.find_from(from, stop);
-    }
-    from = at;
-  }
 }
 
 void Cursor::begin_line() {
@@ -226,7 +197,7 @@ void Cursor::begin_line() {
   bool is_first = window_offset_ == 0 && at_ == buffer_.data();
   is_first_blank_ = starts_blank_ && is_first;
   const char* mark = nul_delimits_ ? at_ : skip_padding(at_, buffer_.data() + window_size_bytes_);
-  // What follows the window holds no byte order mark.
+  // No byte order mark continues after the window, because the padding is NUL.
   bool is_marked = !mid_line_ && !is_first_blank_ && std::memcmp(mark, byte_order_mark, 3) == 0;
   padded_ |= is_marked && mark != at_;
   if (is_marked) at_ = mark + 3;
@@ -235,7 +206,7 @@ void Cursor::begin_line() {
   size_t size_bytes = static_cast<size_t>(line_stop_ - at_);
   if (window_indexed_) {
     decoder_.skip_before(at_);
-  } else if (size_bytes <= most_indexed_bytes && line_index_.index(at_, size_bytes)) {
+  } else if (size_bytes <= max_indexed_bytes && line_index_.index(at_, size_bytes)) {
     indexed_ = Indexed::line;
     decoder_.attach(line_index_, at_, line_stop_);
   } else {
@@ -243,7 +214,7 @@ void Cursor::begin_line() {
   }
 }
 
-// A run of NULs counts as a blank line, and a line of nothing else once.
+// A run of NULs counts as a blank line. A line of only NULs counts once.
 void Cursor::count_padding() {
   blank += padded_;
   padded_ = false;
@@ -257,28 +228,28 @@ void Cursor::end_line() {
   if (window_indexed_) decoder_.skip_before(at_);
 }
 
-bool Cursor::take_object() {
+bool Cursor::parse_object() {
   if (*at_ != '{') return false;
-  if (indexed_ != Indexed::record) return decoder_.next_start() == at_ && decoder_.take_object();
+  if (indexed_ != Indexed::record) return decoder_.next_start() == at_ && decoder_.parse_object();
   const char* end;
   if (!cut_object(end)) return false;
   size_t size_bytes = static_cast<size_t>(end - at_);
-  if (size_bytes > plan_.max_record_bytes && size_bytes > most_indexed_bytes) {
-    // It will be refused for its size. All that matters is whether the line goes on behind it.
+  if (size_bytes > plan_.max_record_bytes && size_bytes > max_indexed_bytes) {
+    // The record is too large anyway. Only its end matters, after which the line continues.
     decoder_.record.raw = {at_, size_bytes};
     const char* at = at_;
-    return is_utf8(at_, size_bytes) && JsonScanner().scan(at, end) == Reach::whole && at == end;
+    return is_utf8(at_, size_bytes) && JsonScanner().scan(at, end) == SkipResult::complete && at == end;
   }
   if (!line_index_.index(at_, size_bytes)) return false;
   decoder_.attach(line_index_, at_, end);
-  return decoder_.take_object() && decoder_.record.raw.end() == end;
+  return decoder_.parse_object() && decoder_.record.raw.end() == end;
 }
 
-// Where the brackets of the object at at_ balance. If the object is JSON, that is its end.
+// The position where the brackets of the object at at_ balance, which is its end if it is JSON.
 bool Cursor::cut_object(const char*& end) const {
   BracketCounter brackets;
   for (const char* at = at_; at < line_stop_; ++at) {
-    brackets.take(*at);
+    brackets.count(*at);
     if (brackets.depth() == 0) {
       end = at + 1;
       return true;
@@ -297,7 +268,7 @@ Turn Cursor::accept() {
   return resolve();
 }
 
-CFDNS_FLAT Turn Cursor::resolve() {
+CFDNS_HOT CFDNS_FLATTEN Turn Cursor::resolve() {
   event.resolve(decoder_.record);
   ++events;
   return Turn::event;
@@ -318,7 +289,7 @@ void Cursor::pause() {
   move_to(document_.position());
 }
 
-// Count the newlines before the next item, or before the place where reading stops.
+// Count the newlines before the next item, or before the position where reading stops.
 void Cursor::move_to(const char* next) {
   newlines_ += static_cast<uint64_t>(std::count(data_.data + window_offset_, next, '\n'));
   window_offset_ = static_cast<uint64_t>(next - data_.data);
@@ -337,9 +308,9 @@ Turn Cursor::next_item() {
   std::memcpy(buffer_.data(), item.data, item.size_bytes);
   std::memset(buffer_.data() + item.size_bytes, 0, padding_bytes);
   const char* end = at_ + item.size_bytes;
-  if (*at_ != '{' || !line_index_.index(at_, item.size_bytes)) return refuse_item(item, judge(at_, end));
+  if (*at_ != '{' || !line_index_.index(at_, item.size_bytes)) return refuse_item(item, reason_.of(at_, end));
   decoder_.attach(line_index_, at_, end);
-  if (!decoder_.take_object() || decoder_.record.raw.end() != end) return refuse_item(item, judge(at_, end));
+  if (!decoder_.parse_object() || decoder_.record.raw.end() != end) return refuse_item(item, reason_.of(at_, end));
   return decoder_.record.lone_surrogate ? refuse_item(item, RejectCode::surrogate) : resolve();
 }
 
@@ -353,29 +324,16 @@ Turn Cursor::refuse_item(Slice item, RejectCode code) {
   return Turn::reject;
 }
 
-RejectCode Cursor::judge(const char* from, const char* to) {
-  size_t size_bytes = static_cast<size_t>(to - from);
-  if (size_bytes > plan_.max_record_bytes) return RejectCode::too_large;
-  if (!is_utf8(from, size_bytes)) return RejectCode::utf8;
-  if (is_too_deep(from, to)) return RejectCode::depth;
-  if (!judge_index_.index(from, size_bytes)) return RejectCode::syntax;
-  judge_.attach(judge_index_, from, to);
-  bool is_object;
-  if (!judge_.whole_value(is_object)) return RejectCode::syntax;
-  return judge_.record.lone_surrogate ? RejectCode::surrogate : RejectCode::not_object;
-}
-
 void Cursor::trim() {
   data_ = {};
-  constexpr size_t kept_bytes = 8 * window_bytes;
-  buffer_.trim(kept_bytes);
-  event.trim(kept_bytes);
-  decoder_.trim(kept_bytes);
-  judge_.trim(kept_bytes);
+  constexpr size_t max_idle_bytes = 8 * window_bytes;
+  buffer_.trim(max_idle_bytes);
+  event.trim(max_idle_bytes);
+  decoder_.trim(max_idle_bytes);
+  reason_.trim(max_idle_bytes);
   reject = Reject();
-  window_index_.trim(kept_bytes);
-  line_index_.trim(kept_bytes);
-  judge_index_.trim(kept_bytes);
+  window_index_.trim(max_idle_bytes);
+  line_index_.trim(max_idle_bytes);
 }
 
 }  // namespace cfdns

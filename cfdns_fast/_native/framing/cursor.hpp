@@ -1,9 +1,10 @@
-// Cursor: one record after the other out of a batch. Frames lines, cuts records, judges what is no record.
+// Cursor: iterates over the records of a batch, and finds the reason when bytes are no record.
 //
-// Lines are indexed a window at a time. If simdjson refuses a window (one bad byte is enough), smaller ones are tried, and larger
-// ones again after some good ones (measured: 14 % where 1 % of the lines are bad). Where it refuses the least one too, lines are
-// indexed one by one for a while; if it refuses a line, each record of that line is cut by its brackets and indexed alone. All
-// ways end in the same walk (record.hpp) and give the same answer; only their cost differs.
+// simdjson indexes a window of lines at once. If it refuses a window (one invalid byte is enough), the cursor tries
+// smaller windows, then single lines, then single records cut by their brackets, and larger windows again after a
+// while.
+//
+// All of these lead to the same Decoder and the same result; only their cost differs.
 #pragma once
 
 #include <string>
@@ -11,22 +12,26 @@
 #include "events/event.hpp"
 #include "framing/delimiter.hpp"
 #include "framing/document.hpp"
+#include "framing/lines.hpp"
+#include "framing/reject_reason.hpp"
 #include "framing/rejects.hpp"
+#include "support/buffer.hpp"
+#include "support/compiler.hpp"
 
 namespace cfdns {
 
 enum class Turn : uint8_t { event, reject, end };
 
-// What was read of the line at hand: nothing or only NULs, only space, or something else. With line_padded, NULs were skipped
-// that are not counted yet.
+// What was read of the current line: nothing or only NULs, only space, or other bytes. line_padded is added if NULs
+// were skipped that are not counted yet.
 enum LineState : uint8_t { line_start = 0, line_blank = 1, line_read = 2, line_padded = 4 };
 
 // How the data of a call is read.
 struct ReadOptions {
-  bool final = true;  // nothing follows; otherwise reading stops before the first byte that later data could change
+  bool final = true;         // no data follows; otherwise reading stops before what later data could change
   bool is_document = false;  // the data is a JSON document, or a part of one
   bool stop_at_reject = false;
-  uint8_t state = 0;           // where earlier calls stopped: a LineState, or a place in the document
+  uint8_t state = 0;           // where earlier calls stopped: a LineState or a DocumentSplitter::State
   size_t raw_limit_bytes = 0;  // the maximum of a reject's bytes that are kept
 };
 
@@ -40,17 +45,17 @@ class Cursor {
         delimiter_(plan.record_delimiter),
         nul_delimits_(plan.record_delimiter.find('\0') != std::string::npos),
         decoder_(plan),
-        judge_(plan),
+        reason_(plan),
         document_(plan) {}
 
-  // Read data, which must outlive the reading. All counts start at zero, those of problems included.
+  // Start to read `data`, which must outlive the reading, and reset all counts.
   void start(Slice data, const ReadOptions& options);
 
-  // Move to the next record: its values are in `event` and its bytes in message(), or it is in `reject`. May throw
-  // EngineFailure and std::bad_alloc.
+  // Move to the next record: its values are in `event` and its bytes in message(), or it is in `reject`. Throws
+  // EngineFailure or std::bad_alloc.
   Turn next();
 
-  // End the reading before next() has returned Turn::end: it can go on from consumed_bytes().
+  // Stop reading before the end. A later call can continue at consumed_bytes().
   void pause();
 
   Slice message() const { return decoder_.record.raw; }
@@ -60,40 +65,39 @@ class Cursor {
   uint64_t blank = 0;
   uint64_t events = 0;
 
-  // What was read so far, the newlines in it, and what was read of the line where it stops, or where in the document.
+  // The position where reading stopped, the newlines before it, and the state of the line or document there.
   uint64_t consumed_bytes() const { return window_offset_ + static_cast<uint64_t>(at_ - buffer_.data()); }
   uint64_t newlines() const { return newlines_; }
-  uint8_t state() const { return in_document_ ? document_.place() : line_state(); }
+  uint8_t state() const { return in_document_ ? document_.state() : line_state(); }
 
-  // Give back memory that only unusual input needs.
+  // Free memory that only unusual input needs.
   void trim();
 
  private:
   // What the decoder's index covers.
   enum class Indexed : uint8_t { window, line, record };
 
-  // An index takes four bytes for each byte of text, so longer lines are cut into records first, and longer records that
-  // are too large anyway are only scanned.
-  static constexpr size_t most_indexed_bytes = 4 * 1024 * 1024;
+  // An index takes four bytes for each byte of text, so longer lines are cut into records first. Longer records are
+  // only scanned if they are too large anyway.
+  static constexpr size_t max_indexed_bytes = 4 * 1024 * 1024;
 
-  static constexpr size_t least_window_bytes = window_bytes / 32;
+  static constexpr size_t min_window_bytes = window_bytes / 32;
 
   uint8_t line_state() const {
     LineState read = mid_line_ ? line_read : is_blank_so_far_ ? line_blank : line_start;
     return static_cast<uint8_t>(read | (padded_ ? line_padded : 0));
   }
 
-  void read_document(uint8_t place);
+  void read_document(uint8_t state);
   bool next_window();
-  void copy_window(size_t left, size_t most_bytes);
+  void copy_window(size_t left, size_t max_bytes);
   void cut_window(size_t size_bytes);
   void find_line_end(const char* from);
   const char* find_piece_end(const char* from);
-  const char* find_delimiter(const char* from, const char* stop, bool whole) const;
   void begin_line();
   void end_line();
   void count_padding();
-  bool take_object();
+  bool parse_object();
   bool cut_object(const char*& end) const;
   Turn accept();
   Turn resolve();
@@ -101,17 +105,15 @@ class Cursor {
   Turn next_item();
   void move_to(const char* next);
   Turn refuse_item(Slice item, RejectCode code);
-  RejectCode judge(const char* from, const char* to);
 
   const Plan& plan_;
   const Delimiter delimiter_;
-  const bool nul_delimits_;  // a NUL at the start of a line may be a part of it
+  const bool nul_delimits_;  // a NUL at the start of a line may belong to the delimiter
   Decoder decoder_;
-  Decoder judge_;
+  RejectReason reason_;
   Indexer window_index_;
   Indexer line_index_;
-  Indexer judge_index_;
-  Buffer buffer_;  // the window, copied: the caller's bytes may change, and lack padding
+  Buffer buffer_;  // a copy of the window: the caller's bytes may change, and have no padding
 
   Slice data_;
   bool final_ = true;
@@ -119,29 +121,29 @@ class Cursor {
   uint64_t window_offset_ = 0;  // of the window in the data
   size_t window_size_bytes_ = 0;
   bool window_indexed_ = false;
-  size_t try_bytes_ = window_bytes;  // how much to index at once
-  unsigned good_windows_ = 0;        // since simdjson refused one
-  size_t lines_bytes_ = 0;           // how much to read by lines where that cannot be
-  const char* newline_ = nullptr;    // of some piece, or the end of the window; null if not looked for
+  size_t try_bytes_ = window_bytes;  // maximum size of the next window
+  unsigned good_windows_ = 0;        // number of windows since simdjson refused one
+  size_t lines_bytes_ = 0;           // maximum number of bytes to read line by line if it refuses all windows
+  const char* newline_ = nullptr;    // after the current piece, or the end of the window; null if unknown
   uint64_t newlines_ = 0;
 
-  const char* at_ = nullptr;  // where reading goes on
-  bool in_line_ = false;      // the line at at_ has begun, and the next five hold
+  const char* at_ = nullptr;  // the next byte to read
+  bool in_line_ = false;      // the line at at_ has begun, and the members from indexed_ to delimited_ are valid
   Indexed indexed_ = Indexed::window;
   const char* line_start_ = nullptr;
-  const char* line_stop_ = nullptr;  // its end without CR and newline
-  const char* line_next_ = nullptr;  // the line after it
-  bool ended_ = false;               // by a newline or the delimiter, not by the window
-  bool delimited_ = false;           // by the delimiter
-  bool mid_line_ = false;            // something of the line was read before at_
+  const char* line_stop_ = nullptr;  // end of the line without CR and newline
+  const char* line_next_ = nullptr;  // start of the next line
+  bool ended_ = false;               // a newline or the delimiter ends the line, not the window
+  bool delimited_ = false;           // the delimiter ends the line
+  bool mid_line_ = false;            // bytes of the line before at_ were read
   bool padded_ = false;              // NULs were skipped and are not counted yet
   bool starts_blank_ = false;        // the data begins within a line of which only space was read
-  bool is_first_blank_ = false;      // this is that line
+  bool is_first_blank_ = false;      // the current line is that line
   bool is_blank_so_far_ = false;     // reading stopped within a line of which only space was read
   bool stopped_ = false;             // the rest waits for later data
 
   DocumentSplitter document_;
-  bool in_document_ = false;  // window_offset_ is of the item
+  bool in_document_ = false;  // window_offset_ is then the offset of the item
 };
 
 }  // namespace cfdns

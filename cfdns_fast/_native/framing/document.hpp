@@ -1,49 +1,34 @@
-// DocumentSplitter: where the records of a JSON document stand, wherever its lines end.
+// DocumentSplitter: finds the records of a JSON document, which may span lines. It looks only at brackets, strings and
+// the members of the outermost object; a record is decoded later. It can stop anywhere, and then keeps one byte of
+// state.
 //
-// It looks at brackets, strings and the members of the outermost object only. What it finds is then read as any record is.
-// It goes on where it stopped, so a document need not be in memory as a whole: all that is kept is one byte, the place.
-//
-// The first document says how the data is framed. If it ends in the line in which it began, every document is on a line:
-// a newline ends whatever is open, and a fault costs the rest of its line. Otherwise documents may span lines, newlines
-// mean nothing, and a fault, in the first document too, costs all of the rest.
+// The first document decides the framing. If it ends in its first line, each document is on one line: a newline ends
+// it, and a fault costs the rest of the line. Otherwise newlines mean nothing, and a fault costs all of the rest.
 #pragma once
 
 #include <string>
 #include <string_view>
 
-#include "json/indexer.hpp"
-#include "json/number.hpp"
+#include "framing/members.hpp"
+#include "json/scalar_scanner.hpp"
 #include "json/skip.hpp"
-#include "json/unescape.hpp"
 #include "plan/plan.hpp"
 
 namespace cfdns {
-
-// An object as far as it says what it is: a record, or something around records.
-struct Members {
-  Reach reach = Reach::cut;
-  const char* end = nullptr;  // behind its bracket, if whole
-  size_t count = 0;
-  bool mapped = false;         // one of its keys is a source of the plan; nothing behind that was looked at
-  bool readable = true;        // every key is valid JSON text
-  bool holds_records = false;  // a member is an array that begins with an object
-  Slice last;                  // the value of its last member
-  bool last_is_empty = false;  // that is an empty array
-};
 
 class DocumentSplitter {
  public:
   enum class Found : uint8_t { item, fault, end };
 
-  // What may stand next. Of elements: in_wrapper says what the array is a part of. And how documents are framed, once the
-  // first one has said it. And whether NULs were skipped that are not counted yet.
-  enum Place : uint8_t {
+  // What is expected next in a document. The bits from in_wrapper on are added: whether the array is in a wrapper, the
+  // framing once it is known, and whether NULs were skipped that are not counted yet.
+  enum State : uint8_t {
     top,
     first_element,
     element,
-    behind_element,
+    after_element,
     member,
-    behind_member,
+    after_member,
     broken,
     in_wrapper = 8,
     on_lines = 16,
@@ -53,83 +38,84 @@ class DocumentSplitter {
 
   explicit DocumentSplitter(const Plan& plan) : plan_(plan), delimiter_(plan.record_delimiter) {}
 
-  // Read data that begins at `place`. `final`: nothing follows it.
-  void start(Slice data, bool final, uint8_t place) {
+  // Start to read data in this state. `final`: no data follows.
+  void start(Slice data, bool final, uint8_t state) {
     at_ = data.data;
     end_ = data_end_ = data.end();
     final_ = data_final_ = final;
-    framing_ = static_cast<Place>(place & (on_lines | across_lines));
-    in_wrapper_ = (place & in_wrapper) != 0;
-    padded_ = (place & padded) != 0;
-    place_ = static_cast<Place>(place & ~(on_lines | across_lines | in_wrapper | padded));
+    framing_ = static_cast<State>(state & (on_lines | across_lines));
+    in_wrapper_ = (state & in_wrapper) != 0;
+    padded_ = (state & padded) != 0;
+    state_ = static_cast<State>(state & ~(on_lines | across_lines | in_wrapper | padded));
     first_end_ = nullptr;
     newline_ = nullptr;
     padding_runs_ = 0;
     if (framing_ == on_lines) begin_line(find(at_, data_end_, '\n'));
-    if (framing_ == undecided && place_ != top) newline_ = find(at_, data_end_, '\n');
+    if (framing_ == undecided && state_ != top) newline_ = find(at_, data_end_, '\n');
   }
 
-  // The next item: a record, or what stands in a record's place; or a fault, which is all of the rest, or of the line; or
-  // the end, which is before whatever later data could change (or before a fault, and then the place says so).
+  // Find the next item, which is a record or stands in its place; or a fault, which is the rest of the data or line; or
+  // the end, which is before the first byte that later data could change, or before a fault in data that is not final.
   Found next(Slice& span) {
     for (;;) {
-      if (place_ == broken) return fault(span);
+      if (state_ == broken) return fault(span);
       bool more = skip_between();
       if (at_ == end_) {
-        if (place_ == top && end_line()) continue;
-        if (place_ == top || !final_) return Found::end;
-        return fault(span);  // of no bytes: what is missing is the end of the document
+        if (state_ == top && end_line()) continue;
+        if (state_ == top || !final_) return Found::end;
+        return fault(span);  // an empty fault: the end of the document is missing
       }
       if (!more) return Found::end;
-      if (framing_ == undecided && place_ == top) newline_ = find(at_, data_end_, '\n');
+      if (framing_ == undecided && state_ == top) newline_ = find(at_, data_end_, '\n');
       span = {};
       const char* next = at_;
-      Reach reach = take(next, span);
-      if (reach == Reach::cut && !final_) return Found::end;
-      if (reach != Reach::whole) return fault(span);
+      SkipResult result = parse(next, span);
+      if (result == SkipResult::incomplete && !final_) return Found::end;
+      if (result != SkipResult::complete) return fault(span);
       at_ = next;
-      if (framing_ == undecided && place_ == top) end_first();
+      if (framing_ == undecided && state_ == top) end_first();
       if (span.data != nullptr) return Found::item;
     }
   }
 
   const char* position() const { return at_; }
-  // How many runs of NULs were skipped in this data.
+  // Number of runs of NULs that were skipped in this data.
   uint64_t padding_runs() const { return padding_runs_; }
-  // Where the first document ended, if it did in this data.
+  // The end of the first document, or null if it does not end in this data.
   const char* first_end() const { return first_end_; }
-  uint8_t place() const {
-    bool in_array = place_ >= first_element && place_ <= behind_element;
-    Place framing = framing_;
-    // What the first document has crossed so far is not seen again.
-    if (framing == undecided && place_ != top && place_ != broken && crossed_newline()) framing = across_lines;
-    // Where all of the rest is lost, nothing else matters.
-    if (framing == across_lines && place_ == broken) framing = undecided;
-    return static_cast<uint8_t>(place_ | (in_array && in_wrapper_ ? in_wrapper : 0) | framing | (padded_ ? padded : 0));
+  uint8_t state() const {
+    bool in_array = state_ >= first_element && state_ <= after_element;
+    State framing = framing_;
+    // Later calls do not see the newlines that the first document has crossed so far.
+    if (framing == undecided && state_ != top && state_ != broken && crossed_newline()) framing = across_lines;
+    // If all of the rest is lost, the framing no longer matters.
+    if (framing == across_lines && state_ == broken) framing = undecided;
+    return static_cast<uint8_t>(state_ | (in_array && in_wrapper_ ? in_wrapper : 0) | framing | (padded_ ? padded : 0));
   }
 
-  // Whether the object or array at `at` is something around records, told by its first max_record_bytes bytes; only of
-  // something longer can the answer be wrong, and that is no record anyway.
-  Reach is_wrapper(const char* at, bool& answer, Members& members) const {
+  // Whether the object or array at `at` has records inside. Its first max_record_bytes bytes decide; the answer can
+  // only be wrong for something longer, which is no record anyway.
+  SkipResult is_wrapper(const char* at, bool& answer, Members& members) const {
     answer = *at == '[';
-    if (answer) return Reach::whole;
+    if (answer) return SkipResult::complete;
     size_t left = static_cast<size_t>(end_ - at);
     bool all_seen = left >= plan_.max_record_bytes;
-    members = scan(at, all_seen ? at + plan_.max_record_bytes : end_);
-    if (members.mapped) return Reach::whole;
-    if (members.reach == Reach::cut && !all_seen && !final_) return Reach::cut;
-    answer = members.holds_records || (members.reach == Reach::whole && members.count == 1 && members.last_is_empty);
-    return Reach::whole;
+    members = members_of(at, all_seen ? at + plan_.max_record_bytes : end_);
+    if (members.mapped) return SkipResult::complete;
+    if (members.result == SkipResult::incomplete && !all_seen && !final_) return SkipResult::incomplete;
+    answer = members.holds_records ||
+             (members.result == SkipResult::complete && members.count == 1 && members.last_is_empty);
+    return SkipResult::complete;
   }
 
-  // Whether the object from `at` to `end` is nothing but the frame of a record.
+  // Whether the object from `at` to `end` only wraps one record.
   bool frames_record(const char* at, const char* end) const {
     Slice inner = record(at, end, {});
-    return inner.data != at && scan(inner.data, inner.end()).mapped;
+    return inner.data != at && members_of(inner.data, inner.end()).mapped;
   }
 
  private:
-  static constexpr Place undecided = top;
+  static constexpr State undecided = top;
 
   bool crossed_newline() const { return newline_ != nullptr && newline_ < at_; }
 
@@ -139,8 +125,8 @@ class DocumentSplitter {
     if (framing_ == on_lines) begin_line(newline_);
   }
 
-  // Read no further than to the newline, which is null if it is not in the data. A CR before it belongs to it, and one at
-  // the end of data that goes on may do so.
+  // Read up to the newline, or to the end of the data if it is null. A CR before the newline belongs to it, and a CR at
+  // the end of data that is not final may belong to one.
   void begin_line(const char* newline) {
     newline_ = newline;
     final_ = newline != nullptr || data_final_;
@@ -148,7 +134,7 @@ class DocumentSplitter {
     if ((newline != nullptr || !data_final_) && end_ > at_ && end_[-1] == '\r') --end_;
   }
 
-  // From the end of a line to the next one, if there is one.
+  // Move from the end of a line to the next one; false if there is none.
   bool end_line() {
     if (framing_ != on_lines || newline_ == nullptr) return false;
     at_ = newline_ + 1;
@@ -158,19 +144,19 @@ class DocumentSplitter {
 
   Found fault(Slice& span) {
     if (!final_) {
-      place_ = broken;
+      state_ = broken;
       return Found::end;
     }
     span = {at_, static_cast<size_t>(end_ - at_)};
     at_ = end_;
-    place_ = top;
+    state_ = top;
     return Found::fault;
   }
 
-  // Skip what may stand between tokens, and between documents. False if what comes next may be half of something to skip.
+  // Skip the bytes between tokens and between documents; false if the data ends within bytes that may be skipped.
   bool skip_between() {
     bool more = skip_ignored();
-    // A run of NULs that may go on is counted later.
+    // A run of NULs that may continue is counted later.
     bool is_over = more && (at_ < end_ || final_);
     if (is_over) count_padding();
     return more;
@@ -184,21 +170,21 @@ class DocumentSplitter {
   bool skip_ignored() {
     constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
     while (at_ < end_) {
-      if (place_ == top || place_ == behind_element) {
+      if (state_ == top || state_ == after_element) {
         std::string_view rest(at_, static_cast<size_t>(end_ - at_));
         bool half = false;
         if (skip(rest, delimiter_, half)) {
-          if (place_ == behind_element) place_ = first_element;
+          if (state_ == after_element) state_ = first_element;
           count_padding();
           continue;
         }
         if (half) return false;
-        if (place_ == top && skip(rest, byte_order_mark, half)) continue;
+        if (state_ == top && skip(rest, byte_order_mark, half)) continue;
         if (half) return false;
       }
-      if (*at_ == '\0' && place_ <= behind_element) {
+      if (*at_ == '\0' && state_ <= after_element) {
         padded_ = true;
-      } else if (!is_space(*at_) && !(*at_ == ',' && place_ == top)) {
+      } else if (!is_space(*at_) && !(*at_ == ',' && state_ == top)) {
         break;
       }
       ++at_;
@@ -216,191 +202,117 @@ class DocumentSplitter {
     return false;
   }
 
-  // Move `at` behind what stands there; `span` becomes an item if it is one.
-  Reach take(const char*& at, Slice& span) {
-    switch (place_) {
+  // Parse what is expected next, and move `at` after it. `span` is set if it is an item.
+  SkipResult parse(const char*& at, Slice& span) {
+    switch (state_) {
       case top: return document(at, span);
       case first_element:
-        if (*at == ']') return go_on(at, in_wrapper_ ? behind_member : top);
+        if (*at == ']') return advance(at, in_wrapper_ ? after_member : top);
         [[fallthrough]];
       case element: return value(at, span);
-      case behind_element:
-        // The last element may have a comma too, and objects on lines of their own need none.
-        if (*at == ',') return go_on(at, first_element);
+      case after_element:
+        // A comma may follow the last element, and none is needed between objects.
+        if (*at == ',') return advance(at, first_element);
         if (*at == '{') {
-          place_ = element;
-          return Reach::whole;
+          state_ = element;
+          return SkipResult::complete;
         }
-        return *at == ']' ? go_on(at, in_wrapper_ ? behind_member : top) : Reach::broken;
+        return *at == ']' ? advance(at, in_wrapper_ ? after_member : top) : SkipResult::invalid;
       case member: return wrapper_member(at);
-      case behind_member:
-        if (*at == ',') return go_on(at, member);
-        return *at == '}' ? go_on(at, top) : Reach::broken;
-      default: return Reach::broken;
+      case after_member:
+        if (*at == ',') return advance(at, member);
+        return *at == '}' ? advance(at, top) : SkipResult::invalid;
+      default: return SkipResult::invalid;
     }
   }
 
-  Reach go_on(const char*& at, Place place) {
+  SkipResult advance(const char*& at, State state) {
     ++at;
-    place_ = place;
-    return Reach::whole;
+    state_ = state;
+    return SkipResult::complete;
   }
 
-  Reach document(const char*& at, Slice& span) {
+  SkipResult document(const char*& at, Slice& span) {
     if (*at != '{' && *at != '[') {
       const char* start = at;
-      Reach reach = skip_value(at, end_);
-      // A number may end with the data.
-      if (reach == Reach::cut && final_ && *start != '"' && is_scalar(start, at)) reach = Reach::whole;
+      SkipResult result = skip_value(at, end_);
+      // The end of the data may end a number.
+      if (result == SkipResult::incomplete && final_ && *start != '"' && is_scalar(start, at))
+        result = SkipResult::complete;
       span = {start, static_cast<size_t>(at - start)};
-      return reach;
+      return result;
     }
     Members members;
     bool wrapper;
-    if (is_wrapper(at, wrapper, members) == Reach::cut) return Reach::cut;
+    if (is_wrapper(at, wrapper, members) == SkipResult::incomplete) return SkipResult::incomplete;
     if (wrapper) {
       in_wrapper_ = false;
-      return go_on(at, *at == '[' ? first_element : member);
+      return advance(at, *at == '[' ? first_element : member);
     }
     const char* start = at;
-    Reach reach = members.reach == Reach::whole ? Reach::whole : skip_brackets(at, end_);
-    if (members.reach == Reach::whole) at = members.end;
-    if (reach == Reach::whole) span = record(start, at, members);
-    return reach;
+    SkipResult result = members.result == SkipResult::complete ? SkipResult::complete : skip_brackets(at, end_);
+    if (members.result == SkipResult::complete) at = members.end;
+    if (result == SkipResult::complete) span = record(start, at, members);
+    return result;
   }
 
-  Reach value(const char*& at, Slice& span) {
+  SkipResult value(const char*& at, Slice& span) {
     const char* start = at;
-    Reach reach = skip_value(at, end_);
-    if (reach != Reach::whole) return reach;
-    place_ = behind_element;
+    SkipResult result = skip_value(at, end_);
+    if (result != SkipResult::complete) return result;
+    state_ = after_element;
     span = *start == '{' ? record(start, at, {}) : Slice{start, static_cast<size_t>(at - start)};
-    return Reach::whole;
+    return SkipResult::complete;
   }
 
-  // An object, or the one in it if that is all it holds. An object longer than max_record_bytes stands for itself, so that it need
-  // not be in memory as a whole.
+  // The object, or the object in it if that is its only member. An object longer than max_record_bytes is not searched,
+  // so that it need not be in memory as a whole.
   Slice record(const char* start, const char* end, Members members) const {
     Slice outer{start, static_cast<size_t>(end - start)};
     if (outer.size_bytes > plan_.max_record_bytes) return outer;
-    if (!members.mapped && members.reach != Reach::whole) members = scan(start, end);
-    bool nested = !members.mapped && members.reach == Reach::whole && members.readable && members.count == 1 &&
+    if (!members.mapped && members.result != SkipResult::complete) members = members_of(start, end);
+    bool nested = !members.mapped && members.result == SkipResult::complete && members.readable && members.count == 1 &&
                   *members.last.data == '{';
     return nested ? members.last : outer;
   }
 
-  Reach wrapper_member(const char*& at) {
-    if (*at != '"') return Reach::broken;
-    Reach reach = skip_string(at, end_);
-    if (reach == Reach::whole) reach = skip_colon(at, end_);
-    if (reach != Reach::whole) return reach;
+  SkipResult wrapper_member(const char*& at) {
+    if (*at != '"') return SkipResult::invalid;
+    SkipResult result = skip_string(at, end_);
+    if (result == SkipResult::complete) result = skip_colon(at, end_);
+    if (result != SkipResult::complete) return result;
     if (*at == '[') {
       const char* first = at + 1;
       skip_space(first, end_);
-      if (first == end_) return Reach::cut;
+      if (first == end_) return SkipResult::incomplete;
       if (*first == '{') {
         at = first;
-        place_ = first_element;
+        state_ = first_element;
         in_wrapper_ = true;
-        return Reach::whole;
+        return SkipResult::complete;
       }
     }
-    reach = skip_value(at, end_);
-    if (reach == Reach::whole) place_ = behind_member;
-    return reach;
+    result = skip_value(at, end_);
+    if (result == SkipResult::complete) state_ = after_member;
+    return result;
   }
 
-  // The members of the object at `at`, up to the first mapped key.
-  Members scan(const char* at, const char* end) const {
-    Members found;
-    found.reach = read_members(at, end, found);
-    return found;
-  }
-
-  Reach read_members(const char* at, const char* end, Members& found) const {
-    for (++at;; ++at) {
-      skip_space(at, end);
-      if (at == end) return Reach::cut;
-      if (*at == '}' && found.count == 0) break;
-      if (*at != '"') return Reach::broken;
-      const char* key = at + 1;
-      Reach reach = skip_string(at, end);
-      if (reach != Reach::whole) return reach;
-      read_key({key, static_cast<size_t>(at - 1 - key)}, found);
-      if (found.mapped) return Reach::cut;
-      reach = skip_colon(at, end);
-      if (reach != Reach::whole) return reach;
-      const char* start = at;
-      const char* first = at + 1;
-      if (*at == '[') skip_space(first, end);
-      found.last_is_empty = *at == '[' && first < end && *first == ']';
-      found.holds_records |= *at == '[' && first < end && *first == '{';
-      reach = skip_value(at, end);
-      if (reach != Reach::whole) return reach;
-      found.last = {start, static_cast<size_t>(at - start)};
-      ++found.count;
-      skip_space(at, end);
-      if (at == end) return Reach::cut;
-      if (*at == '}') break;
-      if (*at != ',') return Reach::broken;
-    }
-    found.end = at + 1;
-    return Reach::whole;
-  }
-
-  void read_key(Slice key, Members& found) const {
-    std::string plain(key.data, key.size_bytes);
-    bool readable = true;
-    for (char c : plain) readable &= static_cast<unsigned char>(c) >= 0x20;
-    if (readable && plain.find('\\') != std::string::npos) {
-      size_t size_bytes = 0;
-      readable = unescape(key, plain.data(), size_bytes) == EscapeResult::ok;
-      plain.resize(size_bytes);
-    }
-    if (readable && plan_.find_source(plain) != plan_.sources.size()) {
-      found.mapped = true;
-    } else if (!readable || !is_utf8(plain.data(), plain.size())) {
-      found.readable = false;
-    }
-  }
-
-  static Reach skip_colon(const char*& at, const char* end) {
-    skip_space(at, end);
-    if (at < end && *at != ':') return Reach::broken;
-    if (at < end) skip_space(++at, end);
-    return at == end ? Reach::cut : Reach::whole;
-  }
-
-  static Reach skip_value(const char*& at, const char* end) {
-    if (*at == '{' || *at == '[') return skip_brackets(at, end);
-    if (*at == '"') return skip_string(at, end);
-    const char* start = at;
-    Reach reach = skip_token(at, end);
-    return reach == Reach::whole && !is_scalar(start, at) ? Reach::broken : reach;
-  }
-
-  static bool is_scalar(const char* from, const char* to) {
-    std::string_view token(from, static_cast<size_t>(to - from));
-    if (token == "true" || token == "false" || token == "null") return true;
-    std::string padded(token);
-    padded.append(padding_bytes, '\0');
-    return number_form(padded.data(), padded.data() + token.size()).valid;
-  }
+  Members members_of(const char* at, const char* end) const { return read_members(at, end, plan_); }
 
   const Plan& plan_;
   const std::string& delimiter_;
   const char* at_ = nullptr;
-  const char* end_ = nullptr;  // of the data, or of the line in it
-  bool final_ = true;          // nothing follows that belongs to it
+  const char* end_ = nullptr;  // end of the data, or of the line in it
+  bool final_ = true;          // no text of this data or line follows
   const char* data_end_ = nullptr;
   bool data_final_ = true;
-  // The first one behind the start of the first document, or of the line; null if there is none. Found once for each.
+  // The first newline after the start of the first document, or of the line; null if there is none.
   const char* newline_ = nullptr;
   const char* first_end_ = nullptr;
   uint64_t padding_runs_ = 0;
   bool padded_ = false;  // NULs were skipped and are not counted yet
-  Place framing_ = undecided;
-  Place place_ = top;
+  State framing_ = undecided;
+  State state_ = top;
   bool in_wrapper_ = false;
 };
 

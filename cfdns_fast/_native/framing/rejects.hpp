@@ -1,4 +1,4 @@
-// Rejects in compact memory: 32 bytes each, and a copy of their bytes.
+// RejectList: rejects in compact memory, 32 bytes each and a copy of their bytes.
 #pragma once
 
 #include <algorithm>
@@ -9,19 +9,18 @@
 
 namespace cfdns {
 
-// In the order of errors.REJECT_CODES, which has more: those of rows are made in Python.
-enum class RejectCode : uint8_t { too_large, utf8, depth, syntax, surrogate, not_object };
+// In the order of errors.REJECT_CODES, which has further codes for rows of CSV.
+enum class RejectCode : uint8_t { too_large = 0, utf8 = 1, depth = 2, syntax = 3, surrogate = 4, not_object = 5 };
 
 struct Reject {
   uint64_t line = 0;  // 1-based
   uint64_t byte_offset = 0;
   uint64_t byte_length = 0;
   RejectCode code = RejectCode::syntax;
-  std::string_view raw;  // the first bytes of it; valid until the cursor moves or the list changes
+  std::string_view raw;  // a copy of the first bytes; valid until the cursor moves or the list changes
 };
 
-// A list that only grows. It grows by chunks, so that it never holds much more memory than it uses: a vector that doubles
-// holds three times its size while it moves.
+// A list that only grows, by chunks: a vector that doubles its capacity has three times its size in use while it moves.
 class RejectList {
  public:
   static constexpr uint64_t max_byte_length = (uint64_t{1} << 56) - 1;
@@ -44,7 +43,7 @@ class RejectList {
     ++size_;
   }
 
-  // Add the rejects of a part of the data, whose positions are those within the part.
+  // Append the rejects of a part of the data, whose positions are relative to the part.
   void append(const RejectList& part, uint64_t lines_before, uint64_t bytes_before) {
     for (const Chunk& chunk : part.chunks_) {
       for (size_t i = 0; i < chunk.entries.size(); ++i) {
@@ -62,7 +61,7 @@ class RejectList {
     return chunk[index - chunk.first];
   }
 
-  // Give all memory back.
+  // Free all memory.
   void clear() {
     std::vector<Chunk>().swap(chunks_);
     size_ = 0;
@@ -72,8 +71,8 @@ class RejectList {
   struct Entry {
     uint64_t line;
     uint64_t byte_offset;
-    uint64_t length_and_code;  // the code in the lowest 8 bits
-    uint64_t raw_end;          // in the chunk's raw bytes
+    uint64_t length_and_code;  // the lowest 8 bits are the code
+    uint64_t raw_end;          // end in the chunk's raw bytes
   };
   static_assert(sizeof(Entry) == 32);
 
@@ -92,7 +91,7 @@ class RejectList {
   };
 
   static constexpr size_t max_chunk_entries = 1024;
-  static constexpr size_t max_chunk_bytes = 64 * 1024;  // of raw bytes, unless there is only one reject
+  static constexpr size_t max_chunk_bytes = 64 * 1024;  // of raw bytes, except in a chunk of one reject
 
   static bool is_full(const Chunk& chunk, size_t more_bytes) {
     return chunk.entries.size() == max_chunk_entries ||

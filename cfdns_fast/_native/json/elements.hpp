@@ -1,6 +1,7 @@
-// The elements of an array and the members of an object that the decoder has found valid: a walk over their bytes.
+// Elements: iterate over an array or object that the decoder has validated.
 #pragma once
 
+#include "json/number.hpp"
 #include "json/skip.hpp"
 #include "json/token.hpp"
 
@@ -8,27 +9,27 @@ namespace cfdns {
 
 class Elements {
  public:
-  // `container`: from its opening to its closing bracket.
+  // `container`: the text from its opening to its closing bracket.
   explicit Elements(Slice container) : at_(container.data + 1), end_(container.end() - 1) {}
 
-  // The next element of an array; false behind the last one.
+  // Parse the next element of an array; false at the end.
   bool next(Token& value) {
     skip_to_token();
     if (at_ == end_) return false;
-    take(value);
+    parse(value);
     return true;
   }
 
-  // The next member of an object.
+  // Parse the next member of an object; false at the end.
   bool next(Token& key, Token& value) { return next(key) && next(value); }
 
  private:
-  // Between tokens stand only space, commas and colons.
+  // Only space, commas and colons stand between tokens.
   void skip_to_token() {
     while (at_ < end_ && (is_space(*at_) || *at_ == ',' || *at_ == ':')) ++at_;
   }
 
-  void take(Token& token) {
+  void parse(Token& token) {
     const char* start = at_;
     token = Token();
     switch (*start) {

@@ -9,13 +9,13 @@ namespace cfdns {
 
 struct Indexer::Engine {
   std::unique_ptr<simdjson::internal::dom_parser_implementation> parser;
-  // The fallback kernel skips what follows a backslash unseen, and a string would go on in the next line.
+  // The fallback kernel does not check the byte after a backslash, so a string could continue in the next line.
   bool overlooks_escaped_newlines = simdjson::get_active_implementation()->name() == "fallback";
 };
 
 namespace {
 
-// Stage 1 does not use the depth; simdjson allocates by it.
+// Stage 1 ignores the depth, but simdjson allocates memory for it.
 constexpr size_t unused_depth = 1;
 
 void check(simdjson::error_code error) {
@@ -31,7 +31,7 @@ bool has_escaped_newline(const char* text, size_t size_bytes) {
 }  // namespace
 
 Indexer::Indexer() : engine_(new Engine) {
-  // SIMDJSON_FORCE_IMPLEMENTATION takes any kernel that was compiled in, and the CPU would stop at its first instruction.
+  // SIMDJSON_FORCE_IMPLEMENTATION selects any compiled kernel, even one that this CPU cannot run.
   if (!simdjson::get_active_implementation()->supported_by_runtime_system()) {
     throw EngineFailure("simdjson kernel '" + active_kernel() + "' cannot run on this CPU");
   }
@@ -41,7 +41,7 @@ Indexer::~Indexer() = default;
 bool Indexer::index(const char* text, size_t size_bytes) {
   auto& parser = engine_->parser;
   count_ = 0;
-  // simdjson's starts are 32-bit. A record may have 2^30 bytes at most, so nothing acceptable is refused.
+  // simdjson's starts are 32-bit. A record has at most 2^30 bytes, so every acceptable record fits.
   if (size_bytes == 0 || size_bytes >= simdjson::SIMDJSON_MAXSIZE_BYTES) return false;
   if (!parser) {
     check(simdjson::get_active_implementation()->create_dom_parser_implementation(size_bytes, unused_depth, parser));
@@ -65,8 +65,8 @@ bool Indexer::index(const char* text, size_t size_bytes) {
   }
 }
 
-void Indexer::trim(size_t kept_bytes) {
-  if (engine_->parser && engine_->parser->capacity() > kept_bytes) engine_->parser.reset();
+void Indexer::trim(size_t max_bytes) {
+  if (engine_->parser && engine_->parser->capacity() > max_bytes) engine_->parser.reset();
 }
 
 bool is_utf8(const char* text, size_t size_bytes) { return simdjson::validate_utf8(text, size_bytes); }

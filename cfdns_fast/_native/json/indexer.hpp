@@ -1,8 +1,7 @@
-// Indexer: simdjson's first stage, which checks UTF-8 and strings and lists where every token starts.
+// Indexer: simdjson's stage 1 (Langdale and Lemire, "Parsing Gigabytes of JSON per Second", VLDB Journal 2019). It
+// validates UTF-8 and strings, and lists where every token starts; the decoder then validates all tokens.
 //
-// Only stage 1 is used, through the interface that simdjson's own parsers use: its index plus a walk over it (record.hpp)
-// validates the whole record, values nobody asked for included, and keeps numbers as text. simdjson's DOM refuses numbers
-// beyond 64 bits or a double, and On-Demand does not look at what it skips.
+// simdjson's own parsers do not fit: DOM refuses numbers beyond 64 bits, On-Demand does not validate skipped values.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +13,7 @@
 
 namespace cfdns {
 
-// The engine cannot work here; becomes cfdns_fast.EngineError.
+// The engine cannot work on this machine. It becomes cfdns_fast.EngineError.
 struct EngineFailure : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -26,17 +25,15 @@ class Indexer {
   Indexer(const Indexer&) = delete;
   Indexer& operator=(const Indexer&) = delete;
 
-  // List the token starts of text, which must have 64 readable bytes behind it. False if the text is not UTF-8, holds a
-  // control character within a string, or leaves a string open. Throws EngineFailure or std::bad_alloc.
-  //
-  // Behind the last start the size of the text stands twice, for who reads one or two too far.
+  // List the token starts of padded text; false if the text is not UTF-8, has a control character in a string, or an
+  // open string. Two sentinels equal to the size of the text follow the starts. Throws EngineFailure or std::bad_alloc.
   bool index(const char* text, size_t size_bytes);
 
   const uint32_t* starts() const { return starts_; }
   size_t count() const { return count_; }
 
-  // Give memory back if it holds more than a usual window needs.
-  void trim(size_t kept_bytes);
+  // Free memory that only windows of more than max_bytes need.
+  void trim(size_t max_bytes);
 
  private:
   struct Engine;
@@ -47,7 +44,7 @@ class Indexer {
 
 bool is_utf8(const char* text, size_t size_bytes);
 
-// Names of simdjson's kernels: the one at work, and those this CPU can run.
+// Names of simdjson's kernels: the active one, and those that this CPU can run.
 std::string active_kernel();
 std::vector<std::string> available_kernels();
 

@@ -1,15 +1,18 @@
-// Numbers as text: the JSON grammar, 64-bit integers, and what no double can hold.
+// Numbers as text: the JSON grammar, 64-bit integers, and the range of a double.
 #pragma once
 
+#include <charconv>
 #include <string_view>
+#include <system_error>
 
 #include "support/bytes.hpp"
+#include "support/compiler.hpp"
 
 namespace cfdns {
 
 struct NumberForm {
   bool valid = false;
-  bool integer = false;  // no fraction, no exponent
+  bool integer = false;  // without fraction and exponent
 };
 
 inline const char* skip_digits(const char* at, const char* end) {
@@ -19,21 +22,22 @@ inline const char* skip_digits(const char* at, const char* end) {
 
 namespace detail {
 
-// Whether all eight bytes of a word are ASCII digits: 3 in the upper half, and still 3 with 6 added.
+// Whether all eight bytes are ASCII digits: the upper half of each is 3, and still is after 6 is added. From simdjson
+// and fast_float (is_made_of_eight_digits_fast).
 inline bool all_digits(uint64_t word) {
   constexpr uint64_t upper_halves = 0xF0F0F0F0F0F0F0F0u;
   constexpr uint64_t sixes = 0x0606060606060606u;
   return ((word & upper_halves) | (((word + sixes) & upper_halves) >> 4)) == 0x3333333333333333u;
 }
 
-// The value of eight ASCII digits: pairs, then fours, then all.
+// The value of eight ASCII digits, by pairs, then fours (simdjson and fast_float, parse_eight_digits_unrolled).
 inline uint64_t eight_digits(uint64_t word) {
   word = (word & 0x0F0F0F0F0F0F0F0Fu) * 2561 >> 8;
   word = (word & 0x00FF00FF00FF00FFu) * 6553601 >> 16;
   return (word & 0x0000FFFF0000FFFFu) * 42949672960001u >> 32;
 }
 
-// The first size_bytes (1 to 8) bytes of a word behind leading zeros.
+// The first size_bytes (1 to 8) bytes of a word after leading zeros.
 inline uint64_t zero_filled(uint64_t word, size_t size_bytes) {
   constexpr uint64_t zeros = 0x3030303030303030u;
   if (size_bytes == 8) return word;
@@ -42,7 +46,7 @@ inline uint64_t zero_filled(uint64_t word, size_t size_bytes) {
 
 }  // namespace detail
 
-// Reads whole words: the text has padding behind it.
+// The text must be padded, because whole words are read.
 inline bool is_all_digits(const char* at, size_t size_bytes) {
   for (; size_bytes > 8; at += 8, size_bytes -= 8) {
     if (!detail::all_digits(load64(at))) return false;
@@ -61,9 +65,9 @@ inline uint64_t digits_value(const char* at, size_t size_bytes) {
   return value;
 }
 
-// RFC 8259 section 6; the token must be the number and nothing else.
-CFDNS_WITHIN inline NumberForm number_form(const char* at, const char* end) {
-  // Nearly all are integers without a sign, many of one digit.
+// RFC 8259 section 6. The text must be exactly the number.
+CFDNS_INLINE inline NumberForm number_form(const char* at, const char* end) {
+  // Most numbers are integers without a sign, and many have one digit.
   if (end - at == 1) return {is_digit(*at), true};
   if (at < end && *at != '0' && is_all_digits(at, static_cast<size_t>(end - at))) return {true, true};
   if (at < end && *at == '-') ++at;
@@ -86,25 +90,17 @@ CFDNS_WITHIN inline NumberForm number_form(const char* at, const char* end) {
   return {at == end, false};
 }
 
-// Returns the end; at most 20 bytes.
-inline char* put_integer(char* to, int64_t value) {
-  char digits[20];
-  char* at = digits + sizeof digits;
-  uint64_t magnitude = value < 0 ? 0 - static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
-  do {
-    *--at = static_cast<char>('0' + magnitude % 10);
-    magnitude /= 10;
-  } while (magnitude != 0);
-  if (value < 0) *to++ = '-';
-  size_t size_bytes = static_cast<size_t>(digits + sizeof digits - at);
-  std::memcpy(to, at, size_bytes);
-  return to + size_bytes;
+constexpr size_t max_integer_bytes = 20;
+
+// Returns the end. At most max_integer_bytes bytes are written. Writers mostly copy the text of a number instead.
+CFDNS_NOINLINE inline char* write_integer(char* to, int64_t value) {
+  return std::to_chars(to, to + max_integer_bytes, value).ptr;
 }
 
 enum class IntegerResult : uint8_t { ok, malformed, fraction, out_of_range };
 
-// No signed 64-bit integer has more; any so many fit into 64 bits.
-constexpr ptrdiff_t most_integer_digits = 19;
+// The maximum number of digits of a signed 64-bit integer. As many digits always fit into an unsigned one.
+constexpr ptrdiff_t max_integer_digits = 19;
 
 inline IntegerResult signed_value(uint64_t magnitude, bool negative, int64_t& value) {
   uint64_t limit = static_cast<uint64_t>(INT64_MAX) + (negative ? 1 : 0);
@@ -113,23 +109,18 @@ inline IntegerResult signed_value(uint64_t magnitude, bool negative, int64_t& va
   return IntegerResult::ok;
 }
 
-// -?[0-9]+ to a signed 64-bit integer (ECS `long`); leading zeros do not count.
+// Parse -?[0-9]+ as a signed 64-bit integer (ECS `long`). Leading zeros are allowed.
 inline IntegerResult parse_integer(Slice text, int64_t& value) {
-  const char* at = text.data;
-  const char* end = text.end();
-  bool negative = at < end && *at == '-';
-  if (negative) ++at;
-  if (at == end || !is_all_digits(at, static_cast<size_t>(end - at))) return IntegerResult::malformed;
-  while (at < end - 1 && *at == '0') ++at;
-  if (end - at > most_integer_digits) return IntegerResult::out_of_range;
-  return signed_value(digits_value(at, static_cast<size_t>(end - at)), negative, value);
+  auto [end, error] = std::from_chars(text.data, text.end(), value);
+  if (error == std::errc::invalid_argument || end != text.end()) return IntegerResult::malformed;
+  return error == std::errc() ? IntegerResult::ok : IntegerResult::out_of_range;
 }
 
-// A decimal in pieces: 0.d1d2d3... x 10^point, d1 not zero. Zero has no digits.
+// A decimal 0.d1d2d3... x 10^point, where d1 is not zero. Zero has no digits.
 struct Decimal {
   bool negative = false;
-  Slice whole;     // digits before the point, leading zeros removed unless `fraction` starts the digits
-  Slice fraction;  // digits behind it
+  Slice whole;     // digits before the point, without leading zeros
+  Slice fraction;  // digits after the point, without leading zeros if `whole` is empty
   int64_t point = 0;
 
   bool zero() const { return whole.size_bytes == 0 && fraction.size_bytes == 0; }
@@ -137,8 +128,8 @@ struct Decimal {
   char digit(size_t i) const { return i < whole.size_bytes ? whole.data[i] : fraction.data[i - whole.size_bytes]; }
 };
 
-// [+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)? and nothing else. Exponents beyond 10^15 are held there: no text is long
-// enough for the difference to show.
+// Parse [+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?. An exponent above 10^15 is reduced to about that, because no text is
+// long enough to show the difference.
 inline bool parse_decimal(Slice text, Decimal& out) {
   const char* at = text.data;
   const char* end = text.end();
@@ -176,7 +167,7 @@ inline bool parse_decimal(Slice text, Decimal& out) {
   return true;
 }
 
-// Whether a number rounds to infinity as a double: at least 2^1024 - 2^970, halfway above the greatest one.
+// Whether a number rounds to infinity as a double: the limit 2^1024 - 2^970 is halfway above the greatest double.
 inline bool beyond_double(const Decimal& value) {
   constexpr std::string_view limit =
       "1797693134862315807937289714053034150799341327100378269361737789804449682927647509466490179775872070963"
@@ -191,8 +182,8 @@ inline bool beyond_double(const Decimal& value) {
   return true;
 }
 
-// -?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)? to the signed 64-bit integer that it is exactly. What is beyond a double is out of
-// range; of the rest, a fraction is no integer, whatever its magnitude.
+// Parse a JSON number as the signed 64-bit integer that it equals. A number beyond the range of a double is out of
+// range; any other number with a fraction is not an integer, whatever its magnitude.
 inline IntegerResult parse_exact_integer(Slice text, int64_t& value) {
   Decimal number;
   if (text.size_bytes == 0 || *text.data == '+' || !parse_decimal(text, number)) return IntegerResult::malformed;
@@ -202,7 +193,7 @@ inline IntegerResult parse_exact_integer(Slice text, int64_t& value) {
   for (size_t i = number.digit_count(); static_cast<int64_t>(i) > number.point && i > 0; --i) {
     if (number.digit(i - 1) != '0') return IntegerResult::fraction;
   }
-  if (number.point > most_integer_digits) return IntegerResult::out_of_range;
+  if (number.point > max_integer_digits) return IntegerResult::out_of_range;
   uint64_t magnitude = 0;
   for (size_t i = 0; static_cast<int64_t>(i) < number.point; ++i) {
     uint64_t digit = i < number.digit_count() ? static_cast<uint64_t>(number.digit(i) - '0') : 0;

@@ -7,27 +7,27 @@ namespace cfdns {
 
 class ScalarScanner {
  public:
-  // Append one byte; false if the text cannot become a scalar any more.
-  bool take(char c) {
+  // Append one byte; false if the text can no longer become a scalar.
+  bool append(char c) {
     switch (state_) {
       case State::start:
-        if (c == '-') return go(State::minus);
+        if (c == '-') return enter(State::minus);
         if (c == 't') return begin_word("rue");
         if (c == 'f') return begin_word("alse");
         if (c == 'n') return begin_word("ull");
         [[fallthrough]];
-      case State::minus: return is_digit(c) && go(c == '0' ? State::zero : State::integer);
+      case State::minus: return is_digit(c) && enter(c == '0' ? State::zero : State::integer);
       case State::integer:
         if (is_digit(c)) return true;
         [[fallthrough]];
-      case State::zero: return c == '.' ? go(State::point) : is_exponent(c);
-      case State::point: return is_digit(c) && go(State::fraction);
+      case State::zero: return c == '.' ? enter(State::point) : is_exponent(c);
+      case State::point: return is_digit(c) && enter(State::fraction);
       case State::fraction: return is_digit(c) || is_exponent(c);
       case State::exponent:
-        if (c == '+' || c == '-') return go(State::sign);
+        if (c == '+' || c == '-') return enter(State::sign);
         [[fallthrough]];
       case State::sign:
-      case State::digits: return is_digit(c) && go(State::digits);
+      case State::digits: return is_digit(c) && enter(State::digits);
       case State::word: return *word_ != '\0' && *word_++ == c;
     }
     return false;
@@ -42,18 +42,25 @@ class ScalarScanner {
  private:
   enum class State : uint8_t { start, minus, zero, integer, point, fraction, exponent, sign, digits, word };
 
-  bool go(State state) {
+  bool enter(State state) {
     state_ = state;
     return true;
   }
-  bool is_exponent(char c) { return (c == 'e' || c == 'E') && go(State::exponent); }
+  bool is_exponent(char c) { return (c == 'e' || c == 'E') && enter(State::exponent); }
   bool begin_word(const char* rest) {
     word_ = rest;
-    return go(State::word);
+    return enter(State::word);
   }
 
   State state_ = State::start;
-  const char* word_ = "";  // the part of the word that is missing
+  const char* word_ = "";  // the part of the word that is still missing
 };
+
+// Whether a text is true, false, null or a number.
+inline bool is_scalar(const char* from, const char* to) {
+  ScalarScanner scalar;
+  while (from < to && scalar.append(*from)) ++from;
+  return from == to && scalar.is_complete();
+}
 
 }  // namespace cfdns

@@ -1,21 +1,21 @@
-// A JSON value as it is written, and how deep values nest.
+// Token: a JSON value as it is written.
 #pragma once
 
 #include "support/bytes.hpp"
 
 namespace cfdns {
 
-// The maximum number of brackets open at once.
+// The maximum number of open brackets.
 constexpr unsigned max_depth = 256;
 
 enum class TokenType : uint8_t { absent, null, boolean_true, boolean_false, number, string, container };
 
-// A value as written: of strings the content between the quotes, of everything else its own text.
+// The text is the content between the quotes of a string, and the whole text of any other value.
 struct Token {
   Slice text;
   TokenType type = TokenType::absent;
-  bool escaped = false;  // a string that holds a backslash
-  bool integer = false;  // of numbers: no fraction, no exponent
+  bool escaped = false;  // the string has a backslash
+  bool integer = false;  // the number has no fraction and no exponent
 };
 
 }  // namespace cfdns

@@ -1,4 +1,4 @@
-// JSON escapes in strings: checking, resolving and writing them (RFC 8259 section 7).
+// Validate and resolve the escapes of JSON strings (RFC 8259 section 7).
 #pragma once
 
 #include "support/bytes.hpp"
@@ -15,7 +15,7 @@ inline int hex_value(char c) {
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-// The four digits of \uXXXX at `at`; -1 if they are not there.
+// The value of the four digits of \uXXXX at `at`; -1 if they are incomplete or not hexadecimal.
 inline int32_t hex4(const char* at, const char* end) {
   if (end - at < 4) return -1;
   int32_t value = 0;
@@ -41,7 +41,7 @@ inline char simple_escape(char c) {
   }
 }
 
-inline char* put_utf8(char* to, uint32_t c) {
+inline char* write_utf8(char* to, uint32_t c) {
   if (c < 0x80) {
     *to++ = static_cast<char>(c);
   } else if (c < 0x800) {
@@ -65,8 +65,8 @@ inline bool low_surrogate(int32_t c) { return c >= 0xDC00 && c < 0xE000; }
 
 }  // namespace detail
 
-// Resolve the escapes of a string's content into `to`, which has room for as many bytes as the text (an escape is never
-// shorter than what it stands for). An unpaired surrogate is reported and left out; broken wins over it.
+// Resolve escapes into `to`, which has as many bytes as the text: an escape is never shorter than its character. An
+// unpaired surrogate is left out and reported, unless an escape is invalid.
 inline EscapeResult unescape(Slice text, char* to, size_t& size_bytes) {
   using namespace detail;
   const char* at = text.data;
@@ -94,7 +94,7 @@ inline EscapeResult unescape(Slice text, char* to, size_t& size_bytes) {
       int32_t low = hex4(at + 2, end);
       if (low < 0) return EscapeResult::broken;
       if (low_surrogate(low)) {
-        to = put_utf8(to, 0x10000u + (static_cast<uint32_t>(c - 0xD800) << 10) + static_cast<uint32_t>(low - 0xDC00));
+        to = write_utf8(to, 0x10000u + (static_cast<uint32_t>(c - 0xD800) << 10) + static_cast<uint32_t>(low - 0xDC00));
         at += 6;
         continue;
       }
@@ -103,7 +103,7 @@ inline EscapeResult unescape(Slice text, char* to, size_t& size_bytes) {
       result = EscapeResult::lone_surrogate;
       continue;
     }
-    to = put_utf8(to, static_cast<uint32_t>(c));
+    to = write_utf8(to, static_cast<uint32_t>(c));
   }
   size_bytes = static_cast<size_t>(to - start);
   return result;

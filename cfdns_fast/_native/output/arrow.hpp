@@ -1,5 +1,5 @@
-// Columns as one Arrow array, handed over by the Arrow C data interface
-// (https://arrow.apache.org/docs/format/CDataInterface.html). The types are not said here: Python knows them.
+// ArrowMemory: exports columns as an Arrow array by the Arrow C data interface
+// (https://arrow.apache.org/docs/format/CDataInterface.html). Python knows the types.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 
 #include "output/columns.hpp"
 
-// As the specification has it, guard included.
+// Copied from the specification, with its guard.
 #ifndef ARROW_C_DATA_INTERFACE
 #define ARROW_C_DATA_INTERFACE
 
@@ -31,33 +31,33 @@ struct ArrowArray {
 
 namespace cfdns {
 
-// The memory of a batch: its columns, and what is the same in every row.
+// The memory of a batch: its columns, and values that are the same in every row.
 class ArrowMemory : public std::enable_shared_from_this<ArrowMemory> {
  public:
   explicit ArrowMemory(std::shared_ptr<ArrowPlan> plan) : columns(plan->columns), plan_(std::move(plan)) {}
 
   Columns columns;
 
-  // Hand all over as an array of structs, which keeps this alive as long as anything of it is. If an exception leaves
-  // this, what is there of the array can be released.
+  // Export an array of structs, which keeps this object alive until all of it is released. If this throws, the caller
+  // must release the array.
   void hand_over(ArrowArray& array) {
     size_t rows = columns.rows;
     ArrayOwner& batch = open(array, rows, 0, {nullptr}, plan_->fields.size());
     for (size_t i = 0; i < plan_->fields.size(); ++i) {
       const FieldPlan& field = plan_->fields[i];
       if (field.column == FieldPlan::none) {
-        put_constants(field, batch.children[i]);
+        export_constants(field, batch.children[i]);
       } else {
         const Column& column = columns.columns[field.column];
         const ColumnPlan& plan = plan_->columns[field.column];
-        if (field.as_list) put_in_lists(field, column, plan, batch.children[i]);
-        else put(column, plan, field.dictionary, batch.children[i]);
+        if (field.as_list) export_in_lists(field, column, plan, batch.children[i]);
+        else export_column(column, plan, field.dictionary, batch.children[i]);
       }
     }
   }
 
  private:
-  // What an array owns besides the memory; children and dictionary may be moved away, and then release themselves.
+  // What an array owns besides this memory. Children and dictionary may be moved away, and then release themselves.
   struct ArrayOwner {
     std::shared_ptr<const ArrowMemory> memory;
     const void* buffers[3] = {};
@@ -76,9 +76,9 @@ class ArrowMemory : public std::enable_shared_from_this<ArrowMemory> {
     }
   };
 
-  // A column that holds no lists.
+  // The buffers of a column without lists.
   struct Flat {
-    Form form;
+    ColumnType type;
     size_t length;
     size_t null_count;
     const void* validity;
@@ -86,16 +86,16 @@ class ArrowMemory : public std::enable_shared_from_this<ArrowMemory> {
     const void* values;
   };
 
-  // The values of a column without its nulls. A null list might well keep the null in it, and then nothing would have
-  // to be made anew; but Parquet writers refuse that (pyarrow 16).
+  // The values of a column without its nulls. The Arrow format allows a null list to have items, but Parquet writers
+  // refuse it (pyarrow 16).
   struct Present {
     size_t column;
     Buffer list_offsets;
-    Buffer offsets;  // of text, whose bytes are those of the column
-    Buffer values;   // of others
+    Buffer offsets;  // of text, whose bytes are in the column
+    Buffer values;   // of other types
   };
   struct Repeated {
-    Form form;
+    ColumnType type;
     std::vector<int64_t> items;
     Buffer buffer;
   };
@@ -127,74 +127,74 @@ class ArrowMemory : public std::enable_shared_from_this<ArrowMemory> {
     return column.null_count == 0 ? nullptr : column.validity.data();
   }
 
-  void put(const Column& column, const ColumnPlan& plan, size_t dictionary, ArrowArray& array) {
-    if (plan.form != Form::list) {
+  void export_column(const Column& column, const ColumnPlan& plan, size_t dictionary, ArrowArray& array) {
+    if (plan.type != ColumnType::list) {
       const void* valid = validity(column);
-      Flat flat{plan.form, column.rows, column.null_count, valid, column.offsets.data(), column.values.data()};
-      return put(flat, dictionary, array);
+      Flat flat{plan.type, column.rows, column.null_count, valid, column.offsets.data(), column.values.data()};
+      return export_column(flat, dictionary, array);
     }
     ArrowArray* items =
         &open(array, column.rows, column.null_count, {validity(column), column.offsets.data()}, 1).children[0];
-    if (!plan.holds_objects) return put(column.items[0], plan.items[0], FieldPlan::none, *items);
+    if (!plan.holds_objects) return export_column(column.items[0], plan.items[0], FieldPlan::none, *items);
     ArrayOwner& objects = open(*items, column.items[0].rows, 0, {nullptr}, plan.items.size());
     for (size_t i = 0; i < plan.items.size(); ++i) {
-      put(column.items[i], plan.items[i], FieldPlan::none, objects.children[i]);
+      export_column(column.items[i], plan.items[i], FieldPlan::none, objects.children[i]);
     }
   }
 
-  void put(const Flat& flat, size_t dictionary, ArrowArray& array) {
-    if (flat.form <= Form::text) {
+  void export_column(const Flat& flat, size_t dictionary, ArrowArray& array) {
+    if (flat.type <= ColumnType::text) {
       open(array, flat.length, flat.null_count, {flat.validity, flat.offsets, flat.values}, 0);
       return;
     }
     ArrayOwner& owner = open(array, flat.length, flat.null_count, {flat.validity, flat.values}, 0);
-    if (dictionary != FieldPlan::none) put_dictionary(dictionary, array, owner);
+    if (dictionary != FieldPlan::none) export_dictionary(dictionary, array, owner);
   }
 
-  // Each value as a list of one; no list where there is no value.
-  void put_in_lists(const FieldPlan& field, const Column& column, const ColumnPlan& plan, ArrowArray& array) {
+  // Export each value as a list of one item. A null becomes a null list.
+  void export_in_lists(const FieldPlan& field, const Column& column, const ColumnPlan& plan, ArrowArray& array) {
     if (column.null_count == 0) {
       const void* offsets = every(1);
       ArrayOwner& lists = open(array, column.rows, 0, {nullptr, offsets}, 1);
-      return put(column, plan, field.dictionary, lists.children[0]);
+      return export_column(column, plan, field.dictionary, lists.children[0]);
     }
     const Present& present = present_in(field.column);
     ArrayOwner& lists = open(array, column.rows, column.null_count, {validity(column), present.list_offsets.data()}, 1);
-    const void* values = plan.form <= Form::text ? column.values.data() : present.values.data();
-    Flat flat{plan.form, column.rows - column.null_count, 0, nullptr, present.offsets.data(), values};
-    put(flat, field.dictionary, lists.children[0]);
+    const void* values = plan.type <= ColumnType::text ? column.values.data() : present.values.data();
+    Flat flat{plan.type, column.rows - column.null_count, 0, nullptr, present.offsets.data(), values};
+    export_column(flat, field.dictionary, lists.children[0]);
   }
 
-  void put_dictionary(size_t index, ArrowArray& array, ArrayOwner& owner) {
+  void export_dictionary(size_t index, ArrowArray& array, ArrayOwner& owner) {
     const Dictionary& dictionary = plan_->dictionaries[index];
     size_t count = dictionary.offsets.size() - 1;
     open(owner.dictionary, count, 0, {nullptr, dictionary.offsets.data(), dictionary.text.data()}, 0);
     array.dictionary = &owner.dictionary;
   }
 
-  void put_constants(const FieldPlan& field, ArrowArray& array) {
+  void export_constants(const FieldPlan& field, ArrowArray& array) {
     ArrowArray* items = &array;
     if (field.as_list) {
       const void* offsets = every(field.constants.size());
       items = &open(array, columns.rows, 0, {nullptr, offsets}, 1).children[0];
     }
     ArrayOwner& owner = open(*items, columns.rows * field.constants.size(), 0, {nullptr, repeated(field)}, 0);
-    if (field.dictionary != FieldPlan::none) put_dictionary(field.dictionary, *items, owner);
+    if (field.dictionary != FieldPlan::none) export_dictionary(field.dictionary, *items, owner);
   }
 
-  // The constants of a field, for each row. Fields that have the same share them.
+  // The constants of a field, repeated for each row. Fields with the same constants share them.
   const void* repeated(const FieldPlan& field) {
     for (const Repeated& made : repeated_) {
-      if (made.form == field.form && made.items == field.constants) return made.buffer.data();
+      if (made.type == field.type && made.items == field.constants) return made.buffer.data();
     }
     size_t count = columns.rows * field.constants.size();
     Buffer buffer;
-    if (field.form == Form::index) {
+    if (field.type == ColumnType::index) {
       int16_t* to = zeros<int16_t>(buffer, count);
       for (size_t i = 0; i < count; i += field.constants.size()) {
         for (int64_t constant : field.constants) *to++ = static_cast<int16_t>(constant);
       }
-    } else if (field.form == Form::integer) {
+    } else if (field.type == ColumnType::integer) {
       int64_t* to = zeros<int64_t>(buffer, count);
       for (size_t i = 0; i < count; i += field.constants.size()) {
         for (int64_t constant : field.constants) *to++ = constant;
@@ -205,16 +205,16 @@ class ArrowMemory : public std::enable_shared_from_this<ArrowMemory> {
         to[i / 8] |= static_cast<uint8_t>(field.constants[i % field.constants.size()] << (i % 8));
       }
     }
-    repeated_.push_back({field.form, field.constants, std::move(buffer)});
+    repeated_.push_back({field.type, field.constants, std::move(buffer)});
     return repeated_.back().buffer.data();
   }
 
-  // Offsets of lists that all have so many items.
+  // The offsets of lists that all have `step` items.
   const void* every(size_t step) {
     for (const Offsets& made : offsets_) {
       if (made.step == step) return made.buffer.data();
     }
-    if (step != 0 && columns.rows > plan_->most_offset / step) {
+    if (step != 0 && columns.rows > plan_->max_offset / step) {
       throw ColumnTooLarge("constants would be more than 32-bit offsets can count: convert smaller blocks");
     }
     Buffer buffer;
@@ -236,7 +236,7 @@ class ArrowMemory : public std::enable_shared_from_this<ArrowMemory> {
     made.column = index;
     int32_t* ends = zeros<int32_t>(made.list_offsets, column.rows + 1);
     int32_t* text_ends = plan.has_offsets() ? zeros<int32_t>(made.offsets, count + 1) : nullptr;
-    char* values = zeros<char>(made.values, plan.form == Form::boolean ? (count + 7) / 8 : count * value_bytes);
+    char* values = zeros<char>(made.values, plan.type == ColumnType::boolean ? (count + 7) / 8 : count * value_bytes);
     size_t next = 0;
     for (size_t row = 0; row < column.rows; ++row) {
       if (column.validity.data()[row / 8] >> (row % 8) & 1) {

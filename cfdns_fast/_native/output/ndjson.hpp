@@ -1,45 +1,46 @@
-// The NDJSON writer: one event, one line, by the plan's steps.
+// The NDJSON writer: one line for each event, by the steps of the plan.
 #pragma once
 
 #include "events/event.hpp"
 #include "json/escape.hpp"
+#include "support/compiler.hpp"
 
 namespace cfdns {
 
 namespace detail {
 
-inline char* put_slice(char* to, Slice text) { return copy_loosely(to, text.data, text.size_bytes); }
+inline char* write_slice(char* to, Slice text) { return copy_loosely(to, text.data, text.size_bytes); }
 
-CFDNS_COLD static char* put_items(char* to, const Plan& plan, const Event& event, const Value& value);
+CFDNS_COLD static char* write_items(char* to, const Plan& plan, const Event& event, const Value& value);
 
-CFDNS_WITHIN inline char* put_value(char* to, const Plan& plan, const Event& event, const Value& value) {
-  if (value.plain) return put_slice(to, value.text);
+CFDNS_INLINE inline char* write_value(char* to, const Plan& plan, const Event& event, const Value& value) {
+  if (value.plain) return write_slice(to, value.text);
   if (value.type <= ValueType::name) return escape(to, value.text);
-  if (value.type == ValueType::integer) return put_integer(to, value.integer);
-  return put_items(to, plan, event, value);
+  if (value.type == ValueType::integer) return write_integer(to, value.integer);
+  return write_items(to, plan, event, value);
 }
 
-inline char* put_quoted(char* to, const Plan& plan, const Event& event, const Value& value) {
+inline char* write_quoted(char* to, const Plan& plan, const Event& event, const Value& value) {
   bool quoted = value.type <= ValueType::name;
   if (quoted) *to++ = '"';
-  to = put_value(to, plan, event, value);
+  to = write_value(to, plan, event, value);
   if (quoted) *to++ = '"';
   return to;
 }
 
-// The items of a list or the objects of a list, with commas between.
-CFDNS_COLD static char* put_items(char* to, const Plan& plan, const Event& event, const Value& value) {
+// Write the items of a list, or the objects of a list.
+CFDNS_COLD static char* write_items(char* to, const Plan& plan, const Event& event, const Value& value) {
   const Value* item = event.items.data() + value.integer;
   for (size_t i = 0; i < value.count; ++i) {
     if (i != 0) *to++ = ',';
     if (value.type == ValueType::list) {
-      to = put_quoted(to, plan, event, *item++);
+      to = write_quoted(to, plan, event, *item++);
       continue;
     }
     *to++ = '{';
     for (const PaddedText& key : plan.members[value.name].json_keys) {
       if (item->type != ValueType::absent) {
-        to = put_quoted(put_slice(to, key.slice()), plan, event, *item);
+        to = write_quoted(write_slice(to, key.slice()), plan, event, *item);
         *to++ = ',';
       }
       ++item;
@@ -49,16 +50,15 @@ CFDNS_COLD static char* put_items(char* to, const Plan& plan, const Event& event
   return to;
 }
 
-// The most bytes of what put_value writes.
-inline size_t most_value_bytes(const Plan& plan, const Event& event, const Value& value) {
+// The maximum size of what write_value writes.
+inline size_t max_value_bytes(const Plan& plan, const Event& event, const Value& value) {
   if (value.type <= ValueType::name) return 6 * value.text.size_bytes;
-  if (value.type < ValueType::list) return 0;  // they have their room among the fixed bytes
-  constexpr size_t most_integer_bytes = 20;
+  if (value.type < ValueType::list) return 0;  // the fixed bytes include them
   size_t sum = 0;
   size_t per_object = value.type == ValueType::list ? 1 : plan.members[value.name].keys.size();
   for (size_t i = 0; i < value.count * per_object; ++i) {
     const Value& item = event.items[static_cast<size_t>(value.integer) + i];
-    sum += most_integer_bytes + 6 * item.text.size_bytes;
+    sum += max_integer_bytes + 6 * item.text.size_bytes;
   }
   if (value.type == ValueType::objects) sum += value.count * plan.members[value.name].json_bytes;
   return sum;
@@ -66,41 +66,40 @@ inline size_t most_value_bytes(const Plan& plan, const Event& event, const Value
 
 }  // namespace detail
 
-// The most bytes that write_event could write to, padding included: a byte may become \u00XX.
-inline size_t exact_most_event_bytes(const Plan& plan, const Event& event, Slice message) {
-  size_t most_bytes = plan.fixed_bytes();
+// The maximum number of bytes that write_event needs, with padding: a byte may become \u00XX.
+inline size_t exact_max_event_bytes(const Plan& plan, const Event& event, Slice message) {
+  size_t max_bytes = plan.fixed_bytes();
   for (const Step& step : plan.steps) {
-    if (step.what == Step::What::raw) most_bytes += 6 * message.size_bytes;
-    if (step.what == Step::What::slot) most_bytes += detail::most_value_bytes(plan, event, event.values[step.slot]);
+    if (step.kind == StepKind::raw) max_bytes += 6 * message.size_bytes;
+    if (step.kind == StepKind::slot) max_bytes += detail::max_value_bytes(plan, event, event.values[step.slot]);
   }
-  return most_bytes;
+  return max_bytes;
 }
 
-// The same or more, quickly. Many times a long record would be a lot of memory, and lists are not bounded by it.
-inline size_t most_event_bytes(const Plan& plan, const Event& event, Slice message) {
-  constexpr size_t usual_record_bytes = 4096;
-  if (message.size_bytes > usual_record_bytes || plan.has_lists()) return exact_most_event_bytes(plan, event, message);
+// At least as much, but faster to compute. For long records it would be too much memory, and lists have no such limit.
+inline size_t max_event_bytes(const Plan& plan, const Event& event, Slice message) {
+  constexpr size_t short_record_bytes = 4096;
+  if (message.size_bytes > short_record_bytes || plan.has_lists()) return exact_max_event_bytes(plan, event, message);
   return plan.fixed_bytes() + plan.variable_steps() * 6 * message.size_bytes;
 }
 
-// Write one line to `output`, which has room for most_event_bytes(), and return its size in bytes.
+// Write one line to `output`, which has max_event_bytes(), and return its size.
 //
-// Every member ends in a comma, which the closing bracket then overwrites; an object that got no member is taken back.
-inline size_t write_event(const Plan& plan, const Event& event, Slice message, char* output) {
-  constexpr size_t deepest = 40;  // mapping.py allows 32
-  char* openings[deepest];        // where each open object begins, and its members
-  char* first_members[deepest];
+// Every member ends with a comma, which the closing bracket overwrites. An object without members is removed.
+CFDNS_HOT inline size_t write_event(const Plan& plan, const Event& event, Slice message, char* output) {
+  char* openings[StepDepth::max_depth];       // where each open object begins
+  char* first_members[StepDepth::max_depth];  // and where its members begin
   size_t depth = 0;
   char* to = output;
   *to++ = '{';
   const Value* values = event.values.data();
   for (const Step& step : plan.steps) {
-    if (step.what == Step::What::slot) {
+    if (step.kind == StepKind::slot) {
       const Value& value = values[step.slot];
       if (value.type == ValueType::absent) continue;
-      to = detail::put_slice(to, step.before);
-      to = detail::put_value(to, plan, event, value);
-    } else if (step.what == Step::What::close) {
+      to = detail::write_slice(to, step.before);
+      to = detail::write_value(to, plan, event, value);
+    } else if (step.kind == StepKind::close) {
       --depth;
       if (to == first_members[depth]) {
         to = openings[depth];
@@ -110,10 +109,10 @@ inline size_t write_event(const Plan& plan, const Event& event, Slice message, c
       }
       continue;
     } else {
-      if (step.what == Step::What::open) openings[depth] = to;
-      to = detail::put_slice(to, step.before);
-      if (step.what == Step::What::open) first_members[depth++] = to;
-      if (step.what != Step::What::raw) continue;
+      if (step.kind == StepKind::open) openings[depth] = to;
+      to = detail::write_slice(to, step.before);
+      if (step.kind == StepKind::open) first_members[depth++] = to;
+      if (step.kind != StepKind::raw) continue;
       to = escape(to, message);
     }
     std::memcpy(to, step.after, sizeof step.after);

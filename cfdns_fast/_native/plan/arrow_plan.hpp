@@ -1,4 +1,4 @@
-// ArrowPlan: what Python decided about Arrow batches, beside the plan of every event.
+// ArrowPlan: a mapping compiled by Python for Arrow batches, in addition to the Plan of every event.
 #pragma once
 
 #include <cstdint>
@@ -8,32 +8,35 @@
 #include <string_view>
 #include <vector>
 
+#include "plan/checks.hpp"
 #include "support/output_room.hpp"
 
 namespace cfdns {
 
-// Offsets cannot count what a column would hold; becomes ValueError.
+// 32-bit offsets cannot count the content of a column. It becomes ValueError.
 struct ColumnTooLarge : std::length_error {
   using std::length_error::length_error;
 };
 
-// How a column holds the values of its slot.
-enum class Form : uint8_t { raw, text, integer, time, boolean, index, list };
+// How a column stores the values of its slot.
+enum class ColumnType : uint8_t { raw = 0, text = 1, integer = 2, time = 3, boolean = 4, index = 5, list = 6 };
 
-// What Python decided about a column. Immutable, but for what it learns about its size.
+// A column. Immutable, except for what it learns about its size.
 struct ColumnPlan {
-  Form form;
+  ColumnType type;
   uint16_t slot = 0;
-  std::vector<int64_t> by_name;   // of values that are names: what is held in their place
-  std::vector<ColumnPlan> items;  // of lists: one; of lists of objects: one for each member
-  bool holds_objects = false;     // of lists
-  std::string target;             // the first of those that show it
-  size_t most_offset = 0;
+  std::vector<int64_t> by_name;   // names: the value that is stored for each
+  std::vector<ColumnPlan> items;  // lists: one column; lists of objects: a column for each member
+  bool holds_objects = false;     // lists of objects
+  std::string target;             // the first target that shows the column, for errors
+  size_t max_offset = 0;
   std::shared_ptr<OutputRoom> row_room;
   std::shared_ptr<OutputRoom> text_room;
 
-  size_t value_bytes() const { return form == Form::index ? 2 : form == Form::integer || form == Form::time ? 8 : 0; }
-  bool has_offsets() const { return form <= Form::text || form == Form::list; }
+  size_t value_bytes() const {
+    return type == ColumnType::index ? 2 : type == ColumnType::integer || type == ColumnType::time ? 8 : 0;
+  }
+  bool has_offsets() const { return type <= ColumnType::text || type == ColumnType::list; }
 
   [[noreturn]] void fail() const {
     throw ColumnTooLarge("column " + target +
@@ -41,66 +44,66 @@ struct ColumnPlan {
   }
 };
 
-// Texts that indices stand for.
+// The texts that indices refer to.
 struct Dictionary {
   std::vector<int32_t> offsets = std::vector<int32_t>(1, 0);
   std::string text;
 };
 
-// What a batch shows under one name: a column or, without one, constants.
+// A field of a batch: a column or, without one, constants.
 struct FieldPlan {
   static constexpr size_t none = SIZE_MAX;
   size_t column = none;
-  size_t dictionary = none;  // of what is held as an index
-  bool as_list = false;      // the column's value as a list of one; of constants, all of them as a list
-  Form form = Form::index;   // of constants: index, integer or boolean
+  size_t dictionary = none;             // if the column stores indices
+  bool as_list = false;                 // each value is a list of one item; constants are one list
+  ColumnType type = ColumnType::index;  // constants only: index, integer or boolean
   std::vector<int64_t> constants;
 };
 
-// What Python decided about batches. Immutable, but for what it learns about their size.
+// The fields of a batch. Immutable, except for what it learns about their size.
 class ArrowPlan {
  public:
-  ArrowPlan(size_t most_offset, bool formats_times) : most_offset(most_offset), formats_times(formats_times) {}
+  ArrowPlan(size_t max_offset, bool formats_times) : max_offset(max_offset), formats_times(formats_times) {}
 
-  const size_t most_offset;  // 2^31 - 1; less in tests
+  const size_t max_offset;  // 2^31 - 1; less in tests
   const bool formats_times;
   std::vector<ColumnPlan> columns;
   std::vector<FieldPlan> fields;
   std::vector<Dictionary> dictionaries;
 
-  void add_column(int form, size_t slot, std::string_view target) { columns.push_back(new_column(form, slot, target)); }
-  // To the column added last.
+  void add_column(int type, size_t slot, std::string_view target) { columns.push_back(new_column(type, slot, target)); }
+  // Add to the last column.
   void add_held(int64_t held) { columns.back().by_name.push_back(held); }
-  void add_items(int form, bool objects) {
+  void add_items(int type, bool objects) {
     ColumnPlan& list = columns.back();
-    list.items.push_back(new_column(form, list.slot, list.target));
+    list.items.push_back(new_column(type, list.slot, list.target));
     list.holds_objects = objects;
   }
 
   void add_dictionary() { dictionaries.emplace_back(); }
-  // To the dictionary added last.
+  // Add to the last dictionary.
   void add_text(std::string_view text) {
     dictionaries.back().text.append(text);
     dictionaries.back().offsets.push_back(static_cast<int32_t>(dictionaries.back().text.size()));
   }
 
-  void add_field(size_t column, size_t dictionary, bool as_list, int form) {
-    fields.push_back({column, dictionary, as_list, static_cast<Form>(form), {}});
+  void add_field(size_t column, size_t dictionary, bool as_list, int type) {
+    fields.push_back({column, dictionary, as_list, checked_enum(type, ColumnType::list), {}});
   }
-  // To the field added last.
+  // Add to the last field.
   void add_constant(int64_t constant) { fields.back().constants.push_back(constant); }
 
  private:
-  ColumnPlan new_column(int form, size_t slot, std::string_view target) const {
+  ColumnPlan new_column(int type, size_t slot, std::string_view target) const {
     ColumnPlan plan;
-    plan.form = static_cast<Form>(form);
-    plan.slot = static_cast<uint16_t>(slot);
+    plan.type = checked_enum(type, ColumnType::list);
+    plan.slot = narrow_index(slot);
     plan.target.assign(target);
-    plan.most_offset = most_offset;
-    // First guesses: the message is the record, and few other texts are longer than a sixteenth of it.
+    plan.max_offset = max_offset;
+    // First guesses: raw text is as long as the record, and few other texts are longer than a sixteenth of it.
     constexpr size_t unit = OutputRoom::unit_bytes;
     plan.row_room = std::make_shared<OutputRoom>(64, unit / 128, unit / 32);
-    plan.text_room = std::make_shared<OutputRoom>(1024, plan.form == Form::raw ? unit : unit / 16, 2 * unit);
+    plan.text_room = std::make_shared<OutputRoom>(1024, plan.type == ColumnType::raw ? unit : unit / 16, 2 * unit);
     return plan;
   }
 };

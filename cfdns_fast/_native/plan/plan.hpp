@@ -1,79 +1,94 @@
-// Plan: what Python decided, once, about every record: which keys to read, how to read them, where they go. Immutable.
+// Plan: a mapping compiled by Python: which keys to read, how to read them, and what to write. Immutable once it is
+// used.
 #pragma once
 
 #include <deque>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "plan/checks.hpp"
 #include "values/suffix_table.hpp"
 #include "values/timestamp.hpp"
 
 namespace cfdns {
 
-// How a value is read; data/README.md describes each. The name kinds share one reading.
-enum class Kind : uint8_t { text, integer, boolean, enumeration, timestamp, ip, domain_name, list, objects };
-constexpr size_t name_slots = 4;  // name, registered_domain, subdomain, top_level_domain
-
-// One reading of an input into a slot (kind name: into four).
-struct Reading {
-  enum Flag : uint8_t {
-    wants_parts = 1,   // of names: the registered domain, subdomain or top-level domain
-    keeps_dots = 2,    // of names: leading and trailing ones
-    nine_digits = 4,   // of timestamps
-    is_named = 8,      // of booleans: they become names of the enumeration
-    keeps_empty = 16,  // of lists and objects: an array of nothing is a value
-    keeps_root = 32,   // of names: one that is a dot and nothing else
-    escapes = 64,      // of names: what is not printable ASCII
-  };
-  Kind kind;
-  Kind element;  // of lists
-  uint8_t flags;
-  uint16_t slot;
-  uint16_t table;  // of enumerations, or of member lists
-
-  bool has(Flag flag) const { return flags & flag; }
+// How a value is read; data/README.md describes each kind. All kinds of names share one reading.
+enum class Kind : uint8_t {
+  text = 0,
+  integer = 1,
+  boolean = 2,
+  enumeration = 3,
+  timestamp = 4,
+  ip = 5,
+  domain_name = 6,  // a Python enum has a `name` of its own
+  list = 7,
+  objects = 8
 };
 
-// A key as it mostly stands in a record, with its quotes and colon; the masks leave out what lies behind.
+constexpr size_t name_slots = 4;  // name, registered_domain, subdomain, top_level_domain
+
+enum ReadingFlag : uint8_t {
+  wants_parts = 1,   // names: registered domain, subdomain or top-level domain are mapped
+  keeps_dots = 2,    // names: leading and trailing dots stay
+  nine_digits = 4,   // timestamps: the text has nine digits
+  is_named = 8,      // booleans: the value is a name of the enumeration
+  keeps_empty = 16,  // lists and objects: an empty array is a value
+  keeps_root = 32,   // names: the root "." is a value
+  escapes = 64,      // names: bytes other than printable ASCII are escaped
+};
+
+// Reads an input into a slot, or into four slots for a name.
+struct Reading {
+  Kind kind;
+  Kind element;  // kind of the elements of a list
+  uint8_t flags;
+  uint16_t slot;
+  uint16_t table;  // index of an enumeration, or of a member list
+
+  bool has(ReadingFlag flag) const { return flags & flag; }
+};
+
+// A key as most records write it, with quotes and colon. The masks exclude the bytes after it.
 struct KeyWords {
-  static constexpr size_t most_bytes = 24;
+  static constexpr size_t max_bytes = 24;
   uint64_t words[3] = {};
   uint64_t masks[3] = {};
 };
 
 struct Source {
-  KeyWords key_words;       // if `size_bytes` is not 0
-  uint32_t size_bytes = 0;  // of them; 0 if the key is too long, or JSON writes it otherwise than it is
+  KeyWords key_words;       // valid if `size_bytes` is not 0
+  uint32_t size_bytes = 0;  // 0 if the key is too long, or JSON may write it differently
   std::string key;
 };
 
-// Where a value comes from: the first source that has one.
+// The sources of a value: the first that has one is read.
 struct Input {
-  Reading reading{};  // a copy of the first, at hand
+  Reading reading{};  // a copy of the first reading
   uint16_t source = 0;
   bool required = false;
-  bool is_single = false;    // no other source or reading, as most
-  uint16_t first_other = 0;  // in Plan::others: the sources to try then
+  bool is_single = false;    // one source and one reading, as most inputs have
+  uint16_t first_other = 0;  // index in Plan::others of the next source to try
   uint16_t last_other = 0;
   uint16_t first_reading = 0;
   uint16_t last_reading = 0;
 };
 
-// A slot that takes the first value of several, or the values of all.
-struct Gathering {
+// A slot that takes the first value of several slots, or all of them.
+struct DerivedSlot {
   uint16_t slot;
   std::vector<uint16_t> from;
 };
 
-// A slot for one of two names, by whether the record has a problem.
-struct Verdict {
+// A slot for one of two names: the second if the record has a problem.
+struct ConstantByProblem {
   uint16_t slot;
   uint16_t table;
 };
 
-// Text of ours that may be copied loosely.
+// Text with padding after it.
 class PaddedText {
  public:
   PaddedText() = default;
@@ -87,29 +102,37 @@ class PaddedText {
   size_t size_bytes_ = 0;
 };
 
-// What is read of the objects in a list.
+// The members that are read of the objects in a list.
 struct MemberList {
   std::vector<std::string> keys;
   std::vector<PaddedText> json_keys;  // each with its quotes and colon
-  size_t json_bytes = 2;              // of an object besides its values
+  size_t json_bytes = 2;              // size of an object without its values
 };
 
-// Names by number, 0 to 65535; 0 in `index` stands for none.
+// Names by number, 0 to 65535. Index 0 means that a number has no name.
 struct Enumeration {
-  std::vector<uint16_t> index;                                 // empty if nothing is looked up by number
+  std::vector<uint16_t> index;                                 // empty if no number is looked up
   std::vector<PaddedText> names = std::vector<PaddedText>(1);  // as JSON text without the quotes
-  std::vector<PaddedText> texts = std::vector<PaddedText>(1);  // as they are
-  std::string unassigned;  // what stands before a number without a name; "": nothing
+  std::vector<PaddedText> texts = std::vector<PaddedText>(1);  // as text
+  std::string unassigned;  // prefix of a number without a name; empty if such a number has no value
 };
 
-// One step of the NDJSON writer. What stands before a value is its key, and the opening bracket and quote if it has them;
-// behind it come the closing ones and a comma.
+// What a step of the NDJSON writer does.
+enum class StepKind : uint8_t {
+  literal = 0,  // writes text that is the same in every event
+  open = 1,     // opens an object
+  close = 2,    // closes an object
+  raw = 3,      // writes the record's own text
+  slot = 4      // writes the value of a slot
+};
+
+// A step of the NDJSON writer. `before` is the key of a value with the opening bracket and quote; `after` has the
+// closing ones and a comma.
 struct Step {
-  enum class What : uint8_t { literal, open, close, raw, slot };
-  Slice before;  // in the plan's fragments, padded
+  Slice before;  // points into the plan's fragments; padded
   char after[8] = {};
   uint16_t slot = 0;
-  What what = What::literal;
+  StepKind kind = StepKind::literal;
   uint8_t after_bytes = 0;
 };
 
@@ -127,15 +150,15 @@ class Plan {
   std::vector<uint16_t> others;
   std::vector<Reading> readings;  // grouped by input
   std::vector<MemberList> members;
-  std::vector<Gathering> firsts;  // done before the collections
-  std::vector<Gathering> collections;
-  std::vector<Verdict> verdicts;
+  std::vector<DerivedSlot> coalesced;  // made before `collected`, which may use them
+  std::vector<DerivedSlot> collected;
+  std::vector<ConstantByProblem> constants_by_problem;
   std::vector<std::string> problem_texts;              // in the order of Event::problems
-  uint16_t problems_slot = no_slot;                    // where a record's problems go as text
-  size_t slot_text_bytes = TimeFormatter::text_bytes;  // room for text that a reading makes
-  size_t unescapings = 1;                              // how often one string of a record may be unescaped
-  bool has_derived_slots = false;                      // firsts, collections, verdicts or problems
-  bool has_required = false;                           // an input's absence is a problem
+  uint16_t problems_slot = no_slot;                    // the slot of a record's problems as text
+  size_t slot_text_bytes = TimeFormatter::text_bytes;  // size of the text that a reading makes
+  size_t unescapings = 1;                              // maximum number of times that a string of a record is unescaped
+  bool has_derived_slots = false;                      // some slot is made from other slots or from problems
+  bool has_required = false;                           // a missing input is a problem
   std::vector<Enumeration> enumerations;
   std::vector<Step> steps;
   std::shared_ptr<const SuffixTable> suffixes;
@@ -144,14 +167,14 @@ class Plan {
   std::string record_delimiter;  // ends records as newlines do; empty if there is none, and without brackets and quotes
   size_t slot_count = 0;
 
-  // Every key once.
+  // Add each key once.
   void add_source(std::string_view key) {
     Source source;
     source.key.assign(key);
     bool plain = true;
     for (char c : key) plain &= c != '"' && c != '\\' && static_cast<unsigned char>(c) >= 0x20;
     std::string text = '"' + source.key + "\":";
-    if (plain && text.size() <= KeyWords::most_bytes) {
+    if (plain && text.size() <= KeyWords::max_bytes) {
       source.size_bytes = static_cast<uint32_t>(text.size());
       text.append(padding_bytes, '\0');
       for (size_t i = 0; i < 3; ++i) {
@@ -163,33 +186,33 @@ class Plan {
     sources.push_back(std::move(source));
   }
 
-  // In the order of Event::problems.
+  // Add in the order of Event::problems.
   void add_problem_text(std::string_view text) { problem_texts.emplace_back(text); }
 
   void add_input(size_t source, bool required) {
     Input input;
-    input.source = static_cast<uint16_t>(source);
-    input.first_other = input.last_other = static_cast<uint16_t>(others.size());
-    input.first_reading = input.last_reading = static_cast<uint16_t>(readings.size());
+    input.source = narrow_index(source);
+    input.first_other = input.last_other = narrow_index(others.size());
+    input.first_reading = input.last_reading = narrow_index(readings.size());
     input.required = required;
     has_required |= required;
     note_use(source);
     inputs.push_back(input);
   }
 
-  // To the input added last.
+  // Add to the last input.
   void add_other(size_t source) {
     note_use(source);
-    others.push_back(static_cast<uint16_t>(source));
-    inputs.back().last_other = static_cast<uint16_t>(others.size());
+    others.push_back(narrow_index(source));
+    inputs.back().last_other = narrow_index(others.size());
   }
 
-  // Reads the input added last.
+  // Add to the last input.
   void add_reading(int kind, int element, int flags, size_t slot, size_t table) {
-    readings.push_back({static_cast<Kind>(kind), static_cast<Kind>(element), static_cast<uint8_t>(flags),
-                        static_cast<uint16_t>(slot), static_cast<uint16_t>(table)});
+    readings.push_back({checked_enum(kind, Kind::objects), checked_enum(element, Kind::objects),
+                        static_cast<uint8_t>(flags), narrow_index(slot), narrow_index(table)});
     Input& input = inputs.back();
-    input.last_reading = static_cast<uint16_t>(readings.size());
+    input.last_reading = narrow_index(readings.size());
     input.reading = readings[input.first_reading];
     input.is_single = input.last_reading == input.first_reading + 1 && input.first_other == input.last_other;
     if (readings.back().kind >= Kind::list) ++unescapings, has_lists_ = true;
@@ -197,37 +220,37 @@ class Plan {
 
   void add_members() { members.emplace_back(); }
 
-  // To the members added last. `json_key`: with quotes and colon.
+  // Add to the last member list. `json_key`: the key with quotes and colon.
   void add_member(std::string_view key, std::string_view json_key) {
     members.back().keys.emplace_back(key);
     members.back().json_keys.emplace_back(json_key);
     members.back().json_bytes += json_key.size() + 3;
   }
 
-  void add_first(size_t slot) {
-    firsts.push_back({static_cast<uint16_t>(slot), {}});
+  void add_coalesced(size_t slot) {
+    coalesced.push_back({narrow_index(slot), {}});
     has_derived_slots = true;
   }
-  void add_first_from(size_t slot) { firsts.back().from.push_back(static_cast<uint16_t>(slot)); }
-  void add_collection(size_t slot) {
-    collections.push_back({static_cast<uint16_t>(slot), {}});
+  void add_coalesced_from(size_t slot) { coalesced.back().from.push_back(narrow_index(slot)); }
+  void add_collected(size_t slot) {
+    collected.push_back({narrow_index(slot), {}});
     has_derived_slots = true;
   }
-  void add_collection_from(size_t slot) {
-    collections.back().from.push_back(static_cast<uint16_t>(slot));
+  void add_collected_from(size_t slot) {
+    collected.back().from.push_back(narrow_index(slot));
     ++variable_steps_;
     fixed_bytes_ += padding_bytes;
   }
-  void add_verdict(size_t slot, size_t table) {
+  void add_constant_by_problem(size_t slot, size_t table) {
     has_derived_slots = true;
-    verdicts.push_back({static_cast<uint16_t>(slot), static_cast<uint16_t>(table)});
+    constants_by_problem.push_back({narrow_index(slot), narrow_index(table)});
   }
 
-  // `longest_text_bytes`: of all problems at once.
-  void set_problems_slot(size_t slot, size_t longest_text_bytes) {
-    problems_slot = static_cast<uint16_t>(slot);
+  // `max_text_bytes`: size of all problems as text.
+  void set_problems_slot(size_t slot, size_t max_text_bytes) {
+    problems_slot = narrow_index(slot);
     has_derived_slots = true;
-    fixed_bytes_ += 6 * longest_text_bytes;
+    fixed_bytes_ += 6 * max_text_bytes;
   }
 
   void add_enumeration(std::string_view unassigned) {
@@ -239,40 +262,44 @@ class Plan {
     if (6 * text_bytes > name_bytes_) name_bytes_ = 6 * text_bytes;
   }
 
-  // To the enumeration added last; `name` is JSON text of `text`, without quotes.
+  // Add to the last enumeration. `name`: the text as JSON, without quotes.
   void add_name(uint32_t number, std::string_view name, std::string_view text) {
     Enumeration& table = enumerations.back();
+    if (number > UINT16_MAX) throw std::invalid_argument("the number of a name is above 65535");
     table.index.resize(65536, 0);
-    table.index[number] = static_cast<uint16_t>(table.names.size());
+    table.index[number] = narrow_index(table.names.size());
     add_name(name, text);
   }
 
-  // The same for a name that has no number.
+  // Add a name that no number has.
   void add_name(std::string_view name, std::string_view text) {
     enumerations.back().names.emplace_back(name);
     enumerations.back().texts.emplace_back(text);
     name_bytes_ = name.size() > name_bytes_ ? name.size() : name_bytes_;
   }
 
-  void add_step(int what, size_t slot, std::string_view before, std::string_view after) {
+  void add_step(int kind, size_t slot, std::string_view before, std::string_view after) {
     Step step;
-    step.what = static_cast<Step::What>(what);
-    step.slot = static_cast<uint16_t>(slot);
+    step.kind = checked_enum(kind, StepKind::slot);
+    step.slot = narrow_index(slot);
+    if (after.size() > sizeof step.after) throw std::invalid_argument("the end of a step is too long");
+    if (step.kind == StepKind::open) depth_.open();
+    if (step.kind == StepKind::close) depth_.close();
     fragments_.emplace_back(before);
     step.before = fragments_.back().slice();
     std::memcpy(step.after, after.data(), after.size());
     step.after_bytes = static_cast<uint8_t>(after.size());
     fixed_bytes_ += before.size() + sizeof step.after;
-    if (step.what == Step::What::slot) fixed_bytes_ += TimeFormatter::text_bytes + padding_bytes;
-    if (step.what == Step::What::slot || step.what == Step::What::raw) ++variable_steps_;
+    if (step.kind == StepKind::slot) fixed_bytes_ += TimeFormatter::text_bytes + padding_bytes;
+    if (step.kind == StepKind::slot || step.kind == StepKind::raw) ++variable_steps_;
     steps.push_back(step);
   }
 
-  // The most that an event takes besides the bytes of its text and raw values.
+  // The maximum size of an event without its text and raw values.
   size_t fixed_bytes() const { return fixed_bytes_ + variable_steps_ * name_bytes_ + 2 * padding_bytes; }
   size_t variable_steps() const { return variable_steps_; }
 
-  // The source with this key, or sources.size().
+  // The index of the source with this key, or sources.size() if there is none.
   size_t find_source(std::string_view key) const {
     for (size_t i = 0; i < sources.size(); ++i) {
       if (sources[i].key == key) return i;
@@ -291,7 +318,8 @@ class Plan {
 
   std::vector<bool> used_;  // by source: an input reads it
   bool has_lists_ = false;
-  std::deque<PaddedText> fragments_;  // its elements never move
+  StepDepth depth_;
+  std::deque<PaddedText> fragments_;  // a deque never moves its elements
   size_t fixed_bytes_ = 2;
   size_t variable_steps_ = 0;
   size_t name_bytes_ = 0;

@@ -1,4 +1,4 @@
-// Make sure that a thread can throw where no memory is left.
+// Make sure that a thread can throw when no memory is left.
 #pragma once
 
 #include <cstdlib>
@@ -6,12 +6,11 @@
 
 namespace cfdns {
 
-// The C++ library keeps a few bytes for each thread that throws. glibc allocates them when the thread needs them for the first
-// time, and ends the process if it cannot. So each thread needs them here, before it runs out of memory, and only after
-// an allocation of more than that has succeeded. Returns false if it has not: then the thread must not throw.
+// Prepare the thread for throwing; false if there is no memory for that, and then it must not throw. glibc allocates
+// the state of a thread's exceptions on first use, and ends the process if it cannot.
 inline bool can_throw() noexcept {
   constexpr size_t probe_bytes = 1024;
-  // Volatile, because compilers remove calls whose result nothing uses.
+  // Volatile keeps the compiler from removing an allocation that is never used.
   void* volatile probe = std::malloc(probe_bytes);
   if (probe == nullptr) return false;
   std::free(probe);

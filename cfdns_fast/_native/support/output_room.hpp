@@ -1,4 +1,4 @@
-// How much room a batch's output will probably need.
+// OutputRoom: an estimate of the memory that the output of a batch needs.
 #pragma once
 
 #include <atomic>
@@ -6,29 +6,27 @@
 
 namespace cfdns {
 
-// How much output to make room for, learned from the batches before.
-//
-// Memory that the C library has just got back is warm, and asked for again as it is. It is not if every request is larger
-// than what then comes back, and its pages are zeroed anew each time: a third of the whole time of 1,000-record batches.
+// The estimate is learned from earlier batches. Memory of the size that was freed last is still mapped and warm, but a
+// larger request makes the C library map and zero new pages for every batch.
 class OutputRoom {
  public:
-  // `spare`: room besides that. `ratio`: of output to 64 KiB of input, before anything is known. `most_ratio`: records of
-  // nothing become far more, and the next ones need not.
-  OutputRoom(size_t spare, size_t ratio, size_t most_ratio) : spare_(spare), most_ratio_(most_ratio), ratio_(ratio) {}
+  // `spare`: bytes that are always added. `ratio`: the first guess of output for each 64 KiB of input. `max_ratio`:
+  // limit of what is learned, because records of a few bytes grow far more than others.
+  OutputRoom(size_t spare, size_t ratio, size_t max_ratio) : spare_(spare), max_ratio_(max_ratio), ratio_(ratio) {}
 
   size_t capacity(size_t input_bytes) const {
     return spare_ + input_bytes / unit_bytes * ratio_ + input_bytes % unit_bytes * ratio_ / unit_bytes;
   }
 
-  // Call with what a whole batch took.
+  // Call with the sizes of a whole batch.
   void learn(size_t input_bytes, size_t output) {
     if (input_bytes < unit_bytes) return;
     size_t ratio = output / input_bytes * unit_bytes + output % input_bytes * unit_bytes / input_bytes;
     size_t wanted = ratio + ratio / 32 + 1;
-    ratio_.store(wanted < most_ratio_ ? wanted : most_ratio_, std::memory_order_relaxed);
+    ratio_.store(wanted < max_ratio_ ? wanted : max_ratio_, std::memory_order_relaxed);
   }
 
-  // Whether so much of a block is used that the rest had better stay with it.
+  // Whether at most a ninth of the block is unused, so that shrinking it is not worth a copy.
   static bool is_full(size_t capacity_bytes, size_t used_bytes) {
     return capacity_bytes - used_bytes <= used_bytes / 8;
   }
@@ -37,7 +35,7 @@ class OutputRoom {
 
  private:
   const size_t spare_;
-  const size_t most_ratio_;
+  const size_t max_ratio_;
   std::atomic<size_t> ratio_;
 };
 

@@ -1,4 +1,5 @@
-// What this CPU's vectors can do, told once at run time, and masks of bytes. Everything that uses them has a plain path.
+// The vector instructions of this CPU, detected once at run time, and masks of bytes. Every use has a plain path beside
+// it.
 #pragma once
 
 #include <cstdlib>
@@ -55,26 +56,27 @@ inline SimdLevel choose_simd_level() {
 
 }  // namespace detail
 
-// The best this CPU has, or at most what CFDNS_SIMD in the environment says: vbmi2, ssse3, or plain, which is all that CPUs
-// other than x86-64 have.
+// The best level of this CPU, limited by CFDNS_SIMD in the environment: vbmi2, ssse3 or plain. CPUs other than x86-64
+// have only plain.
 inline const SimdLevel simd_level = detail::choose_simd_level();
 
 #ifdef CFDNS_X64
 
-// SSE2, which every x86-64 has. Bit i of a mask stands for byte i.
+// Every x86-64 CPU has SSE2. Bit i of a mask stands for byte i.
 inline __m128i load16(const char* from) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)); }
 
 inline uint32_t mask_equal(__m128i bytes, char c) {
   return static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(c))));
 }
 
-// Of bytes greater than c, as signed ones: those from 0x80 on are less than every character.
+// Compares signed bytes: those from 0x80 on are less than every ASCII character.
 inline uint32_t mask_greater(__m128i bytes, char c) {
   return static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpgt_epi8(bytes, _mm_set1_epi8(c))));
 }
 
 #endif
 
+// "Counting bits set, in parallel", from Sean Eron Anderson's Bit Twiddling Hacks.
 inline unsigned count_bits(uint64_t mask) {
   mask -= (mask >> 1) & 0x5555555555555555u;
   mask = (mask & 0x3333333333333333u) + ((mask >> 2) & 0x3333333333333333u);
@@ -82,7 +84,7 @@ inline unsigned count_bits(uint64_t mask) {
   return static_cast<unsigned>(mask * 0x0101010101010101u >> 56);
 }
 
-// Of a mask that is not 0.
+// The mask must not be 0.
 inline unsigned highest_bit(uint64_t mask) {
 #if defined(_MSC_VER) && !defined(__clang__)
   unsigned long bit;

@@ -1,8 +1,7 @@
-// Workers: threads that help a call and stay a while for the next one.
+// Workers: threads that help a call, and wait a while for the next call.
 //
-// A thread that is new at every call often begins on the CPU that is busy with the caller, until the scheduler balances some
-// milliseconds later; one that wakes up goes where it was, if that is idle. (Measured for 3 ms of work on two CPUs, Linux 6.18:
-// the other thread begins after 2.7 ms at the median if it is new, after 0.03 ms if it was waiting.)
+// A new thread often starts on the CPU of its caller and is moved milliseconds later; a thread that wakes up continues
+// on the CPU where it ran before, if that is idle.
 #pragma once
 
 #include <atomic>
@@ -24,8 +23,8 @@ namespace cfdns {
 
 class Workers {
  public:
-  // Those of this process. They are never destroyed, because threads may wait until the process ends. A fork has none of its
-  // parent's threads, so it gets its own.
+  // The workers of this process. They are never destroyed, because threads may wait until the process ends. A forked
+  // child has none of its parent's threads, so it gets workers of its own.
   static Workers& of_process() {
     (void)registered_;
     Workers* workers = current_.load();
@@ -36,8 +35,8 @@ class Workers {
     return *workers;
   }
 
-  // Do the task here and, at the same time, on so many other threads or as many as there can be. Returns when all of them
-  // are done. The task must not throw, and must do everything even where it is done here alone.
+  // Run the task on this thread and on up to `others` more at the same time; return when all have ended. The task must
+  // not throw, and must do all the work even when only this thread runs it.
   void run(size_t others, const std::function<void()>& task) {
     Job job{task, others};
     begin(job);
@@ -48,22 +47,21 @@ class Workers {
  private:
   struct Job {
     const std::function<void()>& task;
-    size_t wanted;        // so many threads may still begin it
-    size_t running = 0;   // so many have not ended it
-    Job* next = nullptr;  // of those that threads may still begin
+    size_t wanted;        // number of threads that may still start it
+    size_t running = 0;   // number of threads that run it
+    Job* next = nullptr;  // the next job that threads may still start
     std::condition_variable done;
   };
 
-  // Batches that follow each other find them; a process that is done with threads is single-threaded again soon.
+  // Long enough for batches that follow each other, and short enough that an idle process soon has one thread again.
   static constexpr std::chrono::seconds patience{2};
 
-  // A CPU that sleeps takes 20 to 50 µs to wake up. (Measured, two threads: 3 to 5 % of batches of 3,000 records, 1 % of 30,000;
-  // less with 40 µs, nothing with 20. To pause the CPU instead of yielding is slower than to sleep, on a virtual machine.)
+  // Sleeping CPUs take 20 to 50 µs to wake up, so a thread that yields for this long is there sooner.
   static constexpr std::chrono::microseconds moment{100};
 
   static inline std::atomic<Workers*> current_{nullptr};
 
-  // Done when the module is loaded. What is done first at the first call can be cut in two by a fork.
+  // Registered when the module is loaded, because a fork could interrupt a registration at the first call.
 #ifdef _WIN32
   static constexpr int registered_ = 0;
 #else
@@ -85,7 +83,7 @@ class Workers {
 
   void end(Job& job) {
     std::unique_lock<std::mutex> guard(mutex_);
-    // Who has not begun it would find nothing to do.
+    // A thread that has not started the job would find nothing to do.
     if (job.wanted != 0) {
       Job** at = &jobs_;
       while (*at != &job) at = &(*at)->next;
@@ -97,7 +95,7 @@ class Workers {
     job.done.wait(guard, all_ended);
   }
 
-  // Without signals, but for those of a fault of its own: they are for threads that expect them.
+  // Block signals in the thread, except those of its own faults: handlers expect to run on the application's threads.
   bool start() {
 #ifndef _WIN32
     sigset_t blocked, before;
@@ -137,7 +135,7 @@ class Workers {
     --idle_;
   }
 
-  // Before a wait for what often comes at once. Who else wants the CPU gets it, unless its priority is lower.
+  // Poll before a wait that is often short. Yielding lets other threads of the same priority run.
   template <typename Condition>
   static void stay_awake(std::unique_lock<std::mutex>& guard, Condition holds) {
     const auto end = std::chrono::steady_clock::now() + moment;
@@ -148,11 +146,11 @@ class Workers {
     }
   }
 
-  std::mutex mutex_;  // guards all that follows, and the jobs
+  std::mutex mutex_;  // guards the jobs and all members below
   std::condition_variable wake_;
-  Job* jobs_ = nullptr;  // that threads may still begin
-  size_t wanted_ = 0;    // so many, of all of them
-  size_t idle_ = 0;      // threads that wait, or are about to
+  Job* jobs_ = nullptr;  // jobs that threads may still start
+  size_t wanted_ = 0;    // number of threads that all jobs may still start
+  size_t idle_ = 0;      // number of threads that wait, or are about to wait
 };
 
 }  // namespace cfdns

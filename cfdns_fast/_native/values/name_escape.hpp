@@ -1,15 +1,16 @@
-// A DNS name in printable ASCII, as ECS defines dns.question.name.
+// Escape a DNS name to printable ASCII, as ECS defines dns.question.name.
 #pragma once
 
 #include <string>
 
 #include "support/bytes.hpp"
+#include "support/compiler.hpp"
 
 namespace cfdns {
 
 inline bool is_printable(char c) { return c >= 0x20 && c < 0x7F; }
 
-// Whether padded text without bytes below 0x20 holds no byte above 0x7E.
+// Whether padded text without bytes below 0x20 is printable ASCII.
 inline bool is_printable(Slice text) {
   constexpr uint64_t ones = 0x0101010101010101u;
   const char* at = text.data;
@@ -21,8 +22,8 @@ inline bool is_printable(Slice text) {
   return (seen & ones * 0x80) == 0;
 }
 
-// Write a name to `text`, with padding after it. Tabs, carriage returns and newlines become letters, other bytes three decimal
-// digits, quotes get a backslash. A backslash before a printable character is an escape of the sender's and stays.
+// Write an escaped name and padding to `text`. Tabs, CRs and newlines become letters, other bytes three decimal digits.
+// A backslash before a printable character is an escape that the sender wrote, and stays.
 CFDNS_COLD inline Slice escape_name(Slice name, std::string& text) {
   text.clear();
   for (size_t i = 0; i < name.size_bytes; ++i) {

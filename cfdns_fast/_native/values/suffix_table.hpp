@@ -1,5 +1,5 @@
-// Public-suffix look-up: a trie of labels in one hash table, walked from the right as tldextract walks its own.
-// The rules are Python's (suffixes.py); this only executes them.
+// SuffixTable: look up public suffixes in a trie of labels, from the right, as tldextract does. plan/suffix_table.py
+// compiles the rules.
 #pragma once
 
 #include <string>
@@ -7,23 +7,24 @@
 #include <vector>
 
 #include "json/unescape.hpp"
+#include "support/compiler.hpp"
 #include "support/simd.hpp"
 
 namespace cfdns {
 
-// Where the parts of a name begin. Everything is an offset into the name.
+// The parts of a name, as offsets into it.
 struct NameParts {
   static constexpr size_t none = SIZE_MAX;
   size_t top_level_domain = none;   // to the end of the name
   size_t registered_domain = none;  // to the end of the name
-  size_t subdomain_end = 0;         // from the start of the name; 0: no subdomain
+  size_t subdomain_end = 0;         // from the start of the name; 0 if there is no subdomain
 };
 
-// Finds the labels of a name from the right. Plain names of usual length by a mask of their dots: labels are of any length,
-// and a CPU cannot foretell where a search byte by byte ends (measured: 3 % of NDJSON).
+// Finds the labels of a name from the right. Names without escapes and of less than 64 bytes use a mask of their dots,
+// because the length of a label is random, and a search byte by byte is often mispredicted.
 class LabelFinder {
  public:
-  // name: padded. `plain`: it holds no backslash.
+  // name: padded text. plain: the name has no backslash.
   LabelFinder(Slice name, bool plain) : start_(name.data), plain_(plain) {
 #ifdef CFDNS_X64
     by_mask_ = plain && name.size_bytes < 64 && simd_level != SimdLevel::plain;
@@ -32,7 +33,7 @@ class LabelFinder {
 #endif
   }
 
-  // The start of the label that ends at label_end: behind the last dot that no backslash escapes.
+  // The start of the label that ends at label_end: the byte after the last dot that is not escaped by a backslash.
   const char* label_start(const char* label_end) const {
     if (by_mask_) {
       uint64_t before = dots_ & ((uint64_t{1} << (label_end - start_)) - 1);
@@ -62,14 +63,14 @@ class SuffixTable {
  public:
   enum NodeFlag : uint8_t { rule_ends = 1, has_wildcard = 2, has_children = 4 };
 
-  // node_flags: one byte a node, node 0 is the root; has_children is set here.
+  // node_flags: one byte for each node, where node 0 is the root. add_edge sets has_children.
   explicit SuffixTable(std::string_view node_flags) : flags_(node_flags) {}
 
   void add_edge(uint32_t parent, Slice label, uint32_t child) {
     flags_[parent] = static_cast<char>(flags_[parent] | has_children);
     edges_.push_back({parent, child, static_cast<uint32_t>(labels_.size()), static_cast<uint32_t>(label.size_bytes)});
     labels_.append(label.data, label.size_bytes);
-    if (label.size_bytes > longest_label_bytes_) longest_label_bytes_ = label.size_bytes;
+    if (label.size_bytes > max_label_bytes_) max_label_bytes_ = label.size_bytes;
   }
 
   // A code point whose lower case may stand in a rule.
@@ -86,7 +87,7 @@ class SuffixTable {
     for (size_t i = 0; i < edges_.size(); ++i) {
       const Edge& edge = edges_[i];
       const Slice label{labels_.data() + edge.label, edge.size_bytes};
-      if (ShortEdges::take(label)) {
+      if (ShortEdges::fits(label)) {
         short_edges_.add(edge.parent, label, edge.child);
         continue;
       }
@@ -96,8 +97,8 @@ class SuffixTable {
     }
   }
 
-  // name: not empty, no dot at either end, padded. `plain`: it holds no backslash.
-  CFDNS_WITHIN NameParts split(Slice name, bool plain) const {
+  // name: padded text that is not empty and has no dot at either end. plain: the name has no backslash.
+  CFDNS_INLINE NameParts split(Slice name, bool plain) const {
     NameParts parts;
     const LabelFinder labels(name, plain);
     const char* start = name.data;
@@ -119,7 +120,7 @@ class SuffixTable {
       node = child;
       matched = label;
       if (flags_[node] & rule_ends) suffix = label;
-      // Most names end here: nothing stands below com, and the table need not be asked.
+      // Most names end here: no rule is below "com", so the table need not be searched.
       if (label == start || !(flags_[node] & has_children)) break;
       label_end = label - 1;
     }
@@ -145,12 +146,12 @@ class SuffixTable {
     uint32_t upper, lower;
   };
 
-  // The edges of labels of up to eight ASCII bytes, which most suffixes are: all that a look-up reads stands in one place
-  // (measured: 5 % of NDJSON).
+  // Edges whose labels have up to eight ASCII bytes, as most suffixes have. A slot holds the whole label, so a look-up
+  // reads one cache line.
   class ShortEdges {
    public:
-    // Whether they take a label. The others of this class are for those.
-    static bool take(Slice label) {
+    // Whether a label is stored here. All other functions expect such a label.
+    static bool fits(Slice label) {
       return label.size_bytes - 1 < 8 && (first_bytes(load64(label.data), label.size_bytes) & 0x8080808080808080u) == 0;
     }
 
@@ -161,44 +162,46 @@ class SuffixTable {
 
     void add(uint32_t parent, Slice label, uint32_t child) {
       const uint64_t word = word_of(label);
-      const uint32_t place = place_of(parent, label.size_bytes);
-      size_t i = index(place, word);
+      const uint32_t key = key_of(parent, label.size_bytes);
+      size_t i = index(key, word);
       while (slots_[i].child != 0) i = (i + 1) & (slots_.size() - 1);
-      slots_[i] = {word, place, child};
+      slots_[i] = {word, key, child};
     }
 
     uint32_t find(uint32_t parent, Slice label) const {
       const uint64_t word = word_of(label);
-      const uint32_t place = place_of(parent, label.size_bytes);
-      for (size_t i = index(place, word);; i = (i + 1) & (slots_.size() - 1)) {
+      const uint32_t key = key_of(parent, label.size_bytes);
+      for (size_t i = index(key, word);; i = (i + 1) & (slots_.size() - 1)) {
         const Slot& slot = slots_[i];
-        if ((slot.word == word && slot.place == place) || slot.child == 0) return slot.child;
+        if ((slot.word == word && slot.key == key) || slot.child == 0) return slot.child;
       }
     }
 
    private:
     struct Slot {
       uint64_t word = 0;
-      uint32_t place = 0, child = 0;
+      uint32_t key = 0, child = 0;
     };
 
-    // In lower case, with zeros behind.
+    // The label in lower case, with zeros after it.
     static uint64_t word_of(Slice label) { return ascii_lower(first_bytes(load64(label.data), label.size_bytes)); }
 
-    // A label may end in NUL, so its size counts.
-    static uint32_t place_of(uint32_t parent, size_t size_bytes) {
+    // The size is a part of the key, because a label may end in NUL.
+    static uint32_t key_of(uint32_t parent, size_t size_bytes) {
       return parent << 4 | static_cast<uint32_t>(size_bytes);
     }
 
-    size_t index(uint32_t place, uint64_t word) const {
-      return static_cast<size_t>((word + place) * 0x9E3779B97F4A7C15u >> (64 - bits_));
+    // Fibonacci hashing: multiply by 2^64 / the golden ratio, and take the upper bits (Knuth, TAOCP volume 3, section 6.4).
+    size_t index(uint32_t key, uint64_t word) const {
+      return static_cast<size_t>((word + key) * 0x9E3779B97F4A7C15u >> (64 - bits_));
     }
 
     unsigned bits_ = 4;
     std::vector<Slot> slots_;
   };
 
-  // Letters of either case hash alike: bit 5 is set everywhere. Only the first and the last eight bytes count.
+  // Setting bit 5 gives both cases of a letter the same hash. The first and the last eight bytes count, mixed by
+  // two steps of SplitMix64 (Steele, Lea and Flood, 2014).
   static uint64_t hash(uint32_t parent, Slice label) {
     constexpr uint64_t case_bits = 0x2020202020202020u;
     uint64_t first = load64(label.data) | case_bits;
@@ -221,25 +224,25 @@ class SuffixTable {
     return size_bytes == 0 || first_bytes(ascii_lower(load64(text)) ^ load64(lower), size_bytes) == 0;
   }
 
-  // The child of node by label, or with "!" before it; 0 if there is none (the root is nobody's child).
-  CFDNS_WITHIN uint32_t lookup(uint32_t node, Slice label, bool exception) const {
-    // A folded label can be at most three times as short as the name writes it (three bytes of UTF-8 to one).
-    if (label.size_bytes > 3 * longest_label_bytes_) return 0;
-    if (!exception && ShortEdges::take(label)) return short_edges_.find(node, label);
+  // The child of a node by label, or by "!" and the label for an exception; 0 if there is none.
+  CFDNS_INLINE uint32_t lookup(uint32_t node, Slice label, bool exception) const {
+    // Folding shortens a label to a third at most (three bytes of UTF-8 to one).
+    if (label.size_bytes > 3 * max_label_bytes_) return 0;
+    if (!exception && ShortEdges::fits(label)) return short_edges_.find(node, label);
     return lookup_rarer(node, label, exception);
   }
 
-  CFDNS_APART uint32_t lookup_rarer(uint32_t node, Slice label, bool exception) const {
+  CFDNS_NOINLINE uint32_t lookup_rarer(uint32_t node, Slice label, bool exception) const {
     if (!exception && is_ascii(label)) return find_edge(node, label);
     std::string folded(exception ? "!" : "");
     fold(label, folded);
     size_t size_bytes = folded.size();
     folded.append(padding_bytes, '\0');
     const Slice plain{folded.data(), size_bytes};
-    return ShortEdges::take(plain) ? short_edges_.find(node, plain) : find_edge(node, plain);
+    return ShortEdges::fits(plain) ? short_edges_.find(node, plain) : find_edge(node, plain);
   }
 
-  // Of labels that are not short.
+  // For labels that are not in short_edges_.
   uint32_t find_edge(uint32_t node, Slice label) const {
     for (size_t slot = hash(node, label) & mask_; table_[slot] != 0; slot = (slot + 1) & mask_) {
       const Edge& edge = edges_[table_[slot] - 1];
@@ -251,7 +254,7 @@ class SuffixTable {
     return 0;
   }
 
-  // Lower the code points that a rule could hold (Unicode simple lower case); the text is valid UTF-8.
+  // Lower the code points that a rule can have (Unicode simple lower case). The text is valid UTF-8.
   void fold(Slice label, std::string& out) const {
     const char* at = label.data;
     while (at < label.end()) {
@@ -281,7 +284,7 @@ class SuffixTable {
 
   static void append_utf8(uint32_t c, std::string& out) {
     char bytes[4];
-    out.append(bytes, static_cast<size_t>(detail::put_utf8(bytes, c) - bytes));
+    out.append(bytes, static_cast<size_t>(detail::write_utf8(bytes, c) - bytes));
   }
 
   std::string flags_;
@@ -291,7 +294,7 @@ class SuffixTable {
   std::vector<uint32_t> table_;
   ShortEdges short_edges_;
   size_t mask_ = 0;
-  size_t longest_label_bytes_ = 0;
+  size_t max_label_bytes_ = 0;
 };
 
 }  // namespace cfdns

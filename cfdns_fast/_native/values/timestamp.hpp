@@ -5,7 +5,7 @@
 
 namespace cfdns {
 
-enum class TimestampUnit : uint8_t { automatic, s, ms, us, ns };
+enum class TimestampUnit : uint8_t { automatic = 0, s = 1, ms = 2, us = 3, ns = 4 };
 enum class TimeResult : uint8_t { ok, malformed, out_of_range };
 
 constexpr int64_t us_per_second = 1000000;
@@ -13,25 +13,25 @@ constexpr int64_t seconds_per_day = 86400;
 constexpr int64_t first_us = -62135596800 * us_per_second;     // 0001-01-01T00:00:00Z
 constexpr int64_t last_us = 253402300800 * us_per_second - 1;  // 9999-12-31T23:59:59.999999Z
 
-constexpr int64_t no_ns = INT64_MIN;  // what NumPy and pandas take for no time, too
+constexpr int64_t no_ns = INT64_MIN;  // NumPy and pandas use the same value for a missing time
 
-// Microseconds since 1970, floored, and the nanoseconds (0 to 999) above them.
+// Microseconds since 1970, rounded down, and the remaining nanoseconds (0 to 999).
 struct Time {
   int64_t us = 0;
   uint32_t ns = 0;
 
-  // All in nanoseconds, or no_ns where 64 bits do not hold them (before 1677-09-21T00:12:43.145225Z, after
+  // The time in nanoseconds, or no_ns if 64 bits cannot hold it (before 1677-09-21T00:12:43.145225Z or after
   // 2262-04-11T23:47:16.854775807Z).
   int64_t whole_ns() const {
-    constexpr int64_t most_us = INT64_MAX / 1000;
-    if (us < -most_us || us > most_us || (us == most_us && ns > INT64_MAX % 1000)) return no_ns;
+    constexpr int64_t max_us = INT64_MAX / 1000;
+    if (us < -max_us || us > max_us || (us == max_us && ns > INT64_MAX % 1000)) return no_ns;
     return us * 1000 + ns;
   }
 };
 
 namespace detail {
 
-// The decimal power that turns a unit into microseconds.
+// The power of ten that converts a unit to microseconds.
 inline int exponent_to_us(TimestampUnit unit, int64_t whole_digits) {
   switch (unit) {
     case TimestampUnit::s: return 6;
@@ -40,12 +40,13 @@ inline int exponent_to_us(TimestampUnit unit, int64_t whole_digits) {
     case TimestampUnit::ns: return -3;
     case TimestampUnit::automatic: break;
   }
-  // Below 1e11 s, below 1e14 ms, below 1e17 us, else ns: a magnitude is a number of digits before the point.
+  // Below 1e11 it is seconds, below 1e14 ms, below 1e17 us, else ns; the number of digits decides.
   return whole_digits <= 11 ? 6 : whole_digits <= 14 ? 3 : whole_digits <= 17 ? 0 : -3;
 }
 
-// Days since 1970-01-01 of a date in the proleptic Gregorian calendar, counted in 400-year eras from 1 March.
-inline int64_t days_from_date(int64_t year, int month, int day) {
+// Days since 1970-01-01 in the proleptic Gregorian calendar, and the reverse. Both algorithms are Howard Hinnant's
+// (https://howardhinnant.github.io/date_algorithms.html); they count eras of 400 years that begin on 1 March.
+inline int64_t days_from_civil(int64_t year, int month, int day) {
   year -= month <= 2;
   int64_t era = (year >= 0 ? year : year - 399) / 400;
   int64_t year_of_era = year - era * 400;
@@ -53,7 +54,7 @@ inline int64_t days_from_date(int64_t year, int month, int day) {
   return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
 }
 
-inline void date_from_days(int64_t days, int& year, int& month, int& day) {
+inline void civil_from_days(int64_t days, int& year, int& month, int& day) {
   days += 719468;
   int64_t era = (days >= 0 ? days : days - 146096) / 146097;
   int64_t day_of_era = days - era * 146097;
@@ -71,13 +72,13 @@ inline int month_days(int64_t year, int month) {
   return month == 2 && leap ? 29 : days[month - 1];
 }
 
-inline char* put_digits(char* to, int value, int width) {
+inline char* write_digits(char* to, int value, int width) {
   for (int i = width - 1; i >= 0; --i, value /= 10) to[i] = static_cast<char>('0' + value % 10);
   return to + width;
 }
 
-// Six digits without a loop: two triples, each digit by a multiplication.
-inline void put_six_digits(char* to, uint32_t value) {
+// Write six digits as two triples, which needs no loop.
+inline void write_six_digits(char* to, uint32_t value) {
   uint32_t upper = value / 1000;
   uint32_t lower = value % 1000;
   to[0] = static_cast<char>('0' + upper / 100);
@@ -92,7 +93,7 @@ inline int64_t floor_divide(int64_t value, int64_t by) { return value / by - (va
 
 }  // namespace detail
 
-// A number, or a string that holds one: exact, floored.
+// Parse a number: exact, rounded down.
 inline TimeResult time_from_decimal(Slice text, TimestampUnit unit, Time& time) {
   Decimal value;
   if (!parse_decimal(text, value)) return TimeResult::malformed;
@@ -111,7 +112,7 @@ inline TimeResult time_from_decimal(Slice text, TimestampUnit unit, Time& time) 
     bool rest = false;
     int64_t first = whole_digits + 3 > 0 ? whole_digits + 3 : 0;
     for (int64_t i = first; i < static_cast<int64_t>(value.digit_count()) && !rest; ++i) rest = digit(i) != '0';
-    // What is added up to here is the distance from zero, in nanoseconds rounded up.
+    // `time` is the distance from zero, in nanoseconds rounded up.
     time.ns += rest;
     time.us = -time.us - (time.ns != 0);
     time.ns = time.ns == 0 ? 0 : 1000 - time.ns;
@@ -119,7 +120,7 @@ inline TimeResult time_from_decimal(Slice text, TimestampUnit unit, Time& time) 
   return time.us < first_us || time.us > last_us ? TimeResult::out_of_range : TimeResult::ok;
 }
 
-// The same for a JSON integer without a sign of at most 19 digits, which nearly all are.
+// Parse a JSON integer without a sign of at most 19 digits, as most timestamps are.
 inline TimeResult time_from_digits(Slice text, TimestampUnit unit, Time& time) {
   uint64_t value = digits_value(text.data, text.size_bytes);
   time.ns = 0;
@@ -136,7 +137,7 @@ inline TimeResult time_from_digits(Slice text, TimestampUnit unit, Time& time) {
   return value > static_cast<uint64_t>(last_us) ? TimeResult::out_of_range : TimeResult::ok;
 }
 
-// RFC 3339 section 5.6 with a "T", "t" or space, "Z" or "z", and offsets with or without the colon.
+// Parse RFC 3339 section 5.6 with "T", "t" or a space, "Z" or "z", and offsets with or without the colon.
 inline TimeResult time_from_rfc3339(Slice text, Time& time) {
   const char* at = text.data;
   const char* end = text.end();
@@ -186,20 +187,20 @@ inline TimeResult time_from_rfc3339(Slice text, Time& time) {
   int month = parts[1], day = parts[2], hour = parts[3], minute = parts[4], second = parts[5];
   possible = possible && year >= 1 && month >= 1 && month <= 12 && hour <= 23 && minute <= 59 && second <= 59;
   if (!possible || day < 1 || day > detail::month_days(year, month)) return TimeResult::out_of_range;
-  int64_t seconds = detail::days_from_date(year, month, day) * seconds_per_day + hour * 3600 + minute * 60 + second -
+  int64_t seconds = detail::days_from_civil(year, month, day) * seconds_per_day + hour * 3600 + minute * 60 + second -
                     static_cast<int64_t>(offset_minutes) * 60;
   time.us = seconds * us_per_second + fraction_ns / 1000;
   time.ns = static_cast<uint32_t>(fraction_ns % 1000);
   return time.us < first_us || time.us > last_us ? TimeResult::out_of_range : TimeResult::ok;
 }
 
-// Writes YYYY-MM-DDTHH:MM:SS[.ffffff]Z, or with all nine digits, and remembers the second: neighbouring records share it
-// more often than not.
+// Writes YYYY-MM-DDTHH:MM:SS[.ffffff]Z, or all nine digits. It remembers the text of the last second, because
+// neighboring records often share it.
 class TimeFormatter {
  public:
-  static constexpr size_t text_bytes = 32;  // room that put() may write to
+  static constexpr size_t text_bytes = 32;  // number of bytes that write() may write
 
-  size_t put(const Time& time, bool nine_digits, char* to) {
+  size_t write(const Time& time, bool nine_digits, char* to) {
     int64_t second = detail::floor_divide(time.us, us_per_second);
     int fraction_us = static_cast<int>(time.us - second * us_per_second);
     if (second != second_) set_second(second);
@@ -209,20 +210,20 @@ class TimeFormatter {
       return 20;
     }
     to[19] = '.';
-    detail::put_six_digits(to + 20, static_cast<uint32_t>(fraction_us));
+    detail::write_six_digits(to + 20, static_cast<uint32_t>(fraction_us));
     if (nine_digits) {
-      detail::put_digits(to + 26, static_cast<int>(time.ns), 3)[0] = 'Z';
+      detail::write_digits(to + 26, static_cast<int>(time.ns), 3)[0] = 'Z';
       return 30;
     }
     to[26] = 'Z';
     return 27;
   }
 
-  static constexpr size_t ns_digits = 19;  // of nanoseconds from 2001 to 2286
+  static constexpr size_t ns_digits = 19;  // number of digits of nanoseconds from 2001 to 2286
 
-  // From ns_digits digits, if they are of the second that was written last and remembered: the text then has its fraction
-  // digit by digit, and nothing need be computed (measured: 5 % of NDJSON). 0 if they are not.
-  size_t put_remembered(const char* digits, bool nine_digits, char* to) const {
+  // Write from ns_digits digits if they are in the remembered second, else return 0. The fraction is then a copy of the
+  // digits, and nothing is computed.
+  size_t write_remembered(const char* digits, bool nine_digits, char* to) const {
     if (std::memcmp(digits, second_digits_, sizeof second_digits_) != 0) return 0;
     std::memcpy(to, text_, 24);
     to[19] = '.';
@@ -237,7 +238,7 @@ class TimeFormatter {
     return 20;
   }
 
-  // Call with such digits after put() of the time that they are.
+  // Remember the digits of the time that write() wrote last.
   void remember(const char* digits) { std::memcpy(second_digits_, digits, sizeof second_digits_); }
 
  private:
@@ -248,22 +249,22 @@ class TimeFormatter {
     int of_day = static_cast<int>(second - day * seconds_per_day);
     if (day != day_) {
       int year, month, day_of_month;
-      date_from_days(day, year, month, day_of_month);
-      put_digits(text_, year, 4)[0] = '-';
-      put_digits(text_ + 5, month, 2)[0] = '-';
-      put_digits(text_ + 8, day_of_month, 2)[0] = 'T';
+      civil_from_days(day, year, month, day_of_month);
+      write_digits(text_, year, 4)[0] = '-';
+      write_digits(text_ + 5, month, 2)[0] = '-';
+      write_digits(text_ + 8, day_of_month, 2)[0] = 'T';
       day_ = day;
     }
-    put_digits(text_ + 11, of_day / 3600, 2)[0] = ':';
-    put_digits(text_ + 14, of_day / 60 % 60, 2)[0] = ':';
-    put_digits(text_ + 17, of_day % 60, 2);
+    write_digits(text_ + 11, of_day / 3600, 2)[0] = ':';
+    write_digits(text_ + 14, of_day / 60 % 60, 2)[0] = ':';
+    write_digits(text_ + 17, of_day % 60, 2);
     second_ = second;
   }
 
   int64_t day_ = INT64_MIN;
   int64_t second_ = INT64_MIN;
   char text_[24] = {};
-  char second_digits_[10] = {};  // of second_; nothing if the first is 0
+  char second_digits_[10] = {};  // the digits of second_; empty if the first is 0
 };
 
 }  // namespace cfdns

@@ -1,4 +1,4 @@
-// Value: what a target holds, before any writer.
+// Value: what a slot holds, before any writer.
 #pragma once
 
 #include "support/bytes.hpp"
@@ -7,17 +7,17 @@ namespace cfdns {
 
 enum class ValueType : uint8_t { absent, text, name, integer, boolean, list, objects };
 
-// What an absent value points to, so that its text may be looked at as any other.
+// The text of an absent value, so that it can be read like any other.
 inline constexpr char nothing[padding_bytes] = {};
 
 struct Value {
   ValueType type = ValueType::absent;
-  bool plain = true;   // `text` is the value in JSON, but for quotes; of text and names: it is ASCII if the record is
-  uint16_t name = 0;   // of names: the index in the table; of objects: the member list
-  uint32_t count = 0;  // of lists and objects: how many there are; every object has an item for each member
-  Slice text{nothing, 0};  // padded; of text and names, and of what is plain
-  // Of names: the table; of booleans 0 or 1; of lists and objects: the first of Event::items; of timestamps, which are text:
-  // nanoseconds.
+  bool plain = true;       // `text` is the JSON value without quotes; for text and names: it is ASCII if the record is
+  uint16_t name = 0;       // names: index in the enumeration; objects: index of the member list
+  uint32_t count = 0;      // lists and objects: number of items; an object has an item for each member
+  Slice text{nothing, 0};  // padded; set for text, names, and plain values
+  // Names: the enumeration. Booleans: 0 or 1. Lists and objects: index of the first in items. Timestamps, which are
+  // text: the nanoseconds.
   int64_t integer = 0;
 
   void clear() {
@@ -26,7 +26,7 @@ struct Value {
     text = {nothing, 0};
   }
 
-  // `written`: in JSON, or empty.
+  // `written`: the number as JSON text, or empty.
   void set_integer(int64_t number, Slice written) {
     type = ValueType::integer;
     plain = written.size_bytes != 0;
@@ -50,12 +50,12 @@ struct Value {
   }
 };
 
-// Bit i stands for entry i of errors.PROBLEM_CODES. The first three are counted by source, the last one is the record's own.
+// Bit i stands for entry i of errors.PROBLEM_CODES. The first three count by source, the last one by record.
 enum Problem : uint8_t { no_problem = 0, field_type = 1, field_range = 2, field_missing = 4, record_unknown = 8 };
 constexpr size_t field_problem_codes = 3;
 
-// Where a count of problems stands: first that of unknown records, then those of each source by code.
-constexpr size_t unknown_place = 0;
-constexpr size_t problem_place(size_t source, size_t code) { return 1 + source * field_problem_codes + code; }
+// Index of a count of problems: first the unknown records, then each source by code.
+constexpr size_t unknown_problem = 0;
+constexpr size_t problem_index(size_t source, size_t code) { return 1 + source * field_problem_codes + code; }
 
 }  // namespace cfdns
