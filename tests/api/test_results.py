@@ -84,7 +84,7 @@ def test_result_and_reject_when_compared_then_are_equal_exactly_if_all_attribute
     assert result != Normalizer().to_dicts(MIXED + b"\n\n") and result != Normalizer().to_dicts(b"")
     assert result.rejects[0] != result.rejects[1]
     assert dataclasses.replace(result, blank=9) != result
-    assert dataclasses.replace(result.rejects[0], line=9) != result.rejects[0]
+    assert result.rejects[0]._replace(line=9) != result.rejects[0]
 
 
 def test_result_and_reject_when_pickled_then_come_back_equal() -> None:

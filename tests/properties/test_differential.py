@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import tempfile
 from pathlib import Path
@@ -123,9 +122,7 @@ def test_split_domain_when_given_any_name_then_gives_the_parts_of_the_event(
 
 
 def moved(result: Any, lines: int, offset: int) -> tuple[Any, ...]:
-    return tuple(
-        dataclasses.replace(r, line=r.line + lines, byte_offset=r.byte_offset + offset) for r in result.rejects
-    )
+    return tuple(r._replace(line=r.line + lines, byte_offset=r.byte_offset + offset) for r in result.rejects)
 
 
 def summed(first: dict[str, int], second: dict[str, int]) -> dict[str, int]:

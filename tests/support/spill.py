@@ -55,7 +55,7 @@ def whole(reject: Reject, spill: MemorySpill | None) -> Reject:
         return reject
     assert len(spill.content) == reject.byte_length and spill.content.startswith(reject.raw)
     content, spill.content = spill.content, b""
-    return replace(reject, raw=content)
+    return reject._replace(raw=content)
 
 
 def cut(data: bytes, sizes: list[int]) -> Iterable[bytes]:
