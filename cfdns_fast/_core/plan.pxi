@@ -143,11 +143,7 @@ cdef class Plan:
 
     # A function of its own: no reference to the pattern remains.
     cdef int _add_pattern(self, tuple keys_and_constants, bint holds_containers) except -1:
-        cdef dict pattern = {}
-        for key, constant in keys_and_constants:
-            # One object for each place: the references of a single None would be counted one after another, in one place of
-            # memory.
-            pattern[key] = object() if constant is None else constant
+        cdef dict pattern = dict(keys_and_constants)
         self.dicts.add_pattern(<PyObject*>pattern, holds_containers)
         return 0
 

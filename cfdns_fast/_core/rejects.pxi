@@ -4,15 +4,12 @@ import operator
 import sys
 from collections.abc import Sequence
 
-from cpython.object cimport PyObject_GenericSetAttr
-
 cdef extern from "Python.h":
     int PyIndex_Check(object)
     Py_ssize_t PyNumber_AsSsize_t(object, object) except? -1
 
 
 cdef size_t _RAW_LIMIT_BYTES = RAW_LIMIT_BYTES
-cdef tuple _REJECT_FIELDS = tuple(Reject.__slots__)
 # A reject in a pickle: line, byte_offset, byte_length, size of raw, position of the code among the codes in the pickle.
 cdef str _PICKLED = "<QQQQB"
 
@@ -21,15 +18,6 @@ cdef tuple _reject_fields(const CReject& reject, uint64_t lines_before=0, uint64
     cdef str code = _REJECT_CODES[<int>reject.code]
     cdef bytes raw = PyBytes_FromStringAndSize(reject.raw.data(), reject.raw.size())
     return (lines_before + reject.line, bytes_before + reject.byte_offset, reject.byte_length, code, raw)
-
-
-# Reject(...) takes three times as long: the constructor of a frozen dataclass sets each field by a Python call.
-cdef object _new_reject(tuple fields):
-    made = Reject.__new__(Reject)
-    cdef Py_ssize_t i
-    for i in range(len(fields)):
-        PyObject_GenericSetAttr(made, _REJECT_FIELDS[i], fields[i])
-    return made
 
 
 cdef tuple _whole(Slice input, str code):
@@ -212,7 +200,7 @@ cdef class Rejects:
 
     cdef object _at(self, Py_ssize_t index):
         cdef size_t place = self.first + index * self.step
-        return _new_reject(self.builder._fields(place, self.lines_before, self.bytes_before))
+        return tuple.__new__(Reject, self.builder._fields(place, self.lines_before, self.bytes_before))
 
     cdef bint _equals(self, Rejects other):
         cdef Py_ssize_t i

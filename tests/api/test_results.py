@@ -85,7 +85,7 @@ def test_result_and_reject_compare_all_attributes() -> None:
     assert result != Normalizer().to_dicts(MIXED + b"\n\n") and result != Normalizer().to_dicts(b"")
     assert result.rejects[0] != result.rejects[1]
     assert dataclasses.replace(result, blank=9) != result
-    assert dataclasses.replace(result.rejects[0], line=9) != result.rejects[0]
+    assert result.rejects[0]._replace(line=9) != result.rejects[0]
 
 
 def test_result_and_reject_copies_are_equal() -> None:

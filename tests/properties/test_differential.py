@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import tempfile
 from pathlib import Path
@@ -118,9 +117,7 @@ def test_split_domain_equals_the_parts_of_the_event(native: Any, name: str, priv
 
 
 def moved(result: Any, lines: int, offset: int) -> tuple[Any, ...]:
-    return tuple(
-        dataclasses.replace(r, line=r.line + lines, byte_offset=r.byte_offset + offset) for r in result.rejects
-    )
+    return tuple(r._replace(line=r.line + lines, byte_offset=r.byte_offset + offset) for r in result.rejects)
 
 
 def summed(first: dict[str, int], second: dict[str, int]) -> dict[str, int]:

@@ -65,9 +65,7 @@ def test_cut_at_a_newline_changes_only_positions() -> None:
     for at in newlines[:: len(newlines) // 60 + 1]:
         head, tail = normalizer.to_ndjson(data[: at + 1]), normalizer.to_ndjson(data[at + 1 :])
         line = data.count(b"\n", 0, at + 1)
-        moved = tuple(
-            dataclasses.replace(r, line=r.line + line, byte_offset=r.byte_offset + at + 1) for r in tail.rejects
-        )
+        moved = tuple(r._replace(line=r.line + line, byte_offset=r.byte_offset + at + 1) for r in tail.rejects)
         assert head.output + tail.output == whole.output
         assert head.rejects + moved == whole.rejects
         assert head.blank + tail.blank == whole.blank

@@ -73,4 +73,4 @@ def whole(reject: Reject, spill: MemorySpill | None) -> Reject:
         return reject
     assert len(spill.content) == reject.byte_length and spill.content.startswith(reject.raw)
     content, spill.content = spill.content, b""
-    return replace(reject, raw=content)
+    return reject._replace(raw=content)
