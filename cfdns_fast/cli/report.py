@@ -66,7 +66,7 @@ def reject_line_pieces(name: str, reject: Reject, pieces: Iterable[bytes], *, is
     is_text : bool
         Whether these bytes are UTF-8.
     """
-    yield replace(reject, raw=b"").to_json(text_of(name)).removesuffix(b'"raw":""}')
+    yield reject._replace(raw=b"").to_json(text_of(name)).removesuffix(b'"raw":""}')
     yield b'"raw":"' if is_text else b'"raw_base64":"'
     decoder = codecs.getincrementaldecoder("utf-8")()
     for piece in pieces:
