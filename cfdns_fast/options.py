@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 __all__ = [
     "DEFAULT_DATASET",
@@ -46,8 +46,7 @@ _MAX_LISTED_FIELDS = 50
 _JSON_SCALAR = re.compile(r"true|false|null|-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """What one option takes.
 
     Attributes
@@ -81,7 +80,8 @@ def _option(default: Any, help: str, **rules: Any) -> Any:
     return field(default=default, metadata={"option": Option(default, help, **rules)})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Generated methods that are not needed would take time at import.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Options:
     """The options of a `Normalizer`, which documents them; ValueError if one has a value that it cannot have.
 

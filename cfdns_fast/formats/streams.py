@@ -6,8 +6,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from .. import signatures
 from .._core import Converter, first_bytes
@@ -41,8 +40,7 @@ class Writer(Protocol[Output]):
         """Return several outputs as one; of none, the output of no events."""
 
 
-@dataclass(frozen=True, slots=True)
-class StreamSettings(Generic[Output]):
+class StreamSettings(NamedTuple, Generic[Output]):
     """What a stream is asked for; `Normalizer.stream` describes the options."""
 
     writer: Writer[Output]
