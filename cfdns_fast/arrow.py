@@ -37,7 +37,7 @@ class ArrowWriter:
         self._schema = _schema(columns)
         self._import = partial(pyarrow.RecordBatch._import_from_c, schema=self._schema)
 
-    def convert(self, converter: Converter, data: Buffer, **options: Any) -> Result[pyarrow.RecordBatch]:
+    def convert(self, converter: Converter, data: Buffer, /, **options: Any) -> Result[pyarrow.RecordBatch]:
         """Convert a batch of records."""
         return converter.to_arrow(data, self._import, **options)
 

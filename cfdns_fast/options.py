@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
 __all__ = [
     "DEFAULT_DATASET",
@@ -67,13 +67,15 @@ class Option(NamedTuple):
 
     def check(self, name: str, value: object) -> None:
         """Raise ValueError if the option cannot have this value."""
-        is_choice = (value is each or (isinstance(each, str) and value == each) for each in self.choices)
-        if self.choices and not any(is_choice):
-            raise ValueError(f"{name} must be one of {', '.join(map(repr, self.choices))}, not {value!r}")
         if self.limits is not None:
             smallest, largest = self.limits
-            if not _is_whole(value) or not smallest <= value <= largest:
+            # True and False are no numbers here.
+            if not isinstance(value, int) or isinstance(value, bool) or not smallest <= value <= largest:
                 raise ValueError(f"{name} must be a whole number from {smallest} to {largest}, not {value!r}")
+        elif self.choices:
+            is_choice = (value is each or (isinstance(each, str) and value == each) for each in self.choices)
+            if not any(is_choice):
+                raise ValueError(f"{name} must be one of {', '.join(map(repr, self.choices))}, not {value!r}")
 
 
 def _option(default: Any, help: str, **rules: Any) -> Any:
@@ -183,10 +185,6 @@ def check_stream_options(output: object, threads: object, whole_rejects: object)
 def column_names(cells: Iterable[str]) -> list[str]:
     """Return names of columns without the spaces and tabs around them."""
     return [cell.strip(" \t") for cell in cells]
-
-
-def _is_whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _checked_columns(columns: object, input_format: str) -> tuple[str, ...] | None:

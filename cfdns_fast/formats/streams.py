@@ -30,8 +30,17 @@ _PADDING_BLOCK_BYTES = 1 << 16
 class Writer(Protocol[Output]):
     """How events are written: as NDJSON or as Arrow batches."""
 
-    def convert(self, converter: Converter, data: Buffer, **options: Any) -> Result[Output]:
-        """Convert a batch of records."""
+    def convert(
+        self,
+        converter: Converter,
+        data: Buffer,
+        /,
+        *,
+        raise_on_reject: bool = False,
+        document: bool = False,
+        threads: int = 1,
+    ) -> Result[Output]:
+        """Convert a batch of records, or of JSON documents."""
 
     def convert_part(self, reader: Any, data: Buffer, **options: Any) -> tuple[Result[Output], int, bool]:
         """Convert the next part of a stream; return the consumed bytes, and whether more can be converted."""
