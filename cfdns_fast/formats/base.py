@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .._core import Converter
+from .._core import Converter, DocumentReader, NdjsonReader
 from ..results import EventIterator, Result
 from .streams import FormatStream, InputStream, StreamSettings, Writer
 
@@ -54,9 +55,8 @@ class NdjsonWriter:
     # The method itself: one more call would slow down batches of one record.
     convert = staticmethod(Converter.to_ndjson)
 
-    def convert_part(self, reader: Any, data: Buffer, **options: Any) -> tuple[Result[bytes], int, bool]:
-        part: tuple[Result[bytes], int, bool] = reader.to_ndjson(data, **options)
-        return part
+    def of_reader(self, reader: NdjsonReader | DocumentReader) -> Callable[..., tuple[Result[bytes], int, bool]]:
+        return reader.to_ndjson
 
     def join(self, outputs: list[bytes]) -> bytes:
         return b"".join(outputs)

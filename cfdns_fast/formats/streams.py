@@ -6,10 +6,10 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from .. import signatures
-from .._core import Converter, first_bytes
+from .._core import Converter, DocumentReader, NdjsonReader, first_bytes
 from ..errors import InputFormatError
 from ..options import DETECTION_BYTES
 from ..results import Result, joined, record_error
@@ -42,8 +42,8 @@ class Writer(Protocol[Output]):
     ) -> Result[Output]:
         """Convert a batch of records, or of JSON documents."""
 
-    def convert_part(self, reader: Any, data: Buffer, **options: Any) -> tuple[Result[Output], int, bool]:
-        """Convert the next part of a stream; return the consumed bytes, and whether more can be converted."""
+    def of_reader(self, reader: NdjsonReader | DocumentReader) -> Callable[..., tuple[Result[Output], int, bool]]:
+        """Return the method of a reader that converts the next part; see `NdjsonReader.to_ndjson`."""
 
     def join(self, outputs: list[Output]) -> Output:
         """Return several outputs as one; of none, the output of no events."""
@@ -163,7 +163,11 @@ class InputStream(Generic[Output]):
 
     def parts(self, block: Buffer, /, *, final: bool = False, at_once: bool = False) -> Iterator[Result[Output]]:
         self._check_open()
-        parts = self._parts(to_bytes(block), final, at_once)
+        block = to_bytes(block)
+        if self._stream is None:
+            parts = self._first_parts(block, final, at_once)
+        else:
+            parts = self._stream.parts(block, final=final, at_once=at_once)
         self._is_busy = True
         return self._checked(parts, ends=final)
 
@@ -218,17 +222,15 @@ class InputStream(Generic[Output]):
         self._head.clear()
         self._settings.rejects.discard()
 
-    def _parts(self, block: bytes, final: bool, at_once: bool) -> Iterator[Result[Output]]:
-        if self._stream is None:
-            self._head += block
-            is_early = len(self._head) == self._tried_bytes if at_once else len(self._head) < self._retry_bytes
-            if is_early and not final:
-                return
-            yield from self._open(complete=final)
-            if self._stream is None:
-                return
-            block = b""
-        yield from self._stream.parts(block, final=final, at_once=at_once)
+    def _first_parts(self, block: bytes, final: bool, at_once: bool) -> Iterator[Result[Output]]:
+        """Keep the block, and convert what is complete as soon as the format is known."""
+        self._head += block
+        is_early = len(self._head) == self._tried_bytes if at_once else len(self._head) < self._retry_bytes
+        if is_early and not final:
+            return
+        yield from self._open(complete=final)
+        if self._stream is not None:
+            yield from self._stream.parts(b"", final=final, at_once=at_once)
 
     def _cut_parts(self) -> Iterator[Result[Output]]:
         # The format is that of the same input if it were complete. If none fits, a format might have fitted more input.
