@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._core import Converter, DocumentReader, NdjsonReader
 from ..results import EventIterator, Result
-from .streams import FormatStream, InputStream, StreamSettings, Writer
+from .input_stream import InputStream
+from .streams import FormatStream, StreamSettings, Writer
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
