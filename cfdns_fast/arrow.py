@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ try:
 except ImportError as error:
     raise ImportError("to_arrow needs pyarrow: pip install 'cfdns-fast[arrow]'", name="pyarrow") from error
 
-from ._core import Converter
+from ._core import Converter, DocumentReader, NdjsonReader
 from .plan.columns import Column, Columns
 from .results import Result
 
@@ -37,14 +38,15 @@ class ArrowWriter:
         self._schema = _schema(columns)
         self._import = partial(pyarrow.RecordBatch._import_from_c, schema=self._schema)
 
-    def convert(self, converter: Converter, data: Buffer, **options: Any) -> Result[pyarrow.RecordBatch]:
+    def convert(self, converter: Converter, data: Buffer, /, **options: Any) -> Result[pyarrow.RecordBatch]:
         """Convert a batch of records."""
         return converter.to_arrow(data, self._import, **options)
 
-    def convert_part(self, reader: Any, data: Buffer, **options: Any) -> tuple[Result[pyarrow.RecordBatch], int, bool]:
-        """Convert the next part of a stream."""
-        part: tuple[Result[pyarrow.RecordBatch], int, bool] = reader.to_arrow(data, self._import, **options)
-        return part
+    def of_reader(
+        self, reader: NdjsonReader | DocumentReader
+    ) -> Callable[..., tuple[Result[pyarrow.RecordBatch], int, bool]]:
+        """Return the method of a reader that converts the next part."""
+        return partial(reader.to_arrow, take=self._import)
 
     def join(self, outputs: list[pyarrow.RecordBatch]) -> pyarrow.RecordBatch:
         """Return several batches as one; of none, a batch without rows."""

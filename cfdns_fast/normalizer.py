@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
 
-from . import signatures
 from ._core import Converter, first_bytes, may_be_foreign
 from .errors import RecordError
 from .formats.base import Format, NdjsonWriter
@@ -25,6 +24,8 @@ from .options import (
 )
 from .plan.compiler import compile_plan
 from .results import EventIterator, RejectSpill, Result, Stream
+from .signatures import HEAD_BYTES
+from .signatures import check as check_signature
 
 if TYPE_CHECKING:
     import pyarrow
@@ -291,7 +292,7 @@ class Normalizer:
 def _check_start(data: Buffer) -> None:
     """Raise InputFormatError if data must be decompressed or decoded first."""
     if may_be_foreign(data):
-        signatures.check(first_bytes(data, signatures.HEAD_BYTES))
+        check_signature(first_bytes(data, HEAD_BYTES))
 
 
 def _remake(cls: type[Normalizer], options: dict[str, Any]) -> Normalizer:

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple
 
 __all__ = [
     "DEFAULT_DATASET",
@@ -46,8 +46,7 @@ _MAX_LISTED_FIELDS = 50
 _JSON_SCALAR = re.compile(r"true|false|null|-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """What one option takes.
 
     Attributes
@@ -68,27 +67,23 @@ class Option:
 
     def check(self, name: str, value: object) -> None:
         """Raise ValueError if the option cannot have this value."""
-        if self.choices and not _is_one_of(value, self.choices):
-            raise ValueError(f"{name} must be one of {', '.join(map(repr, self.choices))}, not {value!r}")
         if self.limits is not None:
             smallest, largest = self.limits
-            if not _is_whole(value) or not smallest <= value <= largest:
+            # True and False are no numbers here.
+            if not isinstance(value, int) or isinstance(value, bool) or not smallest <= value <= largest:
                 raise ValueError(f"{name} must be a whole number from {smallest} to {largest}, not {value!r}")
-
-
-def _is_one_of(value: object, choices: tuple[object, ...]) -> bool:
-    # No generator: where memory for it is missing, Python reports that on standard error too.
-    for each in choices:
-        if value is each or (isinstance(each, str) and value == each):
-            return True
-    return False
+        elif self.choices:
+            is_choice = (value is each or (isinstance(each, str) and value == each) for each in self.choices)
+            if not any(is_choice):
+                raise ValueError(f"{name} must be one of {', '.join(map(repr, self.choices))}, not {value!r}")
 
 
 def _option(default: Any, help: str, **rules: Any) -> Any:
     return field(default=default, metadata={"option": Option(default, help, **rules)})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Generated methods that are not needed would take time at import.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Options:
     """The options of a `Normalizer`, which documents them; ValueError if one has a value that it cannot have.
 
@@ -190,10 +185,6 @@ def check_stream_options(output: object, threads: object, whole_rejects: object)
 def column_names(cells: Iterable[str]) -> list[str]:
     """Return names of columns without the spaces and tabs around them."""
     return [cell.strip(" \t") for cell in cells]
-
-
-def _is_whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _checked_columns(columns: object, input_format: str) -> tuple[str, ...] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -82,7 +82,7 @@ class Reject(NamedTuple):
         try:
             members["raw"] = self.raw.decode("utf-8")
         except UnicodeDecodeError:
-            members["raw_base64"] = base64.b64encode(self.raw).decode("ascii")
+            members["raw_base64"] = binascii.b2a_base64(self.raw, newline=False).decode("ascii")
         return _to_json(members).encode("utf-8")
 
 

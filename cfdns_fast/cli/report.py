@@ -10,7 +10,6 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from .. import Reject, Result
 from ..io.paths import STANDARD_STREAM

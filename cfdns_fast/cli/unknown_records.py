@@ -9,7 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from .. import Result, mapping
+from .. import Result
+from ..mapping import bundled, is_path, load
 from .report import UNKNOWN, printable, shown_name
 
 __all__ = ["FirstRecord", "Schema", "UnknownInput"]
@@ -23,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 
 @dataclass(frozen=True)
 class Schema:
-    """Names the mapping in use, and the input format that the options say."""
+    """The mapping and the input format that the options name."""
 
     schema: str
     dataset: str
@@ -31,12 +32,12 @@ class Schema:
 
     def known(self) -> frozenset[str]:
         """Return the keys that the mapping reads."""
-        return mapping.load(self.schema, self.dataset).sources
+        return load(self.schema, self.dataset).sources
 
     def datasets_of(self, keys: Iterable[str]) -> list[str]:
         """Return the datasets whose bundled mapping of this name reads any of the keys."""
-        found = [name for name, schemas in mapping.bundled().items() if self.schema in schemas]
-        return [name for name in found if mapping.load(self.schema, name).sources.intersection(keys)]
+        found = [name for name, schemas in bundled().items() if self.schema in schemas]
+        return [name for name in found if load(self.schema, name).sources.intersection(keys)]
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class UnknownInput:
 
 
 class FirstRecord:
-    """Keeps the beginning of an input until a record with a known key was seen."""
+    """The beginning of an input, which is kept until a record has a known key."""
 
     def __init__(self) -> None:
         self._head = bytearray()
@@ -106,7 +107,7 @@ def _advice(path: str, record: dict[str, Any], schema: Schema) -> str:
             return f"{holds}: {_jq('-c', path, key, '[]' if isinstance(value, list) else '')} unwraps them"
         if isinstance(value, str) and known.intersection(_first_object(value, "ndjson")[1]):
             return f"{holds} as text: {_jq('-r', path, key, '')} unwraps them"
-    if not mapping.is_path(schema.schema):
+    if not is_path(schema.schema):
         datasets = schema.datasets_of(record)
         if datasets:
             return f"they are of --dataset {' or '.join(datasets)}"
@@ -121,9 +122,9 @@ def _jq(option: str, path: str, key: str, rest: str) -> str:
 
 
 def _first_object(text: str, input_format: str) -> tuple[str, dict[str, Any]]:
-    """Return the first JSON object in a text that may be cut, and jq's path of all like it; without one, an empty one.
+    """Return the first JSON object in a text that may be cut, and the path for jq to all such objects.
 
-    In a document it is the first of the objects that the document is around.
+    The object is empty if there is none. In a document it is the first object that may be a record.
     """
     start = text.find("{")
     if start < 0 or text[:start].strip(" \t\r\n\0\ufeff["):
@@ -131,13 +132,13 @@ def _first_object(text: str, input_format: str) -> tuple[str, dict[str, Any]]:
     path = ".[]" if "[" in text[:start] else ""
     with suppress(ValueError, RecursionError):
         found = json.JSONDecoder().raw_decode(text, start)[0]
-        # An array within an element is not looked into.
+        # Arrays within an element are ignored.
         for key, value in found.items() if input_format != "ndjson" and not path else ():
             if isinstance(value, list) and value and isinstance(value[0], dict) and _NAME.fullmatch(key):
                 return f"{path}.{key}[]", value[0]
         return path, found
     with suppress(ValueError):
-        # It is cut: at least its first key can be named.
+        # The object is cut, but its first key can be named.
         key = _FIRST_KEY.match(text, start)
         return (path, {json.loads(key[1]): None}) if key else ("", {})
     return "", {}

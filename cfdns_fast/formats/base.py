@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .._core import Converter
+from .._core import Converter, DocumentReader, NdjsonReader
 from ..results import EventIterator, Result
-from .streams import FormatStream, InputStream, StreamSettings, Writer
+from .input_stream import InputStream
+from .streams import FormatStream, StreamSettings, Writer
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -51,12 +53,11 @@ class FixedFormat(Format):
 class NdjsonWriter:
     """Events as NDJSON; a `Writer`."""
 
-    def convert(self, converter: Converter, data: Buffer, **options: Any) -> Result[bytes]:
-        return converter.to_ndjson(data, **options)
+    # The method itself: one more call would slow down batches of one record.
+    convert = staticmethod(Converter.to_ndjson)
 
-    def convert_part(self, reader: Any, data: Buffer, **options: Any) -> tuple[Result[bytes], int, bool]:
-        part: tuple[Result[bytes], int, bool] = reader.to_ndjson(data, **options)
-        return part
+    def of_reader(self, reader: NdjsonReader | DocumentReader) -> Callable[..., tuple[Result[bytes], int, bool]]:
+        return reader.to_ndjson
 
     def join(self, outputs: list[bytes]) -> bytes:
         return b"".join(outputs)

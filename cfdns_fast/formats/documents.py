@@ -49,6 +49,7 @@ class _DocumentStream(FormatStream[Output]):
     def __init__(self, converter: Converter, settings: StreamSettings[Output]) -> None:
         self._settings = settings
         self._reader = DocumentReader(converter, whole_rejects=settings.rejects.whole)
+        self._convert_part = settings.writer.of_reader(self._reader)
         self._kept = bytearray()
         self._retry_bytes = 0
         self._is_untried = False  # there are new bytes since the last conversion
@@ -110,7 +111,7 @@ class _DocumentStream(FormatStream[Output]):
 
     def _convert(self, final: bool) -> tuple[Result[Output], bool]:
         self._is_untried = False
-        result, consumed, more = self._settings.writer.convert_part(self._reader, self._kept, final=final)
+        result, consumed, more = self._convert_part(self._kept, final=final)
         del self._kept[:consumed]
         self._retry_bytes = min(2 * len(self._kept), self._reader.max_unfinished_bytes + 1)
         return result, more

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..results import RAW_LIMIT_BYTES, Reject, RejectSpill
 
 __all__ = ["LongReject", "RejectBytes"]
 
 
-@dataclass(frozen=True, slots=True)
-class RejectBytes:
+class RejectBytes(NamedTuple):
     """Which bytes of its rejects a stream keeps.
 
     Attributes

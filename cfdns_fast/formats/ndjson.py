@@ -62,6 +62,7 @@ class _NdjsonStream(FormatStream[Output]):
         self._min_bytes = 0 if settings.threads == 1 else shared_bytes
         self._is_dense = False  # records are tiny: several threads would hold many times their size
         self._reader = NdjsonReader(converter, whole_rejects=settings.rejects.whole)
+        self._convert_part = settings.writer.of_reader(self._reader)
         self._kept = bytearray()
         self._retry_bytes = 0
         self._is_untried = False  # the bytes since the last conversion may complete a record
@@ -123,9 +124,7 @@ class _NdjsonStream(FormatStream[Output]):
 
     def _convert(self, final: bool, threads: int) -> tuple[Result[Output], bool]:
         self._is_untried = False
-        result, consumed, more = self._settings.writer.convert_part(
-            self._reader, self._kept, final=final, threads=threads
-        )
+        result, consumed, more = self._convert_part(self._kept, final=final, threads=threads)
         self._is_dense = more or (result.events + len(result.rejects)) * _MIN_SHARED_RECORD_BYTES > consumed
         del self._kept[:consumed]
         self._retry_bytes = min(2 * len(self._kept), self._reader.max_unfinished_bytes + 1)

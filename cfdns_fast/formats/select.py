@@ -9,8 +9,9 @@ from ..mapping import Mapping
 from ..options import DETECTION_BYTES, FIELD_DELIMITERS, Options
 from ..results import EventIterator, Result
 from .base import FixedFormat, Format
+from .input_stream import InputStream
 from .ndjson import NdjsonFormat
-from .streams import FormatStream, InputStream, StreamSettings, Writer
+from .streams import FormatStream, StreamSettings, Writer
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -1,48 +1,47 @@
-"""The stream of one input: the public one, which detects the format first, and the base of those of the formats."""
+"""What the streams of all formats share."""
 
 from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
-from .. import signatures
-from .._core import Converter, first_bytes
-from ..errors import InputFormatError
-from ..options import DETECTION_BYTES
-from ..results import Result, joined, record_error
+from .._core import Converter, DocumentReader, NdjsonReader, first_bytes
+from ..results import Result
 from .long_reject import RejectBytes
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from typing_extensions import Buffer
 
-__all__ = ["FormatStream", "InputStream", "LineCount", "StreamSettings", "Writer", "to_bytes"]
+__all__ = ["FormatStream", "LineCount", "StreamSettings", "Writer", "to_bytes"]
 
 Output = TypeVar("Output")
-
-_PADDING_BLOCK_BYTES = 1 << 16
 
 
 class Writer(Protocol[Output]):
     """How events are written: as NDJSON or as Arrow batches."""
 
-    def convert(self, converter: Converter, data: Buffer, **options: Any) -> Result[Output]:
-        """Convert a batch of records."""
+    def convert(
+        self,
+        converter: Converter,
+        data: Buffer,
+        /,
+        *,
+        raise_on_reject: bool = False,
+        document: bool = False,
+        threads: int = 1,
+    ) -> Result[Output]:
+        """Convert a batch of records, or of JSON documents."""
 
-    def convert_part(self, reader: Any, data: Buffer, **options: Any) -> tuple[Result[Output], int, bool]:
-        """Convert the next part of a stream; return the consumed bytes, and whether more can be converted."""
+    def of_reader(self, reader: NdjsonReader | DocumentReader) -> Callable[..., tuple[Result[Output], int, bool]]:
+        """Return the method of a reader that converts the next part; see `NdjsonReader.to_ndjson`."""
 
     def join(self, outputs: list[Output]) -> Output:
         """Return several outputs as one; of none, the output of no events."""
 
 
-@dataclass(frozen=True, slots=True)
-class StreamSettings(Generic[Output]):
+class StreamSettings(NamedTuple, Generic[Output]):
     """What a stream is asked for; `Normalizer.stream` describes the options."""
 
     writer: Writer[Output]
@@ -94,170 +93,6 @@ class LineCount:
     @property
     def total(self) -> int:
         return self._newlines + self._is_open
-
-
-class InputStream(Generic[Output]):
-    """The public stream: a `Stream` that keeps blocks until the format is known, then passes them on.
-
-    Of NULs at the beginning only the number is kept.
-
-    Parameters
-    ----------
-    settings : StreamSettings
-    open_format : callable
-        Called with the first bytes and whether they are all; returns the stream of their format, or None if more bytes
-        must be seen. Raises InputFormatError if no format fits.
-    """
-
-    def __init__(
-        self, settings: StreamSettings[Output], open_format: Callable[[bytes, bool], FormatStream[Output] | None]
-    ) -> None:
-        self._settings = settings
-        self._open_format = open_format
-        self._is_closed = False
-        self._is_busy = False  # the parts of the last call are not exhausted
-        self._is_native = False  # neither compressed nor in another encoding
-        self._padding_bytes = 0
-        self._head = bytearray()
-        self._retry_bytes = 0
-        self._tried_bytes = -1
-        self._stream: FormatStream[Output] | None = None
-        # Kept after the end, when there is no stream any more.
-        self._lines = 0
-        self._unfinished_bytes = 0
-        self._unused_columns: tuple[str, ...] = ()
-
-    @property
-    def lines(self) -> int:
-        return self._lines if self._stream is None else self._stream.lines
-
-    @property
-    def unfinished_bytes(self) -> int:
-        if self._is_closed:
-            return self._unfinished_bytes
-        return len(self._head) if self._stream is None else self._stream.unfinished_bytes
-
-    @property
-    def unused_columns(self) -> tuple[str, ...]:
-        return self._unused_columns if self._stream is None else self._stream.unused_columns
-
-    def feed(self, block: Buffer, /) -> Result[Output]:
-        return self._joined(block)
-
-    def flush(self) -> Result[Output]:
-        return self._joined(at_once=True)
-
-    def finish(self) -> Result[Output]:
-        return self._joined(final=True)
-
-    def cut(self) -> Result[Output]:
-        self._check_no_spill()
-        return joined(self.cut_parts(), self._settings.writer.join)
-
-    def parts(self, block: Buffer, /, *, final: bool = False, at_once: bool = False) -> Iterator[Result[Output]]:
-        self._check_open()
-        parts = self._parts(to_bytes(block), final, at_once)
-        self._is_busy = True
-        return self._checked(parts, ends=final)
-
-    def cut_parts(self) -> Iterator[Result[Output]]:
-        self._check_open()
-        self._is_busy = True
-        return self._checked(self._cut_parts(), ends=True)
-
-    def __enter__(self) -> Self:
-        self._check_open()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._close()
-
-    def _joined(self, block: Buffer = b"", *, final: bool = False, at_once: bool = False) -> Result[Output]:
-        self._check_no_spill()
-        return joined(self.parts(block, final=final, at_once=at_once), self._settings.writer.join)
-
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise ValueError("the stream has ended")
-        if self._is_busy:
-            raise ValueError("the parts of the last call were not all taken")
-
-    def _check_no_spill(self) -> None:
-        if self._settings.rejects.spill is not None:
-            raise ValueError("a stream with a RejectSpill gives parts only: call parts or cut_parts")
-
-    def _checked(self, parts: Iterator[Result[Output]], *, ends: bool) -> Iterator[Result[Output]]:
-        try:
-            for part in parts:
-                if self._settings.raises and part.rejects:
-                    raise record_error(part.rejects[0])
-                yield part
-        except BaseException:
-            # An output that cannot be written must not hide the first error.
-            with suppress(Exception):
-                self._close()
-            raise
-        self._is_busy = False
-        if ends:
-            self._close()
-
-    def _close(self) -> None:
-        if self._is_closed:
-            return
-        self._lines, self._unused_columns = self.lines, self.unused_columns
-        self._unfinished_bytes = self.unfinished_bytes
-        self._is_closed = True
-        self._stream = None
-        self._head.clear()
-        self._settings.rejects.discard()
-
-    def _parts(self, block: bytes, final: bool, at_once: bool) -> Iterator[Result[Output]]:
-        if self._stream is None:
-            self._head += block
-            is_early = len(self._head) == self._tried_bytes if at_once else len(self._head) < self._retry_bytes
-            if is_early and not final:
-                return
-            yield from self._open(complete=final)
-            if self._stream is None:
-                return
-            block = b""
-        yield from self._stream.parts(block, final=final, at_once=at_once)
-
-    def _cut_parts(self) -> Iterator[Result[Output]]:
-        # The format is that of the same input if it were complete. If none fits, a format might have fitted more input.
-        with suppress(InputFormatError):
-            if self._stream is None:
-                yield from self._open(complete=True)
-            if self._stream is not None:
-                yield from self._stream.cut_parts()
-
-    def _open(self, *, complete: bool) -> Iterator[Result[Output]]:
-        """Open the stream of the format if that is known, and pass on what was kept."""
-        self._stream = self._detected(complete)
-        self._tried_bytes = len(self._head)
-        # Looking again at every block would take long if blocks are tiny.
-        self._retry_bytes = min(2 * len(self._head), DETECTION_BYTES)
-        if self._stream is None:
-            return
-        for done in range(0, self._padding_bytes, _PADDING_BLOCK_BYTES):
-            yield from self._stream.parts(bytes(min(_PADDING_BLOCK_BYTES, self._padding_bytes - done)))
-        head = bytes(self._head)
-        self._head.clear()
-        yield from self._stream.parts(head)
-
-    def _detected(self, complete: bool) -> FormatStream[Output] | None:
-        """Return the stream of the format of the kept bytes; None if more of the input must be seen."""
-        if not self._is_native:
-            foreign = signatures.foreign_format(bytes(self._head), complete=complete)
-            if foreign:
-                raise InputFormatError(foreign)
-            if foreign is None:
-                return None
-            self._is_native = True
-        content = self._head.lstrip(b"\0")
-        self._padding_bytes += len(self._head) - len(content)
-        self._head = content
-        return self._open_format(bytes(content), complete)
 
 
 def to_bytes(data: Buffer) -> bytes:
