@@ -72,9 +72,8 @@ enum class DictStepKind : uint8_t {
 
 // Builds events by steps, as the NDJSON writer does. It owns the objects that are added.
 //
-// On CPython 3.11 an allocation may run the garbage collector, and its callbacks can find and change every tracked
-// object. So a dict is tracked only after its last step, a list after its last item, and all other objects are held by
-// references.
+// On CPython 3.11 an allocation may run the garbage collector, whose callbacks can change every tracked object. So a
+// dict is tracked only after its last step, a list after its last item, and all other objects are held by references.
 //
 // If values are not written by index, CPython tracks a dict when it receives a container. A callback that changes the
 // dict can then make the event fail, but nothing worse.

@@ -1,8 +1,7 @@
 // Cursor: iterates over the records of a batch, and finds the reason when bytes are no record.
 //
-// simdjson indexes a window of lines at once. If it refuses a window (one invalid byte is enough), the cursor tries
-// smaller windows, then single lines, then single records cut by their brackets, and larger windows again after a
-// while.
+// simdjson indexes a window of lines at once. If it refuses one (an invalid byte is enough), the cursor tries smaller
+// windows, then single lines, then records cut by their brackets, and larger windows again after a while.
 //
 // All of these lead to the same Decoder and the same result; only their cost differs.
 #pragma once

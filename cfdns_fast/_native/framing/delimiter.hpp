@@ -41,9 +41,8 @@ class Delimiter {
     return nullptr;
   }
 
-  // The delimiter after the objects at `from`, or null. After anything else it is the first delimiter that reaches the
-  // byte where JSON stops, even within a string: a truncated record then costs at most one more. `line_ends`: the line
-  // is whole.
+  // The delimiter after the objects at `from`, or null. After anything else it is the first one that reaches the byte
+  // where JSON stops, even within a string, so that a truncated record costs at most one more.
   const char* find_after_objects(const char* from, const char* stop, bool line_ends) const {
     for (;;) {
       while (from < stop && !is_at(from, stop) && is_line_space(*from)) ++from;

@@ -1,6 +1,5 @@
-// DocumentSplitter: finds the records of a JSON document, which may span lines. It looks only at brackets, strings and
-// the members of the outermost object; a record is decoded later. It can stop anywhere, and then keeps one byte of
-// state.
+// DocumentSplitter: finds the records of a JSON document, which may span lines, by brackets, strings and the members of
+// the outermost object; a record is decoded later. It can stop anywhere, and then keeps one byte of state.
 //
 // The first document decides the framing. If it ends in its first line, each document is on one line: a newline ends
 // it, and a fault costs the rest of the line. Otherwise newlines mean nothing, and a fault costs all of the rest.

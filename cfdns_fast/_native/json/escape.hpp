@@ -1,8 +1,9 @@
 // Write text as the inside of a JSON string, as json.dumps(ensure_ascii=False) does.
 //
-// A record has a quote every few bytes, so stopping at each is slow. Instead, a byte shuffle from a table by mask inserts
-// the backslashes of eight bytes at once; the reverse of "despacing" (Daniel Lemire and Wojciech Mula, 2017).
-// AVX-512 VBMI2 widens 32 bytes to pairs of a backslash and a byte, and compresses away the unneeded backslashes.
+// A record has a quote every few bytes, so stopping at each is slow. Instead a shuffle from a table by mask inserts the
+// backslashes of eight bytes at once: the reverse of "despacing" (Daniel Lemire and Wojciech Mula, 2017).
+//
+// AVX-512 VBMI2 widens 32 bytes to pairs of a backslash and a byte, and compresses away the backslashes not needed.
 #pragma once
 
 #include "support/simd.hpp"

@@ -1,5 +1,4 @@
-// Plan: a mapping compiled by Python: which keys to read, how to read them, and what to write. Immutable once it is
-// used.
+// Plan: a mapping compiled by Python: which keys to read, how to read them, and what to write. Immutable in use.
 #pragma once
 
 #include <deque>

@@ -1,5 +1,4 @@
-// The vector instructions of this CPU, detected once at run time, and masks of bytes. Every use has a plain path beside
-// it.
+// The vector instructions of this CPU, detected once at run time, and masks of bytes. Every use has a plain twin.
 #pragma once
 
 #include <cstdlib>

@@ -191,7 +191,7 @@ class SuffixTable {
       return parent << 4 | static_cast<uint32_t>(size_bytes);
     }
 
-    // Fibonacci hashing: multiply by 2^64 / the golden ratio, and take the upper bits (Knuth, TAOCP volume 3, section 6.4).
+    // Fibonacci hashing: the upper bits of a product with 2^64 / the golden ratio (Knuth, TAOCP, section 6.4).
     size_t index(uint32_t key, uint64_t word) const {
       return static_cast<size_t>((word + key) * 0x9E3779B97F4A7C15u >> (64 - bits_));
     }
