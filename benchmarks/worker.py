@@ -3,8 +3,8 @@
     python -m benchmarks.worker CPU[,CPU] JOB CORPUS.ndjson
 
 It answers every line of standard input with a line. For ``check`` it does the job and answers with a digest of the
-output. For ``run`` it converts `CORPORA_A_TURN` corpora and answers "done": so many, because a sleeping CPU takes long to
-wake up.
+output. For ``run`` it converts `CORPORA_A_TURN` corpora and answers "done"; one corpus would measure how long a
+sleeping CPU takes to wake up.
 """
 
 from __future__ import annotations
