@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import InputFormatError
 from ..options import DETECTION_BYTES
-from ..results import Result, joined, record_error
+from ..results import Result, Stream, joined, record_error
 from ..signatures import foreign_format
 from .streams import FormatStream, StreamSettings, to_bytes
 
@@ -24,10 +24,10 @@ Output = TypeVar("Output")
 _PADDING_BLOCK_BYTES = 1 << 16
 
 
-class InputStream(Generic[Output]):
-    """The public stream: a `Stream` that keeps blocks until the format is known, then passes them on.
+class InputStream(Stream[Output]):
+    """A stream that keeps blocks until the format is known, then passes them on; see `Stream`.
 
-    Of NULs at the beginning only the number is kept.
+    NULs at the beginning are counted and not kept.
 
     Parameters
     ----------

@@ -15,7 +15,10 @@ from cfdns_fast.errors import CfdnsError, EngineError, MappingError, RecordError
 # What there is
 
 
-@pytest.mark.parametrize("name", ["parse", "Normalizer", "Result", "Reject", "Rejects", "split_domain"])
+@pytest.mark.parametrize(
+    "name",
+    ["parse", "Normalizer", "Result", "Reject", "Rejects", "Stream", "EventIterator", "RejectSpill", "split_domain"],
+)
 def test_package_when_asked_for_a_public_name_then_has_it(name: str) -> None:
     assert name in cfdns_fast.__all__
     assert callable(getattr(cfdns_fast, name))
