@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ..errors import InputFormatError
+from ..options import DETECTION_BYTES, FIELD_DELIMITERS
 from ..results import RAW_LIMIT_BYTES, Reject
 from .documents import Documents, Fault
 from .framing import DEPTH_LIMIT, Record, cut, lines
@@ -18,8 +19,6 @@ __all__ = ["shaped_records"]
 
 Found = Record | Reject | None
 
-_HEAD_BYTES = 2**20
-_FIELD_DELIMITERS = {"csv": ",", "tsv": "\t"}
 _ARRAY_OF_OBJECTS = re.compile(rb"\[[ \t\r\n\0]*\{")
 _ROW_START = re.compile(rb"\0*+(?:\xef\xbb\xbf\0*+)?")
 
@@ -49,8 +48,8 @@ def shaped_records(
         input_format = _shape(data, known, columns, delimiter, max_record_bytes)
     if input_format == "json":
         return Documents(data, known, delimiter, max_record_bytes).records()
-    if input_format in _FIELD_DELIMITERS:
-        return _row_records(_Rows(data, _FIELD_DELIMITERS[input_format], max_record_bytes), known, columns)
+    if input_format in FIELD_DELIMITERS:
+        return _row_records(_Rows(data, FIELD_DELIMITERS[input_format], max_record_bytes), known, columns)
     return _delimited(data, delimiter, max_record_bytes)
 
 
@@ -273,7 +272,7 @@ def _shape(data: bytes, known: set[str], columns: Sequence[str] | None, delimite
     something in that line is broken and it is not alone; a document spans lines, or holds records. What is neither JSON
     nor rows is NDJSON with bad first lines if an object begins a later line.
     """
-    head = data.lstrip(b"\0")[:_HEAD_BYTES]
+    head = data.lstrip(b"\0")[:DETECTION_BYTES]
     between = (re.escape(delimiter) + b"|" if delimiter else b"") + rb"[ \t\r\0]|\xef\xbb\xbf"
     beginning = re.match(rb"(?:" + between + rb"|\n)*+", head)
     assert beginning is not None
@@ -282,7 +281,7 @@ def _shape(data: bytes, known: set[str], columns: Sequence[str] | None, delimite
         return "ndjson"
     if head[head_start : head_start + 1] in (b"{", b"["):
         return _json_shape(Documents(head[head_start:], known, delimiter, max_record_bytes))
-    for name, field_delimiter in _FIELD_DELIMITERS.items():
+    for name, field_delimiter in FIELD_DELIMITERS.items():
         rows = _Rows(head, field_delimiter, max_record_bytes)
         cells = next((cells for _, _, _, cells in rows if cells is not None), None)
         if isinstance(cells, list) and (len(cells) == len(columns) if columns else _is_header(cells, known)):
