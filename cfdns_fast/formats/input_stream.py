@@ -177,14 +177,17 @@ class InputStream(Stream[Output]):
 
     def _detected(self, complete: bool) -> FormatStream[Output] | None:
         """Return the stream of the format of the kept bytes; None if more of the input must be seen."""
+        # Bytes: CPython 3.11 complains on standard error if memory for a new bytearray runs out.
+        head = bytes(self._head)
         if not self._is_native:
-            foreign = foreign_format(bytes(self._head), complete=complete)
+            foreign = foreign_format(head, complete=complete)
             if foreign:
                 raise InputFormatError(foreign)
             if foreign is None:
                 return None
             self._is_native = True
-        content = self._head.lstrip(b"\0")
-        self._padding_bytes += len(self._head) - len(content)
-        self._head = content
-        return self._open_format(bytes(content), complete)
+        content = head.lstrip(b"\0")
+        padding_bytes = len(head) - len(content)
+        self._padding_bytes += padding_bytes
+        del self._head[:padding_bytes]
+        return self._open_format(content, complete)
