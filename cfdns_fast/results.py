@@ -140,7 +140,7 @@ class EventIterator(Protocol):
 
 
 class RejectSpill(Protocol):
-    """The place for the bytes of a reject that is too long for memory, for example a temporary file.
+    """A place for the bytes of a reject that is too long for memory, for example a temporary file.
 
     A stream writes all bytes of the reject, from its first one on, and then gives the reject as the last one of a part,
     with ``byte_length`` greater than ``len(raw)``. The caller must read and clear the spill before it takes the next
@@ -159,7 +159,7 @@ class Stream(Protocol[Output]):
 
     Blocks may be cut anywhere. All results together are the result of one call with the whole input, and positions in
     rejects are positions in the whole input. What a block leaves unfinished is kept for the next block, at most
-    ``max_record_bytes`` of it, so memory is bounded by the block and by ``max_record_bytes``.
+    ``max_record_bytes`` of it, or 1 MiB before the format is detected, so memory does not grow with the input.
 
     A stream is a context manager: it releases what it keeps at the end of the block. It also ends after `finish`, `cut`
     and any exception, and every later call raises ValueError. One stream is for one thread at a time.

@@ -1,1 +1,1 @@
-"""The command line: options, one run, and what it reports. __main__ starts it."""
+"""The command line: options, one run, and its reports. __main__ starts it."""

@@ -34,7 +34,7 @@ _EXIT_FAILED = 1
 _EXIT_USAGE = 2
 #: Unlike click's default, this does not test whether an existing file can be read.
 _PATH = click.Path(readable=False)
-#: What can make the exit code 1 where the conversion itself is done.
+#: What --fail-on can name.
 _FAILING = ("rejects", "unknown", "problems")
 
 
@@ -62,7 +62,7 @@ def _explain(error: BaseException) -> int:
             say(str(error))
             return _EXIT_USAGE
         case KeyboardInterrupt() | click.Abort():
-            # Not of the command itself, whose signals raise nothing: of a program that calls `main`.
+            # Signals of the command raise nothing: this is from a program that calls `main`.
             say(signal_text(signal.SIGINT))
             return EXIT_SIGNAL + signal.SIGINT
         case CfdnsError():
@@ -74,12 +74,12 @@ def _explain(error: BaseException) -> int:
             sys.stdout = None
             say(error.strerror or type(error).__name__)
         case _:
-            # The text of an unforeseen error may hold record content.
+            # The text of an unexpected error may hold record content.
             say(f"internal error, {type(error).__name__} (CFDNS_DEBUG=1 shows where)")
     return _EXIT_FAILED
 
 
-# Texts of the help stand in constants and not in docstrings, which `python -OO` leaves out.
+# The texts of the help are no docstrings, because `python -OO` leaves those out.
 _HELP = "Turn Cloudflare DNS query logs (Logpush dns_logs) into Elastic Common Schema events."
 
 _CONVERT_HELP = """\
@@ -156,7 +156,7 @@ def _cli(context: click.Context) -> None:
     "--rejects",
     metavar="FILE",
     type=_PATH,
-    help="Write what did not become an event here, one JSON object a reject: input, line, byte_offset, byte_length, "
+    help="Write the rejects here, one JSON object a line: input, line, byte_offset, byte_length, "
     "code and all its bytes as raw, or as raw_base64 if they are not UTF-8.",
 )
 @click.option(
@@ -273,11 +273,11 @@ def _convert(
             end = "interrupted" if end == "complete" else end
         if end in ("complete", "interrupted") and not quiet:
             say(conversion.tally.summary(seconds, positions=rejects is None))
-        refused = _refused(conversion.tally, fail_on, strict)
-        if refused and end == "complete" and quiet:
-            say(refused)
+        disallowed = _disallowed(conversion.tally, fail_on, strict)
+        if disallowed and end == "complete" and quiet:
+            say(disallowed)
         code = _EXIT_DONE
-        if refused or failure or conversion.faults or (conversion.unknown and fail_on != frozenset()):
+        if disallowed or failure or conversion.faults or (conversion.unknown and fail_on != frozenset()):
             code = _EXIT_FAILED
         if interrupt:
             code = EXIT_SIGNAL + interrupt
@@ -315,8 +315,8 @@ def _parse_fail_on(values: Sequence[str]) -> frozenset[str] | None:
     return frozenset(named)
 
 
-def _refused(tally: Tally, fail_on: frozenset[str] | None, strict: bool) -> str:
-    """Return in a sentence what --strict or --fail-on does not allow and is there; empty if nothing is."""
+def _disallowed(tally: Tally, fail_on: frozenset[str] | None, strict: bool) -> str:
+    """Return a sentence with the counts that --strict or --fail-on does not allow; empty if there are none."""
     named = (fail_on or frozenset()) | ({"rejects", "unknown"} if strict else frozenset())
     counts = {
         "rejects": (tally.rejects.total(), "rejects"),

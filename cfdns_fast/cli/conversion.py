@@ -1,4 +1,4 @@
-"""Convert inputs to outputs, as the command does."""
+"""One run of the command: inputs to outputs."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["Conversion"]
 
 
 class Conversion:
-    """Inputs to outputs, through one normalizer.
+    """The conversion of all inputs with one normalizer.
 
     Attributes
     ----------
     tally : Tally
     faults : list of (str, InputFault or InputFormatError)
-        Inputs that were not read to their end or have no known format, and why.
+        Inputs that were not read to their end or have no known format, and the reasons.
     unknown : list of UnknownInput
         Inputs with records, of which none has a key that the mapping reads.
     """
@@ -160,7 +160,7 @@ class Conversion:
 
     def _write_rejects(self, name: str, part: Result[bytes], output: Output) -> None:
         last = part.rejects[-1]
-        # Only the last reject of a part can be too long for memory; all of its bytes are in the spill then.
+        # Only the last reject of a part can be too long for memory; the spill then holds all of its bytes.
         is_spilled = last.byte_length > len(last.raw)
         for piece in reject_lines(name, part.rejects[:-1] if is_spilled else part.rejects):
             output.write(piece)
@@ -179,7 +179,7 @@ class Conversion:
 
 
 class _Counter:
-    """Bytes that one thread counts and another one shows."""
+    """Bytes that one thread counts and another thread shows."""
 
     def __init__(self) -> None:
         self._counted = 0
@@ -189,6 +189,6 @@ class _Counter:
         self._counted += count
 
     def take(self) -> int:
-        """Return what was added since the last time."""
+        """Return the number of bytes since the last call."""
         before, self._taken = self._taken, self._counted
         return self._taken - before

@@ -1,4 +1,4 @@
-"""The signals that end the command, and what it needs to say without the rest of the package.
+"""The signals that end the command, and messages that need no other module of the package.
 
 The command imports this module before anything that takes time, so it imports little. Signals raise no exception: an
 exception could arise between any two instructions, and Python loses the ones that arise in some of its callbacks.
@@ -25,8 +25,8 @@ __all__ = ["EXIT_SIGNAL", "INTERRUPTS", "Interrupts", "is_out_of_memory", "signa
 #: Added to the number of the signal that ends the run, as shells do.
 EXIT_SIGNAL = 128
 
-#: Signals that follow the first one so soon are the same request: timeout, systemd (SendSIGHUP=) and a terminal that is
-#: closed send several at once.
+#: Signals within this time after the first one are the same request: timeout, systemd (SendSIGHUP=) and a closed
+#: terminal send several at once.
 _SAME_REQUEST_S = 0.5
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -34,31 +34,31 @@ _NO_MEMORY_TEXTS = ("can't start new thread", "failed to map", "cannot allocate 
 
 
 class Interrupts:
-    """What SIGINT, SIGTERM and SIGHUP do.
+    """The effect of SIGINT, SIGTERM and SIGHUP.
 
-    Without a `Stop` each of them ends the process at once: after the clean-up, with one line and without unwinding.
-    With a `Stop` the first one makes its request, and the caller ends the run; the next one ends the process at once.
+    Without a `Stop` a signal ends the process at once: after the clean-up, with one line and without unwinding. With a
+    `Stop` the first signal requests the stop, and the caller ends the run; the next signal ends the process at once.
     """
 
     def __init__(self) -> None:
-        self.number = 0  # of the first signal that made the request of the Stop
+        self.number = 0  # of the first signal that requested the Stop
         self._requested_s = 0.0
         self._stop: Stop | None = None
         self._clean_ups: list[Callable[[], object]] = []
         self._is_ignoring = False
 
     def install(self) -> None:
-        """Handle the signals from now on, except the ones that are ignored (nohup) or handled by the caller's code."""
+        """Handle the signals from now on, except those that are ignored (nohup) or have a handler of the caller."""
         for number in _SIGNALS:
             if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                 signal.signal(number, self._handle)
 
     def add_clean_up(self, clean_up: Callable[[], object]) -> None:
-        """Call `clean_up` before a signal ends the process. It may be called at any time, and more than once."""
+        """Call `clean_up` before a signal ends the process. The call may come at any time, and more than once."""
         self._clean_ups.append(clean_up)
 
     def defer(self, stop: Stop | None) -> None:
-        """Let the first signal make the request of `stop` only; None ends that."""
+        """Let the first signal only request `stop`; with None it ends the process again."""
         self._stop = stop
 
     @contextmanager
@@ -71,7 +71,7 @@ class Interrupts:
             self._is_ignoring = False
 
     def uninstall(self) -> None:
-        """Let the system end the process at a signal: Python cannot any more while it ends."""
+        """Let the system end the process at a signal, because Python cannot handle signals while it exits."""
         for number in _SIGNALS:
             if signal.getsignal(number) == self._handle:
                 signal.signal(number, signal.SIG_DFL)
@@ -80,7 +80,7 @@ class Interrupts:
         if self._is_ignoring or (self.number and time.monotonic() - self._requested_s < _SAME_REQUEST_S):
             return
         if self._stop is not None and not self.number:
-            # In this order: another handler may run in between.
+            # In this order, because another handler may run in between.
             self._requested_s = time.monotonic()
             self.number = number
             self._stop.request()
@@ -97,14 +97,14 @@ class Interrupts:
             for clean_up in self._clean_ups:
                 with suppress(Exception):
                     clean_up()
-            # Not through sys.stderr, which this may have interrupted; and not if nothing reads it.
+            # Not through sys.stderr, which the signal may have interrupted, and only if the write cannot block.
             if _can_write(2):
                 os.write(2, f"cfdns-fast: {signal_text(number)}\n".encode())
         finally:
             os._exit(EXIT_SIGNAL + number)
 
 
-#: Of the process, because signals are.
+#: One object for the process, because signals are sent to processes.
 INTERRUPTS = Interrupts()
 
 
@@ -114,21 +114,21 @@ def _can_write(descriptor: int) -> bool:
     try:
         return bool(select.select([], [descriptor], [], 1)[1])
     except OSError:
-        # Windows cannot say.
+        # Windows cannot select on files.
         return True
 
 
 def signal_text(number: int) -> str:
-    """Return what a signal did to the run."""
+    """Return how a signal ended the run."""
     return "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether an exception, or the one that it arose from, says that memory, or a thread's, could not be had."""
+    """Whether an exception, or one of its causes, means that memory or a thread could not be allocated."""
     while error is not None:
         if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
             return True
-        # The dynamic linker and the threads of Python have no exception of their own for it.
+        # The dynamic linker and Python's threads have no exception of their own for this.
         text = str(error).lower()
         if isinstance(error, (ImportError, RuntimeError)) and any(part in text for part in _NO_MEMORY_TEXTS):
             return True

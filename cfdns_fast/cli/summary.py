@@ -11,7 +11,7 @@ from .report import text_of
 
 __all__ = ["summary_line"]
 
-#: Grows when a member is renamed, removed or changes its meaning, and not when one is added.
+#: Incremented when a member is renamed, removed or changes its meaning, and not when one is added.
 _FORMAT = 1
 
 
@@ -27,10 +27,10 @@ def summary_line(
     seconds : float
         Duration of the conversion.
     end : {"complete", "interrupted", "closed", "failed"}
-        How the run ended: with all inputs converted, by a signal, because the reader of the events has gone, or
-        because an output could not be written.
+        How the run ended: with all inputs converted, by a signal, because the reader of the events stopped reading,
+        or because an output could not be written.
     signal, failure : str or None
-        The name of the signal, and what could not be written.
+        The name of the signal, and the error of the output.
     code : int
         The exit code.
     """
@@ -61,7 +61,8 @@ def summary_line(
         "unknown": tally.unknown,
         "problems": dict(sorted(tally.problems.items())),
         "rejects": {
-            code: {"count": count, "first": _place(*tally.first[code])} for code, count in sorted(tally.rejects.items())
+            code: {"count": count, "first": _position(*tally.first[code])}
+            for code, count in sorted(tally.rejects.items())
         },
         "unfinished_bytes": tally.unfinished_bytes,
         "seconds": round(seconds, 6),
@@ -70,5 +71,5 @@ def summary_line(
     return json.dumps(line, ensure_ascii=False).encode("utf-8") + b"\n"
 
 
-def _place(name: str, line: int, byte_offset: int) -> dict[str, Any]:
+def _position(name: str, line: int, byte_offset: int) -> dict[str, Any]:
     return {"input": text_of(name), "line": line, "byte_offset": byte_offset}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import InputFormatError
 from ..options import DETECTION_BYTES
-from ..results import Result, joined, record_error
+from ..results import Result, Stream, joined, record_error
 from ..signatures import foreign_format
 from .streams import FormatStream, StreamSettings, to_bytes
 
@@ -24,10 +24,10 @@ Output = TypeVar("Output")
 _PADDING_BLOCK_BYTES = 1 << 16
 
 
-class InputStream(Generic[Output]):
-    """The public stream: a `Stream` that keeps blocks until the format is known, then passes them on.
+class InputStream(Stream[Output]):
+    """A stream that keeps blocks until the format is known, then passes them on; see `Stream`.
 
-    Of NULs at the beginning only the number is kept.
+    NULs at the beginning are counted and not kept.
 
     Parameters
     ----------
@@ -177,14 +177,17 @@ class InputStream(Generic[Output]):
 
     def _detected(self, complete: bool) -> FormatStream[Output] | None:
         """Return the stream of the format of the kept bytes; None if more of the input must be seen."""
+        # Bytes: CPython 3.11 complains on standard error if memory for a new bytearray runs out.
+        head = bytes(self._head)
         if not self._is_native:
-            foreign = foreign_format(bytes(self._head), complete=complete)
+            foreign = foreign_format(head, complete=complete)
             if foreign:
                 raise InputFormatError(foreign)
             if foreign is None:
                 return None
             self._is_native = True
-        content = self._head.lstrip(b"\0")
-        self._padding_bytes += len(self._head) - len(content)
-        self._head = content
-        return self._open_format(bytes(content), complete)
+        content = head.lstrip(b"\0")
+        padding_bytes = len(head) - len(content)
+        self._padding_bytes += padding_bytes
+        del self._head[:padding_bytes]
+        return self._open_format(content, complete)

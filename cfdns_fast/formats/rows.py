@@ -64,12 +64,12 @@ class RowReader:
         self._is_untried = False
         self._offset = 0
         self._newlines = 0
-        self._looked_until = 0
+        self._tried_until = 0  # rows of several lines were tried up to this offset
         self._kept = kept
-        self._long: LongReject | None = None  # the line at hand, if it is too long
-        self._is_blank = True  # the line at hand, so far
-        self._is_padded = False  # NULs were skipped before the row at hand
-        self._is_marked = False  # and a byte order mark
+        self._long: LongReject | None = None  # the current line, if it is too long
+        self._is_blank = True  # the current line, so far
+        self._is_padded = False  # NULs were skipped before the current row
+        self._is_marked = False  # a byte order mark was skipped
 
     @property
     def unfinished_bytes(self) -> int:
@@ -77,9 +77,9 @@ class RowReader:
         return self._size_bytes + (self._long.byte_length if self._long else 0)
 
     def rows(self, block: bytes, *, final: bool, at_once: bool = False) -> Iterator[Row]:
-        """Give the rows that are complete with this block; exhaust it before the next call.
+        """Yield the rows that are complete with this block; the iterator must be exhausted before the next call.
 
-        An unfinished row is read again when its size has doubled, or `at_once` if a newline was added.
+        An unfinished row is read again when its size has doubled, or with `at_once` if there is a new newline.
         """
         self._blocks.append(block)
         self._size_bytes += len(block)
@@ -107,13 +107,13 @@ class RowReader:
                 self._long = LongReject(self._newlines + 1, self._offset + start, self._kept)
                 self._is_blank = True
                 continue
-            end, is_readable = cut
-            row = self._row(data[start:end], data.startswith(b"\n", end), is_readable, self._offset + start)
+            end, is_valid = cut
+            row = self._row(data[start:end], data.startswith(b"\n", end), is_valid, self._offset + start)
             yield from self._after_padding(row)
             at = end + data.startswith(b"\n", end)
             self._newlines += data.count(b"\n", start, at)
         if final and (self._is_padded or self._is_marked):
-            # The input ends with them.
+            # The input ends with NULs or a byte order mark.
             yield from self._after_padding(Row(self._newlines + 1, self._offset + at, 0, b""))
         self._offset += at
         self._blocks = [data[at:]]
@@ -129,14 +129,14 @@ class RowReader:
         return found.end()
 
     def _after_padding(self, row: Row) -> Iterator[Row]:
-        """Give a blank row for the NULs before a row that is not blank itself, and the row."""
+        """Yield a blank row for the NULs before a row that is not blank itself, and the row."""
         if self._is_padded and (row.cells is not None or row.code is not None):
             yield Row(row.line, row.byte_offset, 0, b"")
         self._is_padded = self._is_marked = False
         yield row
 
     def _read_long(self, long: LongReject, data: bytes, at: int, final: bool) -> tuple[int, Row | None]:
-        """Move the bytes of a long line to its reject; return where reading goes on, and the row if the line ends."""
+        """Move the bytes of a long line to its reject; return the next offset, and the row if the line ends."""
         newline = data.find(b"\n", at)
         stop = len(data) if newline < 0 else newline
         if (newline >= 0 or not final) and data.endswith(b"\r", at, stop):
@@ -156,7 +156,7 @@ class RowReader:
         row = Row(reject.line, reject.byte_offset, reject.byte_length, reject.raw, code=code)
         return stop if newline < 0 else newline + 1, row
 
-    def _row(self, raw: bytes, has_newline: bool, is_readable: bool, offset: int) -> Row:
+    def _row(self, raw: bytes, has_newline: bool, is_valid: bool, offset: int) -> Row:
         if has_newline:
             raw = raw.removesuffix(b"\r")
         line = self._newlines + 1
@@ -171,7 +171,7 @@ class RowReader:
                 text = raw.decode("utf-8")
             except UnicodeDecodeError:
                 code = "csv.utf8"
-        if code is None and not is_readable:
+        if code is None and not is_valid:
             code = "csv.syntax"
         if code is not None:
             return Row(line, offset, len(raw), raw, code=code)
@@ -184,14 +184,14 @@ class RowReader:
         return [cell[1:-1].replace('""', '"') if cell.startswith('"') else cell for cell in cells]
 
     def _cut(self, data: bytes, start: int, final: bool) -> tuple[int, bool] | None:
-        """Return where the row ends, and whether it can be read; None if more must be seen."""
+        """Return the end of the row, and whether the row is valid; None if more bytes must be seen."""
         newline = data.find(b"\n", start)
         if newline < 0 and not final:
             return None
         line_end = len(data) if newline < 0 else newline
         if data.find(b'"', start, line_end) < 0:
             return line_end, b"\r" not in data[start:line_end].rstrip(b"\r")
-        if self._offset + start < self._looked_until or self._length(data, start, line_end) > self._max_record_bytes:
+        if self._offset + start < self._tried_until or self._length(data, start, line_end) > self._max_record_bytes:
             row = self._row_pattern.match(data, start, line_end)
             return line_end, row is not None and row.end() == line_end
         # A CR may follow the row.
@@ -206,11 +206,11 @@ class RowReader:
         is_open = row is None or end == last or (not row[1] and data.startswith(self._opening, end))
         if not final and len(data) <= limit and (is_open or data.find(b"\n", end) < 0):
             return None
-        self._looked_until = self._offset + self._last_line_end(data, start, None if is_open else end)
+        self._tried_until = self._offset + self._last_line_end(data, start, None if is_open else end)
         return line_end, False
 
     def _last_line_end(self, data: bytes, start: int, fault: int | None) -> int:
-        """Return the end of the last line that a row from `start` may use, or of an earlier one with a fault in it."""
+        """Return the end of the last line that a row from `start` may use, or of an earlier line with the fault."""
         limit = start + self._max_record_bytes
         if len(data) <= limit and not data.endswith(b"\n"):
             end = len(data)
@@ -225,12 +225,12 @@ class RowReader:
         return end if newline < 0 else newline + 1
 
     def _length(self, data: bytes, start: int, end: int) -> int:
-        """Return how many bytes there are between `start` and a line end at `end`."""
+        """Return the number of bytes between `start` and a line end at `end`."""
         return end - start - (data.startswith(b"\n", end) and data.endswith(b"\r", start, end))
 
 
 def first_row(head: bytes, delimiter: str, complete: bool, max_record_bytes: int) -> Row | None:
-    """Return the first row that is not blank; None if there is none, or not yet."""
+    """Return the first complete row that is not blank; None if there is none."""
     rows = RowReader(delimiter, max_record_bytes, RejectBytes()).rows(head, final=complete)
     return next((row for row in rows if row.cells is not None or row.code is not None), None)
 

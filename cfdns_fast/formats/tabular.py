@@ -86,15 +86,15 @@ class _Rows:
     def _name_columns(self, columns: list[str]) -> list[str]:
         self._columns = columns
         self.unused_columns = tuple(dict.fromkeys(name for name in columns if name not in self._plan.known))
-        # Of columns of one name the last counts, as of equal keys in JSON.
-        places = {name: place for place, name in enumerate(columns) if name in self._plan.known}
-        self._places = list(places.values())
-        keys = (quoted(key).replace("%", "%%") for key in (*places, self._plan.text_key))
+        # The last of several columns with one name counts, like the last of equal keys in JSON.
+        indexes = {name: index for index, name in enumerate(columns) if name in self._plan.known}
+        self._indexes = list(indexes.values())
+        keys = (quoted(key).replace("%", "%%") for key in (*indexes, self._plan.text_key))
         self._template = "{" + ",".join(f"{key}:%s" for key in keys) + "}"
         return columns
 
     def records(self, rows: Iterable[Row]) -> Iterator[bytes | Reject | None]:
-        """Give a record or a reject for each row, and None for a blank row; headers are skipped.
+        """Yield a record or a reject for each row, and None for a blank row; headers are skipped.
 
         Raises
         ------
@@ -112,13 +112,13 @@ class _Rows:
             if columns is None:
                 columns = self._name_columns(self._plan.check_header(row))
             if row.cells is not None and _repeats(row.cells, columns):
-                # Batches that were put together repeat it.
+                # Concatenated batches repeat the header.
                 continue
             if row.cells is None or len(row.cells) != len(columns):
                 code = row.code or "csv.columns"
                 yield Reject(row.line, row.byte_offset, row.byte_length, code, row.raw[: self._raw_limit_bytes])
                 continue
-            cells = [quoted(row.cells[place]) for place in self._places]
+            cells = [quoted(row.cells[index]) for index in self._indexes]
             yield (self._template % (*cells, quoted(row.text))).encode("utf-8")
 
 
@@ -188,7 +188,7 @@ class _RowStream(FormatStream[Output]):
         part: list[bytes | Reject | None] = []
         for found in self._rows.records(self._reader.rows(block, final=final, at_once=at_once)):
             part.append(found)
-            # The spill holds one reject, so a reject that is too long for memory ends the part.
+            # The spill holds the bytes of one reject, so a reject that is too long for memory ends the part.
             is_long = isinstance(found, Reject) and found.byte_length > len(found.raw)
             if is_long or len(part) == _MAX_PART_ROWS:
                 yield self._convert(part)
@@ -218,7 +218,7 @@ def _collect(found: Iterable[bytes | Reject | None], raises: bool) -> tuple[byte
 
 
 def _records_of(plan: RowPlan, delimiter: str, data: bytes) -> Iterator[bytes | Reject | None]:
-    """Give the record or the reject of each row of a whole input; see `_Rows.records`."""
+    """Yield the record or the reject of each row of a whole input; see `_Rows.records`."""
     reader = RowReader(delimiter, plan.max_record_bytes, RejectBytes())
     return _Rows(plan).records(reader.rows(data, final=True))
 

@@ -6,16 +6,15 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ..errors import InputFormatError
+from ..options import DETECTION_BYTES, FIELD_DELIMITERS
 from .delimited import delimited_records
 from .documents import Documents, Fault
 from .framing import Found
 from .members import value_end
-from .rows import FIELD_DELIMITERS, Rows, is_header, row_records
+from .rows import Rows, is_header, row_records
 
 __all__ = ["input_records"]
 
-#: Maximum number of bytes by which a format is detected.
-_HEAD_BYTES = 2**20
 _ARRAY_OF_OBJECTS = re.compile(rb"\[[ \t\r\n\0]*\{")
 
 
@@ -64,7 +63,7 @@ def _detect(
     2. Data whose first row is a header of known fields, or has as many cells as there are columns, is CSV or TSV.
     3. Other data is NDJSON with invalid first lines if an object begins a later line.
     """
-    head = data.lstrip(b"\0")[:_HEAD_BYTES]
+    head = data.lstrip(b"\0")[:DETECTION_BYTES]
     between = (re.escape(delimiter) + b"|" if delimiter else b"") + rb"[ \t\r\0]|\xef\xbb\xbf"
     blank = re.match(rb"(?:" + between + rb"|\n)*+", head)
     assert blank is not None

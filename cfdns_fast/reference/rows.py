@@ -11,9 +11,8 @@ from ..errors import InputFormatError
 from ..results import RAW_LIMIT_BYTES, Reject
 from .framing import Found, Record
 
-__all__ = ["FIELD_DELIMITERS", "Row", "Rows", "column_names", "is_header", "row_records"]
+__all__ = ["Row", "Rows", "column_names", "is_header", "row_records"]
 
-FIELD_DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 _MIN_KNOWN_FIELDS = 2
 _ROW_START = re.compile(rb"\0*+(?:\xef\xbb\xbf\0*+)?")

@@ -15,7 +15,10 @@ from cfdns_fast.errors import CfdnsError, EngineError, MappingError, RecordError
 # Public names
 
 
-@pytest.mark.parametrize("name", ["parse", "Normalizer", "Result", "Reject", "Rejects", "split_domain"])
+@pytest.mark.parametrize(
+    "name",
+    ["parse", "Normalizer", "Result", "Reject", "Rejects", "Stream", "EventIterator", "RejectSpill", "split_domain"],
+)
 def test_package_has_the_public_name(name: str) -> None:
     assert name in cfdns_fast.__all__
     assert callable(getattr(cfdns_fast, name))

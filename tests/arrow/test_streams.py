@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -96,7 +97,7 @@ def test_arrow_stream_raises_at_the_first_reject() -> None:
 
 
 def test_arrow_output_alone_needs_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "cfdns_fast.arrow", None)
+    monkeypatch.setitem(sys.modules, "cfdns_fast.arrow", None)
     normalizer = Normalizer()
     result: Result[bytes] = normalizer.stream().feed(GOOD)
     assert json.loads(result.output)
