@@ -1,10 +1,9 @@
-"""A process on CPUs of its own that does one job whenever it is told to: for what one CPU, or one process, cannot show.
+"""A process on its own CPUs that runs one job on request, for measurements that need several CPUs or processes.
 
     python -m benchmarks.worker CPU[,CPU] JOB CORPUS.ndjson
 
-For every line on standard input it does the job and answers with a line: ``check`` with a digest of what came out,
-``run`` with "done" after `CORPORA_A_TURN` corpora: a collector has a next batch, and a CPU that sleeps takes long to
-wake.
+It runs the job for every line on standard input and answers with a line. The answer to ``check`` is a digest of the
+output. The answer to ``run`` is "done", after `CORPORA_A_TURN` corpora, because an idle CPU takes long to wake.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def one_batch(path: Path, threads: int) -> Job:
 
 
 def plain_blocks(path: Path) -> Job:
-    """Convert block by block what the compressed file holds, from memory."""
+    """Convert the content of the compressed file block by block, from memory."""
     data = GZIP_MEMBERS * path.read_bytes()
     normalizer = Normalizer()
     return lambda: _converted(normalizer, blocks_of(data))
@@ -62,7 +61,7 @@ def gzip_to_ndjson(path: Path) -> Job:
     return job
 
 
-#: Job: who does it, and how many corpora it takes.
+#: By name: the function that prepares the job, and the number of corpora that one run converts.
 JOBS: dict[str, tuple[Callable[[Path], Job], int]] = {
     "one_thread": (lambda path: one_batch(path, 1), 1),
     "two_threads": (lambda path: one_batch(path, 2), 1),
@@ -85,7 +84,7 @@ def main(cpus: str, name: str, corpus: str) -> None:
             print(digest.hexdigest(), flush=True)
         else:
             for _ in range(CORPORA_A_TURN // corpora):
-                deque(job(), maxlen=0)  # what has come out is dropped before the next comes
+                deque(job(), maxlen=0)  # each output is dropped before the next one is made
             print("done", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""What a conversion gives back: results, rejects, and the protocols of event iterators and streams."""
+"""The types that conversions return: results, rejects, and the protocols of event iterators and streams."""
 
 from __future__ import annotations
 

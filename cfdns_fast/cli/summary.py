@@ -61,7 +61,7 @@ def summary_line(
         "unknown": tally.unknown,
         "problems": dict(sorted(tally.problems.items())),
         "rejects": {
-            code: {"count": count, "first": _place(*tally.first[code])} for code, count in sorted(tally.rejects.items())
+            code: {"count": count, "first": _first(*tally.first[code])} for code, count in sorted(tally.rejects.items())
         },
         "unfinished_bytes": tally.unfinished_bytes,
         "seconds": round(seconds, 6),
@@ -70,5 +70,5 @@ def summary_line(
     return json.dumps(line, ensure_ascii=False).encode("utf-8") + b"\n"
 
 
-def _place(name: str, line: int, byte_offset: int) -> dict[str, Any]:
+def _first(name: str, line: int, byte_offset: int) -> dict[str, Any]:
     return {"input": text_of(name), "line": line, "byte_offset": byte_offset}

@@ -136,7 +136,7 @@ class RowReader:
         yield row
 
     def _read_long(self, long: LongReject, data: bytes, at: int, final: bool) -> tuple[int, Row | None]:
-        """Move the bytes of a long line to its reject; return where reading goes on, and the row if the line ends."""
+        """Move the bytes of a long line to its reject; return the next position, and the row if the line ends."""
         newline = data.find(b"\n", at)
         stop = len(data) if newline < 0 else newline
         if (newline >= 0 or not final) and data.endswith(b"\r", at, stop):
@@ -236,5 +236,5 @@ def first_row(head: bytes, delimiter: str, complete: bool, max_record_bytes: int
 
 
 def is_header(cells: Sequence[str], known: frozenset[str]) -> bool:
-    """Whether the cells of a row name so many known fields that the row is a header."""
+    """Whether the cells of a row name at least `_MIN_KNOWN_COLUMNS` known fields, so that the row is a header."""
     return len(known.intersection(column_names(cells))) >= _MIN_KNOWN_COLUMNS

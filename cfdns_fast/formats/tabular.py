@@ -58,7 +58,7 @@ class RowPlan:
         self.converter = Converter(plan)
 
     def check_header(self, row: Row) -> list[str]:
-        """Return the columns that a header row names; InputFormatError if the row is no header."""
+        """Return the columns that a header row names. Raises InputFormatError if the row is not a header."""
         if row.cells is None or not is_header(row.cells, self.known):
             raise InputFormatError("format.no_header")
         return column_names(row.cells)
@@ -86,10 +86,10 @@ class _Rows:
     def _name_columns(self, columns: list[str]) -> list[str]:
         self._columns = columns
         self.unused_columns = tuple(dict.fromkeys(name for name in columns if name not in self._plan.known))
-        # Of columns of one name the last counts, as of equal keys in JSON.
-        places = {name: place for place, name in enumerate(columns) if name in self._plan.known}
-        self._places = list(places.values())
-        keys = (quoted(key).replace("%", "%%") for key in (*places, self._plan.text_key))
+        # If columns have the same name, the last one counts, as for equal keys in JSON.
+        positions = {name: position for position, name in enumerate(columns) if name in self._plan.known}
+        self._positions = list(positions.values())
+        keys = (quoted(key).replace("%", "%%") for key in (*positions, self._plan.text_key))
         self._template = "{" + ",".join(f"{key}:%s" for key in keys) + "}"
         return columns
 
@@ -112,13 +112,13 @@ class _Rows:
             if columns is None:
                 columns = self._name_columns(self._plan.check_header(row))
             if row.cells is not None and _repeats(row.cells, columns):
-                # Batches that were put together repeat it.
+                # Concatenated batches repeat the header.
                 continue
             if row.cells is None or len(row.cells) != len(columns):
                 code = row.code or "csv.columns"
                 yield Reject(row.line, row.byte_offset, row.byte_length, code, row.raw[: self._raw_limit_bytes])
                 continue
-            cells = [quoted(row.cells[place]) for place in self._places]
+            cells = [quoted(row.cells[position]) for position in self._positions]
             yield (self._template % (*cells, quoted(row.text))).encode("utf-8")
 
 

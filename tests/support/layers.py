@@ -13,9 +13,11 @@ import cfdns_fast
 from cfdns_fast import options
 
 __all__ = [
+    "CPP_FLOORS",
     "CPP_SUFFIXES",
     "CYTHON_SUFFIXES",
     "EXCEPTIONS",
+    "FLOORS",
     "Import",
     "Include",
     "circle",
