@@ -71,7 +71,7 @@ class Interrupts:
             self._is_ignoring = False
 
     def uninstall(self) -> None:
-        """Let the system end the process at a signal: Python cannot any more while it ends."""
+        """Let the system end the process at a signal, because Python cannot handle one while it ends."""
         for number in _SIGNALS:
             if signal.getsignal(number) == self._handle:
                 signal.signal(number, signal.SIG_DFL)
@@ -124,11 +124,11 @@ def signal_text(number: int) -> str:
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether an exception, or the one that it arose from, says that memory, or a thread's, could not be had."""
+    """Whether an exception, or a cause of it, reports that memory could not be allocated."""
     while error is not None:
         if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
             return True
-        # The dynamic linker and the threads of Python have no exception of their own for it.
+        # The dynamic linker and Python's threads report a lack of memory by other exceptions.
         text = str(error).lower()
         if isinstance(error, (ImportError, RuntimeError)) and any(part in text for part in _NO_MEMORY_TEXTS):
             return True

@@ -66,9 +66,9 @@ class RowReader:
         self._newlines = 0
         self._looked_until = 0
         self._kept = kept
-        self._long: LongReject | None = None  # the line at hand, if it is too long
-        self._is_blank = True  # the line at hand, so far
-        self._is_padded = False  # NULs were skipped before the row at hand
+        self._long: LongReject | None = None  # the current line, if it is too long
+        self._is_blank = True  # whether the current line is blank so far
+        self._is_padded = False  # whether NULs were skipped before the current row
         self._is_marked = False  # and a byte order mark
 
     @property
