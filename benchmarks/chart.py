@@ -47,7 +47,7 @@ def render(result: dict[str, Any]) -> str:
     Raises
     ------
     KeyError
-        `result` is no result of ``--json``.
+        `result` is not a result of ``--json``.
     """
     machine, run = result["machine"], result["run"]
     shapes: list[str] = []

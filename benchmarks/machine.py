@@ -48,7 +48,7 @@ def pin(cpu: str) -> str:
     Raises
     ------
     ValueError
-        `cpu` is no number, or the process may not use that CPU.
+        `cpu` is not a number, or the process may not use that CPU.
     """
     if cpu == "none":
         return "not pinned"

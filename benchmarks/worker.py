@@ -51,7 +51,7 @@ def gzip_blocks(path: Path) -> Job:
 
 
 def gzip_to_ndjson(path: Path) -> Job:
-    """Convert a compressed file as the command does, with decompression on a thread of its own."""
+    """Convert a compressed file as the command does, with decompression on another thread."""
 
     normalizer = Normalizer()
 

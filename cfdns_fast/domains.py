@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from .suffix_list import suffix_rules
 
@@ -54,8 +55,7 @@ class DomainParts:
     subdomain: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class RuleTrie:
+class RuleTrie(NamedTuple):
     """Suffix rules as a trie of their labels, from right to left. It is immutable.
 
     Attributes

@@ -66,8 +66,8 @@ class Normalizer:
         The names of the cells of a row of CSV or TSV, in order, for input without a header. At least one name must be a
         field that the mapping reads. Spaces and tabs around names are ignored, in a header as well.
     record_delimiter : str, optional
-        Text of 1 to 16 characters that stands between JSON records, besides newlines. Within a valid object it
-        separates nothing; anything else ends at it.
+        Text of 1 to 16 characters that separates JSON records, besides newlines. It does not split a valid object;
+        any other input ends at it.
 
     Raises
     ------
@@ -208,7 +208,7 @@ class Normalizer:
         Raises
         ------
         ImportError
-            There is no pyarrow.
+            pyarrow is not installed.
         ValueError
             A column would hold more than 32-bit offsets can count (2 GiB of text): convert smaller blocks.
 

@@ -47,7 +47,7 @@ _JSON_SCALAR = re.compile(r"true|false|null|-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-
 
 
 class Option(NamedTuple):
-    """What one option takes.
+    """The default, help and allowed values of one option.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Option(NamedTuple):
         """Raise ValueError if the option cannot have this value."""
         if self.limits is not None:
             smallest, largest = self.limits
-            # True and False are no numbers here.
+            # bool is a subclass of int, but not a number here.
             if not isinstance(value, int) or isinstance(value, bool) or not smallest <= value <= largest:
                 raise ValueError(f"{name} must be a whole number from {smallest} to {largest}, not {value!r}")
         elif self.choices:
@@ -133,8 +133,8 @@ class Options:
 
     @property
     def delimiter(self) -> bytes:
-        """The bytes between records that are no line end; empty if there are none."""
-        # Newlines separate records in any case, so they need not be looked for again at its ends.
+        """The delimiter between records in UTF-8, without line ends around it; empty if there is none."""
+        # Newlines always separate records, so they are not part of the delimiter.
         return (self.record_delimiter or "").strip("\r\n").encode("utf-8")
 
     @property

@@ -1,4 +1,4 @@
-"""What a conversion gives back: results, rejects, and the protocols of event iterators and streams."""
+"""The types that conversions return: results, rejects, and the protocols of event iterators and streams."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
 
 Output = TypeVar("Output")
 
-#: The maximum size of `Reject.raw`, unless a stream was asked for whole rejects.
+#: The maximum size of `Reject.raw`, unless a stream keeps whole rejects.
 RAW_LIMIT_BYTES = 65536
 
 #: One encoder for all lines: json.dumps() makes a new one at every call with options.
@@ -113,9 +113,9 @@ class Result(Generic[Output]):
 
 
 class EventIterator(Protocol):
-    """The events of one batch, built when they are asked for; see `Normalizer.iter_dicts`.
+    """The events of one batch; each is built when it is requested. See `Normalizer.iter_dicts`.
 
-    The counts are those of what was consumed so far, and final at the end. See `Result` for their meaning.
+    The counts cover the records that were read so far. See `Result` for their meaning.
     """
 
     @property

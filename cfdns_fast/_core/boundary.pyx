@@ -2,11 +2,11 @@
 # distutils: language = c++
 """The boundary between Python and the compiled core: buffer in, result out.
 
-It knows no DNS and no ECS. The GIL is released while a batch becomes NDJSON. C++ never sees a Python object; dicts are
-built here, from the same steps and values as NDJSON.
+It contains no rules of DNS or ECS. The GIL is released while a batch becomes NDJSON or Arrow. Only the C++ in `dicts`
+uses Python objects; it builds events from the same values as NDJSON.
 """
 
-# No list comprehensions here: where the list cannot grow, Cython 3.3.1 releases the item twice.
+# The boundary uses no list comprehensions, because Cython 3.3.1 releases the item twice if the list cannot grow.
 
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
@@ -38,7 +38,7 @@ from ..signatures import FIRST_BYTES, SECOND_BYTES
 
 
 cfdns_engine_error = <PyObject*>EngineError
-#: Whether values are written into copied dicts by index: not without the GIL, or if CFDNS_DICT_PLACES is 0.
+#: Whether values are written into copied dicts by index. False without the GIL, or if CFDNS_DICT_PLACES is 0.
 DICT_PLACES = <bint>DictPlaces.try_out()
 
 
@@ -54,7 +54,7 @@ include "event_iterator.pxi"
 
 
 def active_kernel():
-    """Return the name of the simdjson kernel at work (``icelake``, ``haswell``, ``westmere``, ``arm64``, ``fallback``, …)."""
+    """Return the name of the simdjson kernel in use, for example ``icelake``, ``haswell``, ``arm64``, ``fallback``."""
     return c_active_kernel().decode()
 
 

@@ -1,24 +1,24 @@
-# What is borrowed from Python objects, and bytes to write to; part of boundary.pyx.
+# Borrows buffers of Python objects and makes bytes objects to write to; part of boundary.pyx.
 
 cdef extern from *:
     """
     static PyObject* cfdns_new_bytes(Py_ssize_t size_bytes) { return PyBytes_FromStringAndSize(nullptr, size_bytes); }
 
-    // Make bytes of our own shorter, and leave their block as it is.
+    // Shorten a bytes object that has one reference. Its memory block keeps its size.
     static void cfdns_set_size(PyObject* bytes, Py_ssize_t size_bytes) {
       PyBytes_AsString(bytes)[size_bytes] = 0;
       Py_SET_SIZE(reinterpret_cast<PyVarObject*>(bytes), size_bytes);
     }
 
     """
-    # Releases the bytes and sets the pointer to null if it fails.
+    # Releases the bytes and sets the pointer to null on failure.
     int _resize "_PyBytes_Resize"(PyObject**, Py_ssize_t) except -1
     void _set_size "cfdns_set_size"(PyObject*, Py_ssize_t)
     PyObject* _new_bytes "cfdns_new_bytes"(Py_ssize_t) except NULL
     void _release "Py_XDECREF"(PyObject*)
 
 
-# First of all in what calls C++ that may throw.
+# Call this before any C++ that may throw, because a throw without memory for it ends the process.
 cdef int _check_memory() except -1:
     if not can_throw():
         raise MemoryError
@@ -36,8 +36,8 @@ cdef int _get_buffer(object data, Py_buffer* view) except -1:
         raise TypeError("data must be contiguous in memory") from None
 
 
-def first_bytes(data, size_t most_bytes, bint skip_padding=False):
-    """Return a copy of the first bytes of data, or with skip_padding of the first ones after the NULs it begins with."""
+def first_bytes(data, size_t max_bytes, bint skip_padding=False):
+    """Return a copy of at most the first max_bytes bytes of data; with skip_padding, leading NULs are skipped first."""
     cdef Py_buffer view
     cdef const char* start
     cdef size_t left
@@ -48,6 +48,6 @@ def first_bytes(data, size_t most_bytes, bint skip_padding=False):
         while skip_padding and left != 0 and start[0] == 0:
             start += 1
             left -= 1
-        return PyBytes_FromStringAndSize(start, min(left, most_bytes))
+        return PyBytes_FromStringAndSize(start, min(left, max_bytes))
     finally:
         PyBuffer_Release(&view)

@@ -1,7 +1,7 @@
-# Converter: a plan at work; part of boundary.pyx.
+# Converter: converts batches by a plan; part of boundary.pyx.
 
-# A part of a stream stops after this much output, or where several threads convert, after this much of one piece: records of
-# a few bytes become events of many times their size. Arrow counts rows, because a row may take no bytes of its own.
+# Limits of one part of a stream, because an event may be many times larger than its record. With several threads,
+# _MAX_PART_BYTES is the limit of each piece. Arrow counts rows, because a row may need no bytes.
 cdef size_t _MAX_OUTPUT_BYTES = 4 << 20
 cdef size_t _MAX_PART_BYTES = 1 << 20
 cdef size_t _MAX_PART_ROWS = 1 << 16
@@ -15,7 +15,7 @@ cdef inline ReadOptions _whole_batch(bint raise_on_reject, bint document) noexce
     return options
 
 
-# What a conversion has read, beside its Result.
+# What a conversion has read, besides its Result, and the positions before its data.
 cdef struct _Progress:
     uint64_t consumed_bytes
     uint64_t newlines
@@ -25,10 +25,10 @@ cdef struct _Progress:
     bint more
 
 
-# It refers to immutable objects alone, so it is part of no cycle; and gc.get_referents() shows nothing of it.
+# Not tracked by the garbage collector: it refers only to immutable objects, so it cannot be part of a cycle.
 @cython.no_gc
 cdef class Converter:
-    """A plan at work, and the workspaces that calls share. Any number of threads may use it at once."""
+    """Converts batches by a plan; calls share its workspaces. Any number of threads may use it at once."""
 
     cdef readonly Plan plan
     cdef shared_ptr[Engine] engine
@@ -39,14 +39,14 @@ cdef class Converter:
         self.engine = make_shared[Engine](<shared_ptr[const CPlan]>plan.shared)
 
     def to_ndjson(self, data, *, bint raise_on_reject=False, bint document=False, size_t threads=1):
-        """Convert a batch; see Normalizer.to_ndjson. A document is for one thread."""
+        """Convert a batch; see Normalizer.to_ndjson. A document is converted by one thread."""
         cdef _Progress progress = _Progress(0, 0, 0, 0, 0, False)
         return self._to_ndjson(data, _whole_batch(raise_on_reject, document), threads, <size_t>-1, &progress)
 
     def to_arrow(self, data, take, *, bint raise_on_reject=False, bint document=False, size_t threads=1):
         """Convert a batch; see Normalizer.to_arrow.
 
-        `take` is called with the address of a struct ArrowArray, which it empties. What it returns becomes the output.
+        `take` is called with the address of a struct ArrowArray, and must move the array out. Its result is the output.
         """
         cdef _Progress progress = _Progress(0, 0, 0, 0, 0, False)
         return self._to_arrow(data, take, _whole_batch(raise_on_reject, document), threads, <size_t>-1, &progress)
@@ -55,7 +55,7 @@ cdef class Converter:
         """Convert a batch; see Normalizer.to_dicts."""
         cdef EventIterator iterator = EventIterator.__new__(EventIterator, self, data, raise_on_reject, document)
         cdef list output = []
-        # New dicts are part of no cycle, and very many make the collector run again and again.
+        # New dicts cannot be part of a cycle, and many of them would start the collector again and again.
         iterator.pauses_gc = True
         iterator.resumes_gc = cfdns_pause_gc()
         try:
@@ -94,7 +94,7 @@ cdef class Converter:
                 try:
                     event = self.plan._dict(cursor.get().event, input, False, NULL)
                 except UnicodeDecodeError:
-                    # The record is valid. A second record follows it with such bytes, or the bytes have changed.
+                    # The record itself is valid UTF-8: another record follows it, or the buffer has changed.
                     failure = RecordError(*_whole(input, "json.utf8"))
             else:
                 failure = RecordError(*_reject_fields(cursor.get().reject))
@@ -109,24 +109,25 @@ cdef class Converter:
                 self.engine.get().give_back(move(cursor))
 
     def inspect_start(self, data, *, size_t line_bytes, bint final):
-        """Return what begins with the bracket at the start of data, whose first line has line_bytes bytes.
+        """Describe the value at the start of data, which is a bracket. The first line has line_bytes bytes.
 
         Returns
         -------
         end : int
-            Where its brackets balance, if that is in the first line; else -1.
+            The position at which the brackets of the value balance; -1 if the first line does not hold it.
         wrapper : bool or None
-            Whether it is an array, or an object around records; None if later data must tell.
+            Whether the value is an array, or an object around records; None if only more data can show it.
         frame : bool
-            Whether it is an object in the first line that is nothing but the frame of a record.
+            Whether the value is an object in the first line that is only the frame of a record.
         later : str
-            If it does not end in the first line: ``"item"`` if an element or the whole ends in a later one,
-            ``"fault"`` if before that something cannot be read, ``"end"`` if neither happens in data.
+            If the value does not end in the first line: ``"item"`` if an element or the value ends in a later line,
+            ``"fault"`` if invalid JSON comes first, ``"end"`` if data holds neither.
         """
         return _inspect_start(self.plan, data, line_bytes, final)
 
-    # Convert at most max_output_bytes, and somewhat more. `progress` holds the positions before the data.
-    cdef object _to_ndjson(self, data, ReadOptions options, size_t threads, size_t max_output_bytes, _Progress* progress):
+    # Stop after the event that reaches max_output_bytes. `progress` holds the positions before the data.
+    cdef object _to_ndjson(self, data, ReadOptions options, size_t threads, size_t max_output_bytes,
+                           _Progress* progress):
         cdef Py_buffer view
         cdef Slice input
         _check_memory()
@@ -211,7 +212,7 @@ cdef class Converter:
         finally:
             _release(output)
 
-    # Convert at most max_part_rows rows, and by several threads as many a piece.
+    # Convert at most max_part_rows rows, or with several threads at most as many of each piece.
     cdef object _to_arrow(self, data, take, ReadOptions options, size_t threads, size_t max_part_rows,
                           _Progress* progress):
         cdef Py_buffer view
@@ -243,20 +244,21 @@ cdef class Converter:
             if array.release != NULL:
                 array.release(&array)
 
-    # Bytes to write to, with room for the output that the input will probably have.
+    # Return a bytes object to write to, with an estimated capacity for the output of the input.
     cdef PyObject* _new_output(self, size_t input_bytes, size_t max_output_bytes, size_t* capacity_bytes) except NULL:
         capacity_bytes[0] = self.engine.get().room.capacity(input_bytes)
         if max_output_bytes != <size_t>-1:
-            # Several threads may write a little more than a part each.
+            # The output may exceed the limit, because each thread finishes its piece.
             capacity_bytes[0] = min(capacity_bytes[0], 3 * max_output_bytes)
         try:
             return _new_bytes(capacity_bytes[0])
         except MemoryError:
-            # Untouched memory costs nothing, unless there is a limit on it: then begin small.
+            # Memory is limited, so begin with a small capacity. The output grows as needed.
             capacity_bytes[0] = 4096 + input_bytes
             return _new_bytes(capacity_bytes[0])
 
-    cdef int _cut_output(self, PyObject** output, size_t input_bytes, size_t capacity_bytes, size_t used_bytes) except -1:
+    cdef int _cut_output(self, PyObject** output, size_t input_bytes, size_t capacity_bytes,
+                         size_t used_bytes) except -1:
         self.engine.get().room.learn(input_bytes, used_bytes)
         if OutputRoom.is_full(capacity_bytes, used_bytes):
             _set_size(output[0], used_bytes)

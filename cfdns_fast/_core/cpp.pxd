@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""What boundary.pyx uses of the C++."""
+"""Declares the C++ that boundary.pyx uses."""
 
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -21,7 +21,7 @@ cdef extern from *:
 
     static PyObject* cfdns_engine_error = nullptr;
 
-    // For `except +`: what C++ throws becomes EngineError, ValueError or MemoryError.
+    // For `except +`: raise EngineError, ValueError, MemoryError or RuntimeError for a C++ exception.
     static void cfdns_raise() {
       try {
         throw;
@@ -38,8 +38,8 @@ cdef extern from *:
       }
     }
 
-    // Turn the cyclic garbage collector off; cfdns_resume_gc takes what this returns. The switch is the process's, so it
-    // must be back before another thread can run. Without the GIL that cannot be had, and the switch stays as it is.
+    // Turn the garbage collector of the process off. Pass the result to cfdns_resume_gc before other threads can run.
+    // Without the GIL they always run, so the collector stays on.
     static int cfdns_pause_gc() {
     #ifdef Py_GIL_DISABLED
       return 0;

@@ -1,4 +1,4 @@
-# The enums of the C++ that plans are made of, and the codes that belong to its numbers; part of boundary.pyx.
+# The enums of C++ that describe plans, and the codes of the numbers that C++ reports; part of boundary.pyx.
 
 cdef extern from "plan/plan.hpp" namespace "cfdns":
     cpdef enum class Kind(uint8_t):
@@ -8,7 +8,7 @@ cdef extern from "plan/plan.hpp" namespace "cfdns":
         enumeration
         timestamp
         ip
-        domain_name  # Python enums have a `name` and a `value` of their own
+        domain_name  # not `name`, which every member of a Python enum has
         list
         objects
 
@@ -57,14 +57,14 @@ cdef extern from "values/timestamp.hpp" namespace "cfdns":
         ns
 
 
-#: The column, or the dictionary, of a field that has none.
+#: Stands for the column or the dictionary of a field that has none.
 NO_COLUMN = c_no_column
 
-# In the order of the C++ enum Problem, for each key.
+# The problems that every key may have, in the order of the C++ enum Problem.
 cdef tuple _FIELD_CODES = ("field.type", "field.range", "field.missing")
 cdef str _UNKNOWN_KEY = "record.unknown"
 
-# A reject's code is a position in REJECT_CODES, where the codes of the C++ come first.
+# A reject stores the position of its code in REJECT_CODES, where the codes of the C++ come first.
 cdef tuple _REJECT_CODES = tuple(REJECT_CODES)
 cdef dict _CODE_NUMBERS = {code: number for number, code in enumerate(REJECT_CODES)}
 

@@ -1,25 +1,25 @@
-# Events one by one; part of boundary.pyx.
+# EventIterator: builds the events of a batch one by one; part of boundary.pyx.
 
 cdef enum:
-    _RECORDS_BETWEEN_PAUSES = 1000  # for other threads and signals
+    _RECORDS_BETWEEN_PAUSES = 1000  # see pause()
 
 
-# It refers to no object that can refer to it, so it is part of no cycle; and gc.get_referents() shows nothing of it.
+# Not tracked by the garbage collector: its members cannot refer to it, so it cannot be part of a cycle.
 @cython.no_gc
 cdef class EventIterator:
-    """Events of one batch, built when they are asked for.
+    """The events of one batch; each is built when it is requested.
 
     Attributes
     ----------
     events, blank : int
     rejects : Rejects
     problems : dict[str, int]
-        As in `Result`; true for what was consumed so far, final at the end.
+        As in `Result`, for the records that were read so far.
 
     Notes
     -----
-    Not for several threads at once. It owns what it needs of the input. After a MemoryError it cannot go on. It keeps no
-    event.
+    One thread at a time may use it. It owns a copy of the input if that is not bytes, and keeps no event. After a
+    MemoryError it cannot be used again.
     """
 
     cdef Plan plan
@@ -28,8 +28,8 @@ cdef class EventIterator:
     cdef unique_ptr[Cursor] cursor
     cdef ShortTexts short_texts
     cdef bint raise_on_reject
-    cdef bint running  # or failed
-    cdef long thread           # the last one that asked for an event
+    cdef bint running          # also true after a failure
+    cdef long thread           # the thread that requested the last event
     cdef unsigned int turns    # since the last pause
     cdef bint pauses_gc        # see Converter.to_dicts
     cdef int resumes_gc
@@ -40,7 +40,7 @@ cdef class EventIterator:
         _check_memory()
         self.plan = converter.plan
         self.engine = converter.engine
-        # Whatever is not bytes may change or vanish before the iterator is done.
+        # Other buffers are copied, because they may change or be released before the iterator ends.
         self.data = data if type(data) is bytes else first_bytes(data, <size_t>-1)
         self.raise_on_reject = raise_on_reject
         self.refused = RejectBuilder()
@@ -55,7 +55,7 @@ cdef class EventIterator:
     def __iter__(self):
         return self
 
-    # Without the GIL, threads that use one iterator at once must not break it: one of them gets the ValueError of advance().
+    # Without the GIL, the lock protects the state from other threads; they get the ValueError of advance().
     def __next__(self):
         with cython.critical_section(self):
             event = self.advance()
@@ -63,8 +63,8 @@ cdef class EventIterator:
             raise StopIteration
         return event
 
-    # Let other threads run, if any waits for the GIL, and Python handle signals, whose handlers may raise. The collector is
-    # on meanwhile.
+    # Release the GIL once for other threads, and run the handlers of signals, which may raise. The garbage collector
+    # is on meanwhile.
     cdef int pause(self) except -1:
         self.turns = 0
         cfdns_resume_gc(self.resumes_gc)
@@ -86,12 +86,12 @@ cdef class EventIterator:
         if thread != self.thread:
             _check_memory()
             self.thread = thread
-        # It stays so if memory runs out: the record at hand is lost then, and going on would hide that.
+        # Stays true after a failure: a record is lost then, and another event would hide the loss.
         self.running = True
         while True:
             self.turns += 1
             if self.turns > _RECORDS_BETWEEN_PAUSES:
-                # If a signal handler raises, no record is lost, and iterating may go on.
+                # No record is lost if a signal handler raises, so the iterator stays usable.
                 try:
                     self.pause()
                 except BaseException:

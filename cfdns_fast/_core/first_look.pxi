@@ -1,4 +1,4 @@
-# A first look at the bytes of a batch; part of boundary.pyx.
+# Tests the first two bytes of a batch for signatures of other formats; part of boundary.pyx.
 
 cdef cbool _FIRST_BYTES[256]
 cdef cbool _SECOND_BYTES[256]
@@ -9,7 +9,7 @@ for _each in range(256):
 
 
 def may_be_foreign(data):
-    """Return whether data may begin with a signature of signatures.py. False is certain."""
+    """Return False if data certainly begins with no signature of signatures.py."""
     cdef Py_buffer view
     cdef const unsigned char* text
     cdef bint may_be = False

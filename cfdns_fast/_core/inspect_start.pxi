@@ -1,4 +1,4 @@
-# A look at the start of a document; part of boundary.pyx.
+# Inspects the value at the start of a document; part of boundary.pyx.
 
 # See Converter.inspect_start.
 cdef tuple _inspect_start(Plan plan, data, size_t line_bytes, bint final):
@@ -28,7 +28,7 @@ cdef tuple _inspect_start(Plan plan, data, size_t line_bytes, bint final):
         if end < 0:
             while True:
                 found = splitter.get().next(item)
-                # What follows the whole must not matter: it may not have arrived yet.
+                # Data after the value must not change the answer, because it may not have arrived yet.
                 if splitter.get().first_end() != NULL:
                     later = "item"
                 elif found == Found.fault or splitter.get().state() == broken_document:

@@ -1,11 +1,11 @@
-# Plan and SuffixTable: what Python decided, once, about every record; part of boundary.pyx.
+# Plan and SuffixTable: pass what Python compiled to C++; part of boundary.pyx.
 
 cdef inline string_view _view(bytes text):
     return string_view(PyBytes_AsString(text), len(text))
 
 
 cdef bytes _json_text(value):
-    # Text without its quotes.
+    # Return a value as JSON; text without its quotes.
     cdef str text = json.dumps(value, ensure_ascii=False)
     return (text[1:-1] if isinstance(value, str) else text).encode()
 
@@ -18,7 +18,7 @@ cdef inline Slice _slice(bytes text):
 
 
 cdef class SuffixTable:
-    """Public-suffix rules, compiled; plan/suffix_table.py makes it. Immutable."""
+    """The compiled public-suffix rules; plan/suffix_table.py makes them. Immutable."""
 
     cdef shared_ptr[CSuffixTable] table
 
@@ -54,20 +54,20 @@ cdef shared_ptr[CArrowPlan] _arrow_plan(columns):
     return plan
 
 
-# It refers to immutable objects alone, so it is part of no cycle; and gc.get_referents() shows nothing of it.
+# Not tracked by the garbage collector: it refers only to immutable objects, so it cannot be part of a cycle.
 @cython.no_gc
 cdef class Plan:
-    """What to do with every record; plan/compiler.py makes it. Immutable, so any number of threads may use it."""
+    """The compiled mapping; plan/compiler.py makes it. It is immutable, so any number of threads may use it."""
 
     cdef readonly object columns  # of Arrow batches
     cdef shared_ptr[CPlan] shared
     cdef shared_ptr[CArrowPlan] arrow
     cdef DictBuilder dicts
-    cdef tuple problem_keys  # as Event.problems counts them
+    cdef tuple problem_keys  # in the order of the counts of Event.problems
 
     def __cinit__(self, *, list sources, size_t key_count, list inputs, list enumerations, list members, list firsts,
-                  list collections, list verdicts, problems_slot, size_t slot_count, list steps, tuple dict_patterns, tuple dict_steps,
-                  columns, SuffixTable suffixes not None, int timestamp_unit, size_t max_record_bytes,
+                  list collections, list verdicts, problems_slot, size_t slot_count, list steps, tuple dict_patterns,
+                  tuple dict_steps, columns, SuffixTable suffixes not None, int timestamp_unit, size_t max_record_bytes,
                   bytes record_delimiter=b""):
         cdef CPlan* plan
         cdef bytes text
@@ -89,7 +89,7 @@ cdef class Plan:
             text = key.encode()
             plan.add_source(_view(text))
             for code in _FIELD_CODES:
-                # A text of its own: a key of the mapping may be an object that Python code can reach.
+                # A new str, because Python code may hold the key of the mapping.
                 problem_keys.append(f"{code}:{key}".encode().decode())
         for problem_key in problem_keys:
             text = problem_key.encode()
@@ -141,7 +141,7 @@ cdef class Plan:
         for what, slot, index, key, items, flag in dict_steps:
             self.dicts.add_step(what, slot, index, <PyObject*>key, <PyObject*>items, flag)
 
-    # A function of its own: no reference to the pattern remains.
+    # A separate function, so that no reference to the pattern remains.
     cdef int _add_pattern(self, tuple keys_and_constants, bint holds_containers) except -1:
         cdef dict pattern = dict(keys_and_constants)
         self.dicts.add_pattern(<PyObject*>pattern, holds_containers)

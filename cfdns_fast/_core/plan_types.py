@@ -132,8 +132,7 @@ class ShownColumn(NamedTuple):
     constants: Sequence[int]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """A column of the Arrow schema.
 
     Attributes
@@ -154,7 +153,8 @@ class Column:
     members: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+# Compared by identity, because a cache has it as a key. A generated __repr__ would take time at import.
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
 class Columns:
     """The columns that the core builds.
 

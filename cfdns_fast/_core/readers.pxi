@@ -1,6 +1,6 @@
-# The state of an input that is converted part by part; part of boundary.pyx.
+# NdjsonReader and DocumentReader: convert an input part by part; part of boundary.pyx.
 
-# What both readers share: where reading stands, and how it goes on.
+# The part that both readers share: the position in the input and the state of reading.
 @cython.no_gc
 cdef class _Reader:
     cdef readonly Converter converter
@@ -45,7 +45,7 @@ cdef class _Reader:
 cdef class NdjsonReader(_Reader):
     """The state of one NDJSON input that is converted part by part. One thread at a time may use it.
 
-    The caller keeps the bytes that are not consumed, and gives them again at the start of the next data.
+    The caller keeps the bytes that were not consumed, and passes them again at the start of the next data.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ cdef class NdjsonReader(_Reader):
     Attributes
     ----------
     newlines, byte_offset : int
-        How many newlines and bytes were consumed so far. Positions of rejects count them.
+        The numbers of newlines and bytes that were consumed so far. The positions of rejects include them.
     """
 
     cdef unique_ptr[CLongRecord] record
@@ -70,12 +70,12 @@ cdef class NdjsonReader(_Reader):
     def to_ndjson(self, data, *, bint final, size_t threads=1):
         """Convert what is complete: (Result, number of bytes consumed, whether there is more to convert).
 
-        There is more if the output has reached 4 MiB, or 1 MiB of one thread.
+        There is more if the output has reached 4 MiB, or the output of one thread 1 MiB.
         """
         return self._to_ndjson(data, final, threads)
 
     def to_arrow(self, data, take, *, bint final, size_t threads=1):
-        """Convert what is complete; otherwise like `to_ndjson`. A part ends after 65,536 rows, or as many of one thread."""
+        """Convert what is complete; otherwise like `to_ndjson`. A part ends after 65,536 rows of one thread."""
         return self._to_arrow(data, take, final, threads)
 
     def begin_long(self, data):
@@ -87,7 +87,7 @@ cdef class NdjsonReader(_Reader):
         _get_buffer(data, &view)
         try:
             at = <const char*>view.buf
-            # Space between records is no part of the reject.
+            # The reject does not include the space before it.
             blank_bytes = skip_line_space(at, at + view.len) - at
             is_padded = is_padded or memchr(at, 0, blank_bytes) != NULL
         finally:
@@ -98,7 +98,7 @@ cdef class NdjsonReader(_Reader):
         return blank_bytes, int(is_padded)
 
     def read_long(self, data, *, bint final):
-        """Consume bytes of the long record: (how many, whether the record ends after them)."""
+        """Consume bytes of the long record: (number of bytes, whether the record ends after them)."""
         cdef Py_buffer view
         cdef Slice text
         cdef size_t taken_bytes = 0
@@ -134,7 +134,7 @@ cdef class DocumentReader(_Reader):
 
     @property
     def is_broken(self):
-        """Whether nothing can be read from here on: to the end, or to the end of the line."""
+        """Whether the rest cannot be read, up to the end of the input or of the line."""
         return self._is_broken()
 
     cdef bint _is_broken(self) noexcept:
@@ -146,8 +146,8 @@ cdef class DocumentReader(_Reader):
     def to_ndjson(self, data, *, bint final):
         """Convert what is complete: (Result, number of bytes consumed, whether there is more to convert).
 
-        If something cannot be read, `is_broken` is true after it, and the bytes from there on are not consumed. If data
-        is final they are, as one reject.
+        At invalid JSON, `is_broken` becomes true, and the rest is not consumed. If data is final, the rest is consumed
+        as one reject.
         """
         return self._to_ndjson(data, final, 1)
 
@@ -156,16 +156,16 @@ cdef class DocumentReader(_Reader):
         return self._to_arrow(data, take, final, 1)
 
     def begin_long(self):
-        """Begin a value that is longer than `max_unfinished_bytes`, or the rest of what cannot be read."""
+        """Begin a value that is longer than `max_unfinished_bytes`, or the rest that cannot be read."""
         _check_memory()
         if not self._is_broken():
             self.item.reset(new CLongItem(self.options.state))
 
     def read_long(self, data, *, bint final):
-        """Consume bytes of the long value or rest: (how many, what becomes of all of it).
+        """Consume bytes of the long value or rest: (number of bytes, outcome).
 
-        The second is ``"more"`` if it goes on in the next data, ``"item"`` if it ends and would have been a record,
-        ``"rest"`` if it cannot be read and ends, ``"ignored"`` if nothing reads that part of the document.
+        The outcome is ``"more"`` if the next data continues it, ``"item"`` if a value in the place of a record ends,
+        ``"rest"`` if a rest that cannot be read ends, ``"ignored"`` if a value ends that is not converted.
         """
         cdef Py_buffer view
         cdef Slice text
@@ -200,7 +200,7 @@ cdef class DocumentReader(_Reader):
         size_bytes[0] += self._rest_bytes(text, final)
         return "rest" if not self._is_broken() else "more"
 
-    # The number of bytes up to the end of what cannot be read, or of the text. At the end, reading can go on.
+    # Return the size of the rest that cannot be read, within the text. If it ends there, is_broken becomes false.
     cdef size_t _rest_bytes(self, Slice text, bint final) noexcept:
         cdef bint on_lines = self.options.state & lines_document
         cdef const char* newline = NULL

@@ -1,4 +1,4 @@
-# Rejects as Python sees them; part of boundary.pyx.
+# Rejects and RejectBuilder: the rejects of a batch for Python; part of boundary.pyx.
 
 import operator
 import sys
@@ -10,7 +10,7 @@ cdef extern from "Python.h":
 
 
 cdef size_t _RAW_LIMIT_BYTES = RAW_LIMIT_BYTES
-# A reject in a pickle: line, byte_offset, byte_length, size of raw, position of the code among the codes in the pickle.
+# Format of a reject in a pickle: line, byte_offset, byte_length, size of raw, index of the code in the pickle's codes.
 cdef str _PICKLED = "<QQQQB"
 
 
@@ -26,7 +26,7 @@ cdef tuple _whole(Slice input, str code):
 
 @cython.final
 cdef class RejectBuilder:
-    """Rejects that are collected one by one; `rejects` gives those collected so far."""
+    """Collects rejects one by one; `rejects` returns the rejects collected so far."""
 
     cdef CRejectList collected
 
@@ -50,7 +50,7 @@ cdef class RejectBuilder:
         self._add(made)
 
     def rejects(self):
-        """Return what was added so far: they share the memory, and what is added later does not change them."""
+        """Return the rejects added so far. They share the memory of the builder; later additions do not change them."""
         with cython.critical_section(self):
             return _rejects_of(self, self.collected.size(), 0, 0)
 
@@ -64,7 +64,7 @@ cdef class RejectBuilder:
             return _reject_fields(self.collected.at(index), lines_before, bytes_before)
 
 
-# An empty one is shared, because most batches have no rejects. Nothing is ever added to it.
+# All empty results share this builder, because most batches have no rejects. No reject may be added to it.
 cdef RejectBuilder _NO_REJECTS = RejectBuilder()
 
 
@@ -73,7 +73,7 @@ cdef RejectBuilder _NO_REJECTS = RejectBuilder()
 cdef class Rejects:
     """The rejects of a batch: an immutable sequence of `Reject` in compact memory.
 
-    It holds a copy of the rejected bytes and 32 bytes a reject, and makes a `Reject` whenever one is asked for. It equals
+    It holds a copy of the rejected bytes and 32 bytes for each reject, and makes a `Reject` at each access. It equals
     the tuple of its rejects, has its hash, and can be added to tuples of rejects. A slice shares the memory.
 
     Parameters
@@ -117,7 +117,7 @@ cdef class Rejects:
         return sum(reject == value for reject in self)
 
     def index(self, value, start=0, stop=sys.maxsize, /):
-        """Return the index of the first such reject from `start` to `stop`; ValueError if there is none."""
+        """Return the index of the first equal reject from `start` to `stop`. Raises ValueError if there is none."""
         for i in range(*slice(start, stop).indices(self.size)):
             if self._at(i) == value:
                 return i
@@ -199,8 +199,8 @@ cdef class Rejects:
         return _unpickled_rejects, (_REJECT_CODES, rows, raw)
 
     cdef object _at(self, Py_ssize_t index):
-        cdef size_t place = self.first + index * self.step
-        return tuple.__new__(Reject, self.builder._fields(place, self.lines_before, self.bytes_before))
+        cdef size_t position = self.first + index * self.step
+        return tuple.__new__(Reject, self.builder._fields(position, self.lines_before, self.bytes_before))
 
     cdef bint _equals(self, Rejects other):
         cdef Py_ssize_t i
@@ -217,7 +217,7 @@ cdef class Rejects:
                     return False
         return True
 
-    # Only in a critical section of the builder.
+    # The caller must hold the critical section of the builder.
     cdef CReject _native(self, Py_ssize_t index) noexcept:
         cdef CReject reject = self.builder.collected.at(self.first + index * self.step)
         reject.line += self.lines_before
@@ -238,7 +238,7 @@ cdef Rejects _rejects_of(RejectBuilder builder, size_t size, uint64_t lines_befo
     return made
 
 
-# The rejects of a batch, which come to own what the batch collected.
+# Move the rejects that a batch collected into a Rejects object.
 cdef Rejects _taken_rejects(CRejectList& collected, uint64_t lines_before, uint64_t bytes_before):
     cdef RejectBuilder builder = RejectBuilder()
     cdef size_t size = collected.size()

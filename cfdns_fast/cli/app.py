@@ -90,7 +90,7 @@ and so is the format: newline-delimited JSON, a JSON document around the records
 Gzip within gzip is read, up to four layers; other compression and UTF-16 are recognised and named. Each input is
 read separately: its last line needs no newline. Files that Logpush writes to check a destination are skipped and
 counted. They are recognised by their content, and by name (test.txt.gz, ownership-challenge-….txt) if they hold
-one short line that is no record.
+one short line that is not a record.
 
 An output file changes only when everything is complete, rejects before events. It is replaced by renaming. Where
 that is impossible (a file mounted into a container, another user's file in a sticky folder, a folder that cannot be

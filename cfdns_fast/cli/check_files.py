@@ -44,7 +44,7 @@ def log_blocks(name: str, blocks: Iterable[bytes], normalizer: Normalizer, schem
     Parameters
     ----------
     normalizer : Normalizer
-        Converts the input if it is no check file; it collects rejects.
+        Converts the input if it is not a check file; it collects rejects.
     schema : Schema
         Names its mapping.
 

@@ -1,4 +1,4 @@
-"""What the command asks of the C library's memory, for the whole process; a library must not."""
+"""Sets options of the C library's memory for the whole process, which only a command may do."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What input looks like: one module a format, and the detection of the format."""
+"""The input formats: one module for each format, and the detection of the format."""

@@ -50,7 +50,7 @@ class InputStream(Stream[Output]):
         self._retry_bytes = 0
         self._tried_bytes = -1
         self._stream: FormatStream[Output] | None = None
-        # Kept after the end, when there is no stream any more.
+        # Kept after the end, because the stream is dropped then.
         self._lines = 0
         self._unfinished_bytes = 0
         self._unused_columns: tuple[str, ...] = ()

@@ -66,6 +66,6 @@ class LongReject:
         return Reject(self._line, self._byte_offset, self.byte_length, code, bytes(self._raw))
 
     def discard(self) -> None:
-        """Discard the bytes: they are no reject."""
+        """Discard the bytes, because they are not a reject."""
         if self._spill is not None and self.byte_length > RAW_LIMIT_BYTES:
             self._spill.clear()

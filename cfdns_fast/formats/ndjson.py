@@ -19,7 +19,7 @@ __all__ = ["NdjsonFormat"]
 Output = TypeVar("Output")
 
 _BYTES_PER_THREAD = 1 << 19
-#: Sixteen pieces of work: more bytes take memory, and give more threads hardly more to do.
+#: Maximum size of data that is gathered for several threads: sixteen pieces, to limit memory.
 _MAX_SHARED_BYTES = 1 << 21
 #: Smaller records become many times their size, so blocks of them are not gathered for several threads.
 _MIN_SHARED_RECORD_BYTES = 64

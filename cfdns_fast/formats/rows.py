@@ -236,5 +236,5 @@ def first_row(head: bytes, delimiter: str, complete: bool, max_record_bytes: int
 
 
 def is_header(cells: Sequence[str], known: frozenset[str]) -> bool:
-    """Whether the cells of a row name so many known fields that the row is a header."""
+    """Whether the cells of a row name at least `_MIN_KNOWN_COLUMNS` known fields, so that the row is a header."""
     return len(known.intersection(column_names(cells))) >= _MIN_KNOWN_COLUMNS

@@ -1,4 +1,4 @@
-"""What the streams of all formats share."""
+"""The base of the streams of all formats, their settings, and the writers of events."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Writer(Protocol[Output]):
 
 
 class StreamSettings(NamedTuple, Generic[Output]):
-    """What a stream is asked for; `Normalizer.stream` describes the options."""
+    """The options of a stream; `Normalizer.stream` describes them."""
 
     writer: Writer[Output]
     threads: int
@@ -96,5 +96,5 @@ class LineCount:
 
 
 def to_bytes(data: Buffer) -> bytes:
-    """Return bytes as they are, and a copy of any other buffer; TypeError if it is none."""
+    """Return bytes unchanged, and a copy of any other buffer. Raises TypeError if data is not a buffer."""
     return data if isinstance(data, bytes) else first_bytes(data, sys.maxsize)

@@ -58,7 +58,7 @@ class RowPlan:
         self.converter = Converter(plan)
 
     def check_header(self, row: Row) -> list[str]:
-        """Return the columns that a header row names; InputFormatError if the row is no header."""
+        """Return the columns that a header row names. Raises InputFormatError if the row is not a header."""
         if row.cells is None or not is_header(row.cells, self.known):
             raise InputFormatError("format.no_header")
         return column_names(row.cells)

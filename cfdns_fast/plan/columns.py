@@ -34,7 +34,7 @@ class _Maker:
         self.dictionaries: list[tuple[str, ...]] = []
         self.fields: list[ShownColumn] = []
         self.formats_times = False
-        self._places: dict[tuple[int, int, str], int] = {}
+        self._positions: dict[tuple[int, int, str], int] = {}
         self._readings = readings
 
     def show(self, fields: tuple[Field, ...]) -> Column:
@@ -73,10 +73,10 @@ class _Maker:
     ) -> Column:
         slot = 0 if form == ColumnForm.raw else self._readings.slot(field)
         objects = type_ == "objects"
-        place = self._places.setdefault((form, slot, type_), len(self.stored))
-        if place == len(self.stored):
+        position = self._positions.setdefault((form, slot, type_), len(self.stored))
+        if position == len(self.stored):
             self.stored.append(StoredColumn(form, slot, field.to, held, items, objects))
-        self.fields.append(ShownColumn(place, dictionary, field.array, form, []))
+        self.fields.append(ShownColumn(position, dictionary, field.array, form, []))
         return Column(field.to, type_, field.array or field.holds_list, field.members if objects else ())
 
     def _show_constant(self, field: Field) -> Column:
@@ -103,17 +103,17 @@ class _Maker:
             )
         # A column has one type, so values of several types are JSON text.
         texts = (value if isinstance(value, str) and kinds == {str} else json.dumps(value) for value in values)
-        dictionary, places = _dictionary(tuple(texts))
+        dictionary, indexes = _dictionary(tuple(texts))
         if dictionary not in self.dictionaries:
             self.dictionaries.append(dictionary)
-        return "index", ColumnForm.index, places, self.dictionaries.index(dictionary)
+        return "index", ColumnForm.index, indexes, self.dictionaries.index(dictionary)
 
 
 @lru_cache(maxsize=64)
 def _dictionary(texts: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Return each text once, and the index of each text there, because several numbers may have one name."""
-    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-    return tuple(places), tuple(places[text] for text in texts)
+    indexes = {text: index for index, text in enumerate(dict.fromkeys(texts))}
+    return tuple(indexes), tuple(indexes[text] for text in texts)
 
 
 def _leaves(nodes: Iterable[Node], above: str = "") -> list[str]:

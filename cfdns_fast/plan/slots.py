@@ -127,11 +127,11 @@ class Readings:
 
     def _table(self, field: Field) -> int:
         if field.kind == "objects":
-            return _place(self.members, field.members)
+            return _add_once(self.members, field.members)
         if field.kind == "enum":
-            return _place(self.enumerations, (field.unassigned or "", field.names))
+            return _add_once(self.enumerations, (field.unassigned or "", field.names))
         if field.if_true is not None:
-            return _place(self.enumerations, ("", ((None, field.if_false), (None, field.if_true))))
+            return _add_once(self.enumerations, ("", ((None, field.if_false), (None, field.if_true))))
         return 0
 
     def _add_targets(self, targets: dict[str, tuple[Field, ...]]) -> None:
@@ -167,7 +167,8 @@ class Readings:
         return None
 
 
-def _place(items: list[Any], wanted: object) -> int:
+def _add_once(items: list[Any], wanted: object) -> int:
+    """Return the index of an item, which is appended if the list lacks it."""
     if wanted not in items:
         items.append(wanted)
     return items.index(wanted)

@@ -58,9 +58,8 @@ def fold_pairs(private_suffixes: bool) -> list[tuple[int, int]]:
     Together with ASCII A-Z they match the same rules as `str.lower` does:
 
     - Only code points whose lower case is in a rule can help to match it (KELVIN SIGN becomes ``k``).
-    - U+0130 becomes two code points, of which rules contain no U+0307. The lower case of sigma depends on its
-    neighbours,
-      and rules contain no sigma. A test checks both.
+    - U+0130 becomes two code points, and rules do not contain the second one, U+0307. The lower case of sigma depends
+      on its neighbours, and rules do not contain sigma. A test checks both.
 
     Returns
     -------

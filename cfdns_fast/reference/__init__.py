@@ -1,4 +1,4 @@
-"""The conversion in plain Python: the readable twin of the specification, and the oracle for tests of the core.
+"""The conversion in plain Python: the specification that runs, and the oracle for tests of the core.
 
 Data passes the modules in this order:
 

@@ -18,7 +18,7 @@ _SPACE = re.compile(rb"[ \t\r\n]*")
 
 
 class Members(NamedTuple):
-    """The members of an object, as far as they were read.
+    """The members of an object, up to the position where reading stopped.
 
     Attributes
     ----------

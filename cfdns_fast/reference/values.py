@@ -104,7 +104,7 @@ def _reader(field: Field, settings: Settings) -> Callable[[Any], Any]:
 
 
 def _scalar(reader: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return the reader with a check that a value is no array, no object and no number out of range."""
+    """Return the reader with a check that a value is not an array, an object or a number out of range."""
 
     def read(value: Any) -> Any:
         if isinstance(value, (dict, list)) or (isinstance(value, Number) and value.is_out_of_range):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.layers import CPP_FLOORS, FLOORS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "architecture.md"
@@ -24,11 +25,7 @@ def rooms() -> list[str]:
 
 def drawing() -> Any:
     """Return docs/architecture.py as a module."""
-    return module_at(ROOT / "docs" / "architecture.py")
-
-
-def module_at(path: Path) -> Any:
-    """Return a file as a module."""
+    path = ROOT / "docs" / "architecture.py"
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -60,14 +57,11 @@ def test_picture_has_rooms_that_exist() -> None:
 
 
 def test_picture_has_the_floors_that_the_imports_have() -> None:
-    layers = Path(__file__).with_name("test_layers.py")
-    if not layers.exists():
-        pytest.skip("no test of layers")
-    made, rules = drawing(), module_at(layers)
-    level = {room: number for number, floor in enumerate(rules.FLOORS) for room in floor}
+    made = drawing()
+    level = {room: number for number, floor in enumerate(FLOORS) for room in floor}
     drawn = [[level.get(name.removesuffix(".py")) for name, _ in floor] for floor in made.FLOORS]
     known = [[number for number in floor if number is not None] for floor in drawn]
     for above, below in itertools.pairwise(filter(None, known)):
         assert max(above) < min(below)
-    native = tuple(floor for floor in rules.CPP_FLOORS if not floor[0].startswith("_core"))
+    native = tuple(floor for floor in CPP_FLOORS if not floor[0].startswith("_core"))
     assert native == made.NATIVE

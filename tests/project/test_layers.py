@@ -2,201 +2,29 @@
 
 from __future__ import annotations
 
-import ast
-import os
-import re
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-
-import cfdns_fast
+from support.layers import (
+    CPP_SUFFIXES,
+    CYTHON_SUFFIXES,
+    EXCEPTIONS,
+    Import,
+    Include,
+    circle,
+    dynamic_imports,
+    imports_of,
+    includes_of,
+    misplaced_files,
+    module_files,
+    private_imports,
+    upward_imports,
+    upward_includes,
+)
 
 ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.skipif(not (ROOT / "pyproject.toml").exists(), reason="no source tree around the tests")
-
-#: Floors of the package, from the highest to the lowest. A room imports from itself and from lower floors only.
-FLOORS = (
-    ("__main__",),
-    ("cli",),
-    ("clusters", "detect", "files", "inspect", "jobs", "receiver", "sinks", "spark"),
-    ("__init__",),  # the public line
-    ("normalizer",),
-    ("formats",),
-    ("arrow",),
-    ("plan", "reference"),
-    ("_core", "io", "mapping"),
-    ("domains", "options", "results", "signatures"),
-    ("errors", "suffix_list"),
-)
-
-#: The same for the folders of C++, with the headers in `_core`.
-CPP_FLOORS = (
-    ("_core",),
-    ("_core/dicts",),
-    ("batch",),
-    ("framing", "output"),
-    ("events",),
-    ("plan",),
-    ("values",),
-    ("json",),
-    ("support",),
-)
-CPP_LIBRARIES = {"Python.h", "simdjson.cpp", "simdjson.h"}
-
-#: Rooms above the public line may import public names, also from the modules that define these, and `cfdns_fast.io`.
-ABOVE_THE_LINE = {*FLOORS[1], *FLOORS[2]}
-DEFINE_PUBLIC_NAMES = {"__init__", "domains", "errors", "normalizer", "results"}
-PUBLIC_NAMES = {*cfdns_fast.__all__, "__version__"}
-#: The command may also import these modules.
-FOR_THE_COMMAND = {"mapping", "options"}
-
-#: Importer, module and name (or "*"). The core creates results, and results hold its type `Rejects`.
-EXCEPTIONS = {("results", "_core", "Rejects")}
-
-
-class Import(NamedTuple):
-    """One name that a module imports from another module of the package; both without the package's name."""
-
-    importer: str
-    module: str
-    name: str
-
-
-class Include(NamedTuple):
-    """One include of a C++ header, by paths below the package or names of other libraries."""
-
-    includer: str
-    header: str
-
-
-def module_files(package: Path) -> dict[str, list[Path]]:
-    """Return the files of each module; the stub, the Cython source and the files that it includes are one module."""
-    files: dict[str, list[Path]] = {}
-    for path in sorted(package.rglob("*")):
-        parts = path.relative_to(package).with_suffix("").parts
-        if path.suffix == ".pxi":
-            parts = (*parts[:-1], "boundary")
-        elif path.suffix not in (".py", ".pyi", ".pyx", ".pxd"):
-            continue
-        if len(parts) > 1 and parts[-1] == "__init__":
-            parts = parts[:-1]
-        files.setdefault(".".join(parts), []).append(path)
-    return files
-
-
-def imports_of(module: str, path: Path, modules: Iterable[str], package: str = "cfdns_fast") -> Iterator[Import]:
-    """Yield what a module imports from the package, also in functions and under TYPE_CHECKING."""
-    text = path.read_text(encoding="utf-8")
-    if path.suffix in (".pyx", ".pxi", ".pxd"):
-        statement = re.compile(r"^[ ]*(from [\w.]+ c?import (?:\([^)]*\)|.*)|c?import [\w., ]+)$", re.MULTILINE)
-        text = "\n".join(re.sub(r"\bcimport\b", "import", found[1]) for found in statement.finditer(text))
-    own = [package, *module.split(".")]
-    folder = own if path.stem == "__init__" and module != "__init__" else own[:-1]
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.partition(".")[0] == package:
-                    yield Import(module, alias.name.partition(".")[2] or "__init__", "*")
-        elif isinstance(node, ast.ImportFrom):
-            start = folder[: len(folder) - node.level + 1] if node.level else []
-            target = [*start, *(node.module.split(".") if node.module else [])]
-            if target[:1] != [package]:
-                continue
-            for alias in node.names:
-                inner = ".".join([*target[1:], alias.name])
-                if inner in modules:
-                    yield Import(module, inner, "*")
-                else:
-                    yield Import(module, ".".join(target[1:]) or "__init__", alias.name)
-
-
-def includes_of(path: Path, package: Path) -> Iterator[Include]:
-    """Yield what a C++ or Cython file includes in quotes."""
-    includer = path.relative_to(package).as_posix()
-    text = path.read_text(encoding="utf-8")
-    for header in re.findall(r'^\s*#\s*include\s+"([^"]+)"|^cdef extern from "([^"<]+)"', text, re.MULTILINE):
-        name = next(filter(None, header))
-        candidates = (path.parent / name, package / "_native" / name, package.parent / name)
-        found = next((candidate for candidate in candidates if candidate.is_file()), None)
-        yield Include(includer, found.relative_to(package).as_posix() if found else name)
-
-
-def room_of(module: str) -> str:
-    return module.partition(".")[0]
-
-
-def cpp_room_of(file: str) -> str:
-    return os.path.dirname(file).removeprefix("_native/")
-
-
-def floors_by_room(floors: tuple[tuple[str, ...], ...]) -> dict[str, int]:
-    """Return the number of each room's floor, from 0 for the lowest."""
-    return {room: number for number, rooms in enumerate(reversed(floors)) for room in rooms}
-
-
-def upward_imports(imports: Iterable[Import]) -> list[Import]:
-    """Return the imports that go neither downwards nor to their own room."""
-    floor = floors_by_room(FLOORS)
-    return [
-        each
-        for each in imports
-        if room_of(each.importer) != room_of(each.module)
-        and floor[room_of(each.importer)] <= floor[room_of(each.module)]
-    ]
-
-
-def upward_includes(includes: Iterable[Include]) -> list[Include]:
-    """Return the includes that go neither downwards nor to their own folder."""
-    floor = floors_by_room(CPP_FLOORS)
-    return [
-        each
-        for each in includes
-        if each.header not in CPP_LIBRARIES
-        and cpp_room_of(each.includer) != cpp_room_of(each.header)
-        and floor[cpp_room_of(each.includer)] <= floor[cpp_room_of(each.header)]
-    ]
-
-
-def private_imports(imports: Iterable[Import]) -> list[Import]:
-    """Return the imports above the public line of anything that is not public."""
-    found = []
-    for each in imports:
-        room, module_room = room_of(each.importer), room_of(each.module)
-        is_public = module_room in DEFINE_PUBLIC_NAMES and "." not in each.module and each.name in PUBLIC_NAMES
-        is_for_the_command = room == "cli" and module_room in FOR_THE_COMMAND and "." not in each.module
-        if (
-            room in ABOVE_THE_LINE
-            and module_room not in (room, "io")
-            and not is_public
-            and not is_for_the_command
-            and not (room == "cli" and module_room in ABOVE_THE_LINE)
-        ):
-            found.append(each)
-    return found
-
-
-def circle(edges: Iterable[tuple[str, str]]) -> list[str]:
-    """Return nodes that lead to each other in a circle, in order; empty if there is no circle."""
-    targets: dict[str, list[str]] = {}
-    for source, target in edges:
-        targets.setdefault(source, []).append(target)
-    done: set[str] = set()
-
-    def search(node: str, way: list[str]) -> list[str]:
-        if node in way:
-            return way[way.index(node) :]
-        if node in done:
-            return []
-        for target in targets.get(node, ()):
-            if target != node and (found := search(target, [*way, node])):
-                return found
-        done.add(node)
-        return []
-
-    return next((found for node in list(targets) if (found := search(node, []))), [])
 
 
 @pytest.fixture(scope="module")
@@ -208,15 +36,16 @@ def imports() -> list[Import]:
 @pytest.fixture(scope="module")
 def includes() -> list[Include]:
     package = ROOT / "cfdns_fast"
-    paths = [path for suffix in ("*.hpp", "*.cpp", "*.p[xy][dxi]") for path in package.rglob(suffix)]
+    paths = [path for path in package.rglob("*") if path.suffix in (*CPP_SUFFIXES, *CYTHON_SUFFIXES)]
     return [found for path in paths for found in includes_of(path, package)]
 
 
-def test_every_room_has_a_floor() -> None:
-    rooms = {room_of(module) for module in module_files(ROOT / "cfdns_fast")}
-    folders = {path.name for path in (ROOT / "cfdns_fast" / "_native").iterdir() if path.is_dir()}
-    assert rooms - floors_by_room(FLOORS).keys() == set()
-    assert folders - floors_by_room(CPP_FLOORS).keys() == set()
+def test_every_file_has_a_floor() -> None:
+    assert misplaced_files(ROOT / "cfdns_fast") == []
+
+
+def test_no_module_imports_by_name() -> None:
+    assert dynamic_imports(ROOT / "cfdns_fast") == []
 
 
 def test_imports_run_downwards(imports: list[Import]) -> None:
@@ -318,13 +147,88 @@ def test_private_import_is_found(tmp_path: Path, text: str, is_private: bool) ->
     assert bool(private_imports(found)) == is_private
 
 
-def test_upward_include_is_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "is_private"),
+    [
+        ("from ..options import THREADS, option", False),
+        ("from ..mapping import bundled, is_path", False),
+        ("from ..options import _is_whole", True),
+        ("from .. import options", True),
+        ("from ..mapping import Field", True),
+        ("from ..mapping.loader import load", True),
+    ],
+)
+def test_command_imports_listed_names(tmp_path: Path, text: str, is_private: bool) -> None:
+    modules = dict.fromkeys(("options.py", "mapping/__init__.py", "mapping/loader.py", "cli/__init__.py"), "")
+    assert bool(private_imports(made_up_imports(tmp_path, {**modules, "cli/app.py": text}))) == is_private
+
+
+@pytest.mark.parametrize(
+    ("text", "is_private"),
+    [
+        ("from . import __version__", False),
+        ("def f():\n    from .cli.app import main", False),
+        ("from . import _core", True),
+        ("from .options import option", True),
+        ("from ._core.boundary import Plan", True),
+    ],
+)
+def test_main_imports_the_command_only(tmp_path: Path, text: str, is_private: bool) -> None:
+    modules = dict.fromkeys(("__init__.py", "options.py", "_core/__init__.py", "cli/app.py"), "")
+    assert bool(private_imports(made_up_imports(tmp_path, {**modules, "__main__.py": text}))) == is_private
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from importlib import import_module\nimport_module('cfdns_fast._core')",
+        "import importlib\nimportlib.import_module('cfdns_fast._core')",
+        "__import__('cfdns_fast._core')",
+    ],
+)
+def test_import_by_name_is_found(tmp_path: Path, text: str) -> None:
+    package = source(tmp_path, {"__init__.py": text, "io/__init__.py": text, "io/paths.py": text})
+    assert dynamic_imports(package) == ["io/paths.py"]
+
+
+@pytest.mark.parametrize("written", ['"plan/plan.hpp"', "<plan/plan.hpp>", '"../plan/plan.hpp"'])
+def test_upward_include_is_found(tmp_path: Path, written: str) -> None:
     package = source(
         tmp_path,
-        {"_native/json/token.hpp": '#pragma once\n#include "plan/plan.hpp"\n', "_native/plan/plan.hpp": ""},
+        {"_native/json/token.hpp": f"#pragma once\n#  include {written}\n", "_native/plan/plan.hpp": ""},
     )
     found = list(includes_of(package / "_native/json/token.hpp", package))
     assert upward_includes(found) == [Include("_native/json/token.hpp", "_native/plan/plan.hpp")]
+
+
+def test_library_include_is_skipped(tmp_path: Path) -> None:
+    package = source(tmp_path, {"_native/json/token.hpp": '#include <vector>\n#include "simdjson.h"\n'})
+    assert upward_includes(includes_of(package / "_native/json/token.hpp", package)) == []
+
+
+@pytest.mark.parametrize(
+    ("includer", "written", "named"),
+    [
+        ("_native/json/token.hpp", '"missing/plan.hpp"', "missing/plan.hpp"),
+        ("_native/json/token.hpp", "TOKEN_HEADER", "TOKEN_HEADER"),
+        ("_native/json/token.hpp", '"loose.hpp"', "_native/loose.hpp"),
+        ("_native/json/deep/token.hpp", '"support/bytes.hpp"', "_native/json/deep/token.hpp"),
+    ],
+)
+def test_include_without_a_floor_is_named(tmp_path: Path, includer: str, written: str, named: str) -> None:
+    rest = {"_native/loose.hpp": "", "_native/support/bytes.hpp": ""}
+    package = source(tmp_path, {**rest, includer: f"#include {written}\n"})
+    with pytest.raises(AssertionError, match=f"^{named} is in no room with a floor"):
+        upward_includes(includes_of(package / includer, package))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["_native/json/a.h", "_core/a.cc", "_native/a.hpp", "_native/json/deep/a.hpp", "_native/new/a.cpp", "new/a.py"],
+)
+def test_misplaced_file_is_found(tmp_path: Path, name: str) -> None:
+    package = source(tmp_path, {"errors.py": "", "_native/json/b.hpp": "", "_core/a.pyx": "", name: ""})
+    assert misplaced_files(package) == [name]
 
 
 def test_include_circle_is_found() -> None:

@@ -1,7 +1,7 @@
-// DictBuilder: events as Python dicts. Of the C++ headers, only this one and those beside it include Python.h.
+// DictBuilder: events as Python dicts. Of the C++ headers, only the ones in this folder include Python.h.
 //
-// References are counted by hand, because Cython's checks took a tenth of the time of an event. Every function that
-// returns an object returns a new reference, or null with an exception set. The GIL is held.
+// References are counted by hand, because Cython's checks are slower. Every function that returns an object returns a
+// new reference, or null with an exception set. The GIL is held.
 #pragma once
 
 #include <Python.h>
@@ -16,7 +16,7 @@
 
 namespace cfdns {
 
-// Make a str from padded, valid UTF-8. Copying ASCII takes half the time of decoding.
+// Make a str from padded, valid UTF-8. ASCII is copied, because decoding is slower.
 inline PyObject* new_text(Slice text, bool ascii) {
   if (ascii || is_ascii(text)) {
     PyObject* made = PyUnicode_New(static_cast<Py_ssize_t>(text.size_bytes), 127);
@@ -26,8 +26,8 @@ inline PyObject* new_text(Slice text, bool ascii) {
   return PyUnicode_DecodeUTF8(text.data, static_cast<Py_ssize_t>(text.size_bytes), nullptr);
 }
 
-// Caches the str of texts of at most eight bytes, because colos, suffixes and many labels recur. A slot is chosen by
-// hash, and keeps the newest text. Longer texts recur too seldom to gain anything.
+// Caches the str of texts of at most eight bytes, because colos, suffixes and many labels recur. Longer texts seldom
+// recur. The hash of a text selects its slot, and a slot keeps the newest text.
 class ShortTexts {
  public:
   static constexpr size_t max_bytes = 8;
@@ -223,7 +223,7 @@ class DictBuilder {
     return new_reference(object);
   }
 
-  // Targets of one value share the object, for at most max_kept values.
+  // Steps that write the same value share one object, for at most max_kept values.
   void share(Step& step) {
     for (Step& earlier : steps_) {
       if (earlier.kind != DictStepKind::slot || earlier.slot != step.slot) continue;
@@ -289,7 +289,7 @@ class DictBuilder {
     return dict;
   }
 
-  // Steals the reference.
+  // Return a list of one item. Steals the reference to the item.
   static PyObject* list_of(PyObject* item) {
     if (item == nullptr) return nullptr;
     PyObject* list = PyList_New(1);
@@ -310,7 +310,7 @@ class DictBuilder {
     return list;
   }
 
-  // Write to a new list. Steals the reference.
+  // Write an item to a new list. Steals the reference to the item.
   static void set_item(PyObject* list, Py_ssize_t index, PyObject* item) { PyList_SET_ITEM(list, index, item); }
 
   std::vector<Pattern> patterns_;  // the event's pattern, then the patterns that steps open

@@ -1,7 +1,8 @@
-// Writes a value into a copied dict at the index of its key, without CPython's API.
+// DictPlaces: writes a value to its place in a copied dict, without CPython's API. A place is the entry of the dict's
+// table in which CPython stores a key and its value.
 //
-// A copy of a dict has the same keys in the same order, so a value can be replaced without a look-up. Only this header
-// knows the layout of a dict (Include/internal/pycore_dict.h, the same from CPython 3.11 to 3.14).
+// A copy of a dict has the same keys in the same order, so a value is replaced by the index of its place, without a
+// look-up. Only this header knows the layout of a dict (Include/internal/pycore_dict.h, CPython 3.11 to 3.14).
 //
 // Four rules keep this safe. Where one of them fails, PyDict_SetItem is used instead.
 // - The layout is tested when the module is imported (try_out), and CFDNS_DICT_PLACES=0 turns the writing off.
@@ -19,7 +20,7 @@
 #include <cstring>
 #include <utility>
 
-// The first CPython version without this. A build that tests a newer version may set a later one.
+// The first CPython version for which values are not written by index. A build that tests a newer version may raise it.
 #ifndef CFDNS_DICT_PLACES_BEFORE
 #define CFDNS_DICT_PLACES_BEFORE 0x030F0000
 #endif
@@ -43,7 +44,7 @@ struct DictLayout {
 class DictPlaces {
  public:
 #if CFDNS_HAS_DICT_PLACES
-  // Test whether dicts have the layout that this class knows. Call once, when the module is imported.
+  // Test whether dicts have the layout that this class expects. Call once, when the module is imported.
   static bool try_out() {
     const char* wanted = std::getenv("CFDNS_DICT_PLACES");
     known_ = wanted == nullptr || std::strcmp(wanted, "0") != 0;
@@ -52,7 +53,7 @@ class DictPlaces {
     return known_;
   }
 
-  // The layout of copies of the dict.
+  // Return the layout of copies of the dict.
   static DictLayout layout_of(PyObject* dict) {
     DictLayout layout;
     if (!known_) return layout;
@@ -63,17 +64,17 @@ class DictPlaces {
     return layout.size <= UINT16_MAX && has_layout(dict, layout) ? layout : DictLayout();
   }
 
-  struct Entry {  // the layout if all keys are str
+  struct Entry {  // a place, if all keys are str
     PyObject* key;
     PyObject* value;
   };
 
-  // The entries of the dict, one for each key in order; null if there is no dict or it has another layout.
+  // Return the entries of the dict, one for each key in order. Returns null if the dict is null or has another layout.
   static Entry* find(PyObject* dict, const DictLayout& layout) {
     return dict != nullptr && has_layout(dict, layout) ? entries(dict) : nullptr;
   }
 
-  // Replace a value. Steals the reference to the item.
+  // Replace the value of an entry. Steals the reference to the item.
   static void write(Entry& entry, PyObject* item) { Py_DECREF(std::exchange(entry.value, item)); }
 
  private:
@@ -128,7 +129,7 @@ class DictPlaces {
       if (same) write(entry[i], PyBool_FromLong(1));
       if (same) same = PyDict_GetItemWithError(copy, key) == Py_True && PyDict_GetItemWithError(pattern, key) == value;
     }
-    // Deleting a key leaves an empty entry.
+    // Deleting a key must leave an empty entry, because build() deletes keys of absent values.
     if (same) {
       const Entry& last = entry[size - 1];
       same = PyDict_DelItem(copy, last.key) == 0 && last.key == nullptr && last.value == nullptr;

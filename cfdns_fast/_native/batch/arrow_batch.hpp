@@ -1,4 +1,4 @@
-// A whole batch to Arrow, by one thread or several.
+// ArrowBatch: converts a batch to Arrow, by one or several threads.
 #pragma once
 
 #include "batch/parallel.hpp"
@@ -6,22 +6,22 @@
 
 namespace cfdns {
 
-// Converts a batch, or as much of it as becomes max_part_rows rows; then is_cut is true.
+// Converts a batch up to max_part_rows rows. If it stops before the end, is_cut is true.
 class ArrowBatch : public ParallelBatch {
  public:
   ArrowBatch(Engine& engine, std::shared_ptr<ArrowPlan> plan, Slice data, const ReadOptions& options)
       : ParallelBatch(engine, data, options), plan_(std::move(plan)), memory_(std::make_shared<ArrowMemory>(plan_)) {}
 
-  // The number of rows, and of rejects, after which a part is cut. Several threads cut at about as many each.
+  // Maximum number of rows, and of rejects, of a part. With several threads it limits each piece.
   size_t max_part_rows = SIZE_MAX;
 
-  // Documents are for one thread.
+  // Convert the batch. Documents are converted by one thread.
   void run(size_t threads) {
     Columns& columns = memory_->columns;
     try {
       columns.reserve_for(data_.size_bytes);
     } catch (const std::bad_alloc&) {
-      // The size that was learned may be too large. The columns grow as it is needed then.
+      // The learned size may be too large. The columns then grow as needed.
     }
     threads = std::min(threads, max_threads(data_.size_bytes));
     if (threads > 1 && !options_.is_document) {
@@ -35,7 +35,7 @@ class ArrowBatch : public ParallelBatch {
     columns.finish();
   }
 
-  // To an array that holds nothing. Call once. If an exception leaves this, the array is to be released.
+  // Export to an empty array. Call once. If this throws, the caller must release the array.
   void hand_over(ArrowArray& array) { memory_->hand_over(array); }
 
  private:
@@ -50,12 +50,12 @@ class ArrowBatch : public ParallelBatch {
     cursor->start(data_, options_);
     is_cut = read(*cursor, memory_->columns, rejects);
     Counts counts;
-    counts.take(*cursor);
+    counts.copy_from(*cursor);
     add(counts, 0);
     engine_.give_back(std::move(cursor));
   }
 
-  // Returns whether it stopped because of max_part_rows.
+  // Read into columns and rejects. Returns true if max_part_rows stopped it.
   CFDNS_HOT CFDNS_NOINLINE bool read(Cursor& cursor, Columns& columns, RejectList& rejects) {
     bool cuts = false;
     cursor.event.formats_times = plan_->formats_times;
@@ -92,7 +92,7 @@ class ArrowBatch : public ParallelBatch {
     own.fits = memory_->columns.has_room_for(own.columns);
   }
 
-  void put(Part& part) override {
+  void copy(Part& part) override {
     ColumnsPart& own = static_cast<ColumnsPart&>(part);
     if (own.fits) return memory_->columns.copy_part(own.columns);
     Columns next(plan_->columns);
@@ -103,7 +103,7 @@ class ArrowBatch : public ParallelBatch {
   std::shared_ptr<ArrowPlan> plan_;
   std::shared_ptr<ArrowMemory> memory_;
   std::mutex kept_mutex_;
-  std::vector<Columns> kept_;  // what did not fit
+  std::vector<Columns> kept_;  // parts that exceed the reserved memory
 };
 
 }  // namespace cfdns

@@ -1,4 +1,4 @@
-// A whole batch to NDJSON, and the workspaces that calls borrow.
+// Batch converts a batch to NDJSON; Engine lends its workspaces to calls.
 #pragma once
 
 #include <atomic>
@@ -13,15 +13,16 @@
 
 namespace cfdns {
 
+// Why Batch::run() stopped: at the end, for lack of capacity, at a reject, or at a limit.
 enum class BatchState : uint8_t { end, full, refused, paused };
 
-// Reads a cursor to its end and writes events into memory that the caller owns and may enlarge in between.
+// Reads a cursor to its end and writes events into memory that the caller owns, and may enlarge between calls.
 class Batch {
  public:
   explicit Batch(Cursor& cursor) : cursor_(cursor) {}
 
-  // Goes on until the end; until the next event might not fit into what is left of the capacity (`wanted_bytes` says how
-  // much it could take); with stop_at_reject, until behind a reject; or until so many bytes are written.
+  // Write events until the end, until pause_bytes are written, or with stop_at_reject until after a reject. Returns
+  // `full` if the next event might exceed the capacity; `wanted_bytes` is its maximum size.
   CFDNS_HOT CFDNS_NOINLINE BatchState run(const Plan& plan, char* output, size_t capacity_bytes, bool stop_at_reject,
                                           size_t pause_bytes = SIZE_MAX) {
     for (;;) {
@@ -37,7 +38,7 @@ class Batch {
         }
       }
       wanted_bytes = max_event_bytes(plan, cursor_.event, cursor_.message());
-      // The quick bound of a small record is far too high, and the last records must not make the output grow for it.
+      // The quick bound of a small record is far too high, so compute the exact one before the output must grow.
       if (wanted_bytes > capacity_bytes - written_bytes) {
         wanted_bytes = exact_max_event_bytes(plan, cursor_.event, cursor_.message());
       }
@@ -49,10 +50,10 @@ class Batch {
 
   size_t written_bytes = 0;
   size_t wanted_bytes = 0;
-  size_t max_rejects = SIZE_MAX;  // run() pauses when there are as many
+  size_t max_rejects = SIZE_MAX;  // run() pauses at this number of rejects
   RejectList rejects;
 
-  // The number of rejects that may take as much memory as an output of this size.
+  // Return the maximum number of rejects for an output limit, so that rejects do not need more memory than the output.
   static size_t rejects_of(size_t output_bytes) { return output_bytes == SIZE_MAX ? SIZE_MAX : output_bytes / 64; }
 
  private:
@@ -60,35 +61,35 @@ class Batch {
   bool pending_ = false;
 };
 
-// A plan and the cursors that calls have given back; any number of threads may borrow at once. There is no lock, because a
-// process that forks while another of its threads holds one would find it locked for good.
+// Holds a plan and its idle cursors. Any number of threads may borrow at once. It uses no lock, because a lock that
+// another thread holds during a fork stays locked in the child.
 class Engine {
  public:
   explicit Engine(std::shared_ptr<const Plan> shared_plan) : plan(*shared_plan), shared_plan_(std::move(shared_plan)) {}
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
   ~Engine() {
-    for (std::atomic<Cursor*>& place : idle_) delete place.load();
+    for (std::atomic<Cursor*>& slot : idle_) delete slot.load();
   }
 
   const Plan& plan;
-  // Events are about 3.7 times their records with the message.
+  // An event with its message is about four times its record.
   OutputRoom room{16384, 4 * OutputRoom::unit_bytes, 16 * OutputRoom::unit_bytes};
 
   std::unique_ptr<Cursor> borrow() {
-    for (std::atomic<Cursor*>& place : idle_) {
-      Cursor* cursor = place.load(std::memory_order_relaxed) == nullptr ? nullptr : place.exchange(nullptr);
+    for (std::atomic<Cursor*>& slot : idle_) {
+      Cursor* cursor = slot.load(std::memory_order_relaxed) == nullptr ? nullptr : slot.exchange(nullptr);
       if (cursor != nullptr) return std::unique_ptr<Cursor>(cursor);
     }
     return std::make_unique<Cursor>(plan);
   }
 
-  // Where there is no place for it, it is dropped.
+  // Keep the cursor for the next call, or delete it if all slots are in use.
   void give_back(std::unique_ptr<Cursor> cursor) noexcept {
     cursor->trim();
-    for (std::atomic<Cursor*>& place : idle_) {
+    for (std::atomic<Cursor*>& slot : idle_) {
       Cursor* none = nullptr;
-      if (!place.compare_exchange_strong(none, cursor.get())) continue;
+      if (!slot.compare_exchange_strong(none, cursor.get())) continue;
       (void)cursor.release();
       return;
     }

@@ -1,8 +1,8 @@
-// A whole batch by several threads, with the result of one: order, positions and counts included.
+// ParallelBatch: converts a batch by several threads. The result equals that of one thread.
 //
-// Threads take pieces of the input in order. Each converts into memory of its own, which stays in its cache, and copies the
-// result to where the pieces before it end as soon as that is known. Until then it goes on with another piece: threads that
-// wait for each other at every piece lose 5 %, and copying all of it 4 %.
+// Threads take pieces of the input in order, and each converts a piece to a part in its own memory. A part is placed
+// after all parts before it, because it begins where the part before it ends. Then its thread copies it there. Until
+// then the thread converts another piece, because waiting at every piece is slower.
 #pragma once
 
 #include <condition_variable>
@@ -17,10 +17,10 @@ namespace cfdns {
 
 class ParallelBatch {
  public:
-  // What is left of a window at the end of a piece is cut off and indexed anew, so a piece is one window.
+  // A piece is one window, because the cursor indexes a window again if a piece ends within it.
   static constexpr size_t piece_bytes = Cursor::window_bytes;
 
-  // More threads than that have nothing to do.
+  // Maximum number of threads that get a piece.
   static size_t max_threads(size_t input_bytes) { return input_bytes / piece_bytes; }
 
   ParallelBatch(Engine& engine, Slice data, const ReadOptions& options)
@@ -30,7 +30,7 @@ class ParallelBatch {
   ParallelBatch& operator=(const ParallelBatch&) = delete;
   virtual ~ParallelBatch() = default;
 
-  // Convert everything.
+  // Convert the batch by at most this many threads, including the calling thread.
   void run(size_t threads) {
     finished_.assign(parts_per_thread * threads, nullptr);
     Workers::of_process().run(threads - 1, [this] { work(); });
@@ -41,13 +41,13 @@ class ParallelBatch {
   uint64_t blank = 0;
   uint64_t newlines = 0;
   uint64_t consumed_bytes = 0;
-  uint8_t state = 0;    // where reading stopped
+  uint8_t state = 0;    // of the document or line where reading stopped
   bool is_cut = false;  // reading stopped before the end of the data, because a part was cut
   RejectList rejects;
   std::vector<uint64_t> problems;
 
  protected:
-  // What comes of reading.
+  // The counts and the state of a cursor after reading.
   struct Counts {
     uint64_t events = 0;
     uint64_t blank = 0;
@@ -56,7 +56,7 @@ class ParallelBatch {
     uint8_t state = 0;
     std::vector<uint64_t> problems;
 
-    void take(const Cursor& cursor) {
+    void copy_from(const Cursor& cursor) {
       events = cursor.events;
       blank = cursor.blank;
       newlines = cursor.newlines();
@@ -66,35 +66,36 @@ class ParallelBatch {
     }
   };
 
-  // What a thread makes of a piece, and when that has its place, of another one.
+  // The converted result of a piece. A thread reuses it after it was copied to the output.
   struct Part {
     enum class State : uint8_t { free, finished, placed };
 
     virtual ~Part() = default;
 
-    State state = State::free;  // guarded by the batch
+    State state = State::free;  // guarded by mutex_
     size_t number = 0;          // of the piece
     size_t offset = 0;          // of the piece in the data
-    bool is_cut = false;        // the rest of the piece was not read
+    bool is_cut = false;        // a limit ended the part before the end of the piece
     Counts counts;
     RejectList rejects;
   };
 
   virtual std::unique_ptr<Part> new_part() = 0;
-  // To the end, or with stop_at_reject behind the first reject, or until the part is cut. By several threads at once, like put().
+  // Convert to the end, with stop_at_reject until after the first reject, or until the part is cut. Several threads run
+  // this and copy() at once.
   virtual void convert(Part& part, Cursor& cursor, size_t piece_bytes) = 0;
-  // Part by part, in order: where does it go?
+  // Set the part's position in the output. Called part by part, in order, under the lock.
   virtual void place(Part& part) = 0;
-  // There it goes.
-  virtual void put(Part& part) = 0;
+  // Copy a placed part to its position in the output.
+  virtual void copy(Part& part) = 0;
 
-  // Whether all before it are placed, so that it will have the next place.
+  // Whether all parts before this one are placed, so that it is placed next.
   bool is_next(const Part& part) {
     std::lock_guard<std::mutex> guard(mutex_);
     return part.number == next_;
   }
 
-  // Add to the result what was read at an offset of the data.
+  // Add the counts of a part to the result. `offset`: position of its piece in the data.
   void add(const Counts& counts, uint64_t offset) {
     events += counts.events;
     blank += counts.blank;
@@ -120,7 +121,7 @@ class ParallelBatch {
   static constexpr size_t parts_per_thread = 2;
 
   void work() {
-    // They outlive what is thrown: another thread may be about to place them.
+    // Declared outside of `try`, because another thread may still place the parts after an exception.
     std::unique_ptr<Part> parts[parts_per_thread];
     try {
       std::unique_ptr<Cursor> cursor = engine_.borrow();
@@ -128,7 +129,7 @@ class ParallelBatch {
       Piece piece;
       for (;;) {
         Part& part = free_part(*parts[0], *parts[1]);
-        if (!take(piece)) break;
+        if (!next_piece(piece)) break;
         ReadOptions options = options_;
         options.final |= !piece.last;
         if (piece.number != 0) options.state = line_start;
@@ -137,7 +138,7 @@ class ParallelBatch {
         part.offset = piece.offset;
         part.rejects.clear();
         convert(part, *cursor, piece.text.size_bytes);
-        part.counts.take(*cursor);
+        part.counts.copy_from(*cursor);
         finish(part);
       }
       for (auto& part : parts) settle(*part, true);
@@ -150,7 +151,8 @@ class ParallelBatch {
     }
   }
 
-  bool take(Piece& piece) {
+  // Set the next piece of the data. Returns false if no piece remains.
+  bool next_piece(Piece& piece) {
     std::lock_guard<std::mutex> guard(mutex_);
     size_t left = data_.size_bytes - taken_bytes_;
     if (stopped_ || left == 0) return false;
@@ -164,7 +166,7 @@ class ParallelBatch {
     return true;
   }
 
-  // Place it, and those that have waited for it, if all before it are placed.
+  // Place this part and the finished parts after it, if all parts before it are placed.
   void finish(Part& finished) {
     std::lock_guard<std::mutex> guard(mutex_);
     finished.state = Part::State::finished;
@@ -185,7 +187,7 @@ class ParallelBatch {
     if (others_wait || stopped_) placed_.notify_all();
   }
 
-  // A part that holds nothing; the first one if it can be, because its memory is in the cache.
+  // Return a free part; preferably the first one, because its memory is in the cache.
   Part& free_part(Part& first, Part& second) {
     bool second_is_free = settle(second, false);
     if (settle(first, false)) return first;
@@ -195,7 +197,8 @@ class ParallelBatch {
     return older;
   }
 
-  // Put the part into its place if it has one, or wait for it; true if it holds nothing then. With a fault it may have none.
+  // Copy the part if it is placed; with `wait`, wait until it is. Returns true if the part is free afterwards. It may
+  // stay finished if the conversion has stopped, because then no more parts are placed.
   bool settle(Part& part, bool wait) {
     {
       std::unique_lock<std::mutex> guard(mutex_);
@@ -203,36 +206,36 @@ class ParallelBatch {
       if (part.state != Part::State::placed) return part.state == Part::State::free;
       part.state = Part::State::free;
     }
-    put(part);
+    copy(part);
     return true;
   }
 
-  std::mutex mutex_;  // guards all that follows, and the public counts
+  std::mutex mutex_;  // guards all members below, and the public counts
   std::condition_variable placed_;
   size_t taken_ = 0;
   size_t taken_bytes_ = 0;
-  size_t next_ = 0;              // the piece to place next
-  std::vector<Part*> finished_;  // by number; a thread has no more pieces than parts, so they never meet
+  size_t next_ = 0;              // number of the part to place next
+  std::vector<Part*> finished_;  // by number modulo its size, which is the number of all parts
   bool stopped_ = false;
   std::exception_ptr failure_;
 };
 
-// To NDJSON.
+// Converts a batch to NDJSON by several threads.
 class ParallelNdjson : public ParallelBatch {
  public:
   using ParallelBatch::ParallelBatch;
 
-  // After this many bytes of output a part is cut, and nothing after it is read.
+  // Maximum number of output bytes of a part. It is cut there, and the data after it is not read.
   size_t max_part_bytes = SIZE_MAX;
 
-  // What does not fit into the output is kept; finish() then moves it.
+  // Convert the batch. Parts that exceed the capacity are kept until finish().
   void run(size_t threads, char* output, size_t capacity_bytes) {
     output_ = output;
     capacity_bytes_ = capacity_bytes;
     ParallelBatch::run(threads);
   }
 
-  // Move what did not fit into the output, which now has room for written_bytes.
+  // Copy the kept parts to the output, which must have a capacity of written_bytes.
   void finish(char* output) {
     for (const auto& [offset, text] : kept_) std::memcpy(output + offset, text.data(), text.size());
     kept_.clear();
@@ -243,18 +246,18 @@ class ParallelNdjson : public ParallelBatch {
  private:
   struct Text final : Part {
     Buffer memory;
-    bool in_output = false;  // it stands in its place already
-    bool overflows = false;  // it did, and had too little room
-    size_t start = 0;        // its place
+    bool in_output = false;  // it is written directly to its position in the output
+    bool overflows = false;  // it was, and exceeded the capacity
+    size_t start = 0;        // its position in the output
     size_t size_bytes = 0;
   };
 
-  // How much is written until the thread looks again whether all before it is placed.
+  // Number of bytes after which a thread checks again whether its part is next.
   static constexpr size_t step_bytes = 32 * 1024;
 
   std::unique_ptr<Part> new_part() override { return std::make_unique<Text>(); }
 
-  // Into the thread's own memory, and as soon as its place is known, into that.
+  // Write to the thread's own memory, or to the output as soon as the part is next.
   void convert(Part& part, Cursor& cursor, size_t piece_bytes) override {
     Text& text = static_cast<Text&>(part);
     Batch batch(cursor);
@@ -281,14 +284,14 @@ class ParallelNdjson : public ParallelBatch {
 
   void try_output(Text& text, const Batch& batch) {
     if (text.overflows || !is_next(text)) return;
-    // Nobody changes that any more before this part is finished.
+    // No other thread changes written_bytes until this part is finished.
     text.start = static_cast<size_t>(written_bytes);
     if (text.start + batch.written_bytes + batch.wanted_bytes > capacity_bytes_) return;
     std::memcpy(output_ + text.start, text.memory.data(), batch.written_bytes);
     text.in_output = true;
   }
 
-  // There is too little room.
+  // Move the part back to the thread's memory, because it exceeds the capacity of the output.
   void leave_output(Text& text, const Batch& batch) {
     text.memory.reserve(batch.written_bytes, 0);
     std::memcpy(text.memory.data(), output_ + text.start, batch.written_bytes);
@@ -302,15 +305,15 @@ class ParallelNdjson : public ParallelBatch {
     written_bytes += text.size_bytes;
   }
 
-  void put(Part& part) override {
+  void copy(Part& part) override {
     Text& text = static_cast<Text&>(part);
     if (text.in_output) return;
     if (text.start + text.size_bytes <= capacity_bytes_) {
       std::memcpy(output_ + text.start, text.memory.data(), text.size_bytes);
     } else {
-      std::string copy(text.memory.data(), text.size_bytes);
+      std::string kept(text.memory.data(), text.size_bytes);
       std::lock_guard<std::mutex> guard(kept_mutex_);
-      kept_.emplace_back(text.start, std::move(copy));
+      kept_.emplace_back(text.start, std::move(kept));
     }
   }
 

@@ -100,7 +100,7 @@ class Decoder {
 
   // Parse all members of the object at *at. Returns its "}" and moves `at` after it; null if the object is invalid.
   //
-  // The parser stops at the end of the text, because the byte there is a newline, CR or NUL, which is no token. After a
+  // The parser stops at the end of the text, because the newline, CR or NUL there is not a token. After a
   // record that was cut by its brackets it may be any byte, but then the last start is the bracket that balances.
   CFDNS_INLINE const char* object(const uint32_t*& at) {
     const char* after = base_ + *at + 1;
@@ -219,7 +219,7 @@ class Decoder {
     return result != EscapeResult::broken;
   }
 
-  // backslash_ is the first backslash from a position on; positions are asked for in ascending order.
+  // backslash_ is the first backslash from a position on; the positions are requested in ascending order.
   bool has_backslash(const char* start, const char* end) {
     if (backslash_ >= end) return false;
     if (backslash_ < start) seek_backslash(start);

@@ -1,4 +1,4 @@
-// Cursor: iterates over the records of a batch, and finds the reason when bytes are no record.
+// Cursor: iterates over the records of a batch, and finds the reason if bytes are not a record.
 //
 // simdjson indexes a window of lines at once. If it refuses one (an invalid byte is enough), the cursor tries smaller
 // windows, then single lines, then records cut by their brackets, and larger windows again after a while.

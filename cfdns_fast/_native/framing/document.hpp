@@ -92,8 +92,8 @@ class DocumentSplitter {
     return static_cast<uint8_t>(state_ | (in_array && in_wrapper_ ? in_wrapper : 0) | framing | (padded_ ? padded : 0));
   }
 
-  // Whether the object or array at `at` has records inside. Its first max_record_bytes bytes decide; the answer can
-  // only be wrong for something longer, which is no record anyway.
+  // Whether the object or array at `at` contains records. Only its first max_record_bytes bytes are read, because a
+  // longer value is not a record.
   SkipResult is_wrapper(const char* at, bool& answer, Members& members) const {
     answer = *at == '[';
     if (answer) return SkipResult::complete;

@@ -123,7 +123,7 @@ class LongItem {
     return scalar_.is_complete() ? SkipResult::complete : SkipResult::invalid;
   }
 
-  int framing_;  // as far as the state says it
+  int framing_;  // the framing that the state holds
   int in_wrapper_;
   int document_state_;
   State state_;

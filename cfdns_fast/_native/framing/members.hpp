@@ -1,4 +1,4 @@
-// Members: tells a record from an object around records by the object's members.
+// Members: distinguishes a record from an object around records by the object's members.
 #pragma once
 
 #include <string>

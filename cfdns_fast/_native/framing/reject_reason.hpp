@@ -1,4 +1,4 @@
-// RejectReason: finds the first code that applies to bytes that are no record.
+// RejectReason: finds the first code that applies to bytes that are not a record.
 #pragma once
 
 #include <algorithm>
