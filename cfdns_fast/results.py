@@ -161,8 +161,11 @@ class Stream(Protocol[Output]):
     rejects are positions in the whole input. What a block leaves unfinished is kept for the next block, at most
     ``max_record_bytes`` of it, or 1 MiB before the format is detected, so memory does not grow with the input.
 
-    A stream is a context manager: it releases what it keeps at the end of the block. It also ends after `finish`, `cut`
-    and any exception, and every later call raises ValueError. One stream is for one thread at a time.
+    A stream is a context manager: it releases what it keeps at the end of the ``with`` block. It also ends after
+    `finish`, `cut` and any exception, and every later call raises ValueError. One stream is for one thread at a time.
+
+    A JSON object around records may be a record itself until it ends or has ``max_record_bytes`` bytes. Before that,
+    no call gives any of its records.
 
     With ``on_reject="raise"`` the first reject ends the stream: the call raises RecordError and gives no result.
     InputFormatError is raised as soon as the format is known, before any result has events or rejects.
@@ -184,15 +187,16 @@ class Stream(Protocol[Output]):
         """Append a block to the input, and convert what is complete. The stream may wait for more, to save time."""
 
     def flush(self) -> Result[Output]:
-        """Convert all that is complete now."""
+        """Convert all that is complete now; nothing of a JSON object around records that is still open."""
 
     def finish(self) -> Result[Output]:
-        """Convert the rest: the input is complete, and its last line needs no newline."""
+        """Convert the rest, because the input is complete. The last line needs no newline. The stream ends."""
 
     def cut(self) -> Result[Output]:
-        """Convert what is complete, and leave out the rest: the input ended unexpectedly.
+        """Convert what is complete and leave out the rest, because the input ended unexpectedly. The stream ends.
 
-        `unfinished_bytes` then says how many bytes were left out.
+        The rest includes all of a JSON object around records that is still open. `unfinished_bytes` then says how many
+        bytes were left out.
         """
 
     def parts(self, block: Buffer, /, *, final: bool = False, at_once: bool = False) -> Iterator[Result[Output]]:

@@ -74,10 +74,9 @@ def house(top: float) -> tuple[list[str], float]:
     y = top + 30
     for number, floor in enumerate(FLOORS):
         if number == PUBLIC:
-            shapes.append(f'<path d="M{LEFT} {y + 8:g}h{HOUSE}" stroke="#e8590c" stroke-dasharray="6 4"/>')
-            shapes.append(
-                text(LEFT + HOUSE, y + 22, "above the line: only public names and cfdns_fast.io", 11, "#e8590c", "end")
-            )
+            caption = "above the line: only public names and cfdns_fast.io; cli also options and mapping"
+            shapes.append(text(LEFT + HOUSE, y + 10, caption, 11, "#e8590c", "end"))
+            shapes.append(f'<path d="M{LEFT} {y + 18:g}h{HOUSE}" stroke="#e8590c" stroke-dasharray="6 4"/>')
             y += 32
         shapes += rooms(LEFT, y, HOUSE, floor, PUBLIC_FILL if number == PUBLIC else FILL)
         y += ROW
