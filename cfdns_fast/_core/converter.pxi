@@ -152,15 +152,14 @@ cdef class Converter:
         try:
             cursor = self.engine.get().borrow()
             cursor.get().start(input, options)
-            batch.reset(new Batch(cursor.get()[0]))
+            batch.reset(new Batch(cursor.get()[0], options))
             batch.get().max_rejects = Batch.rejects_of(max_output_bytes)
             output = self._new_output(input.size_bytes, max_output_bytes, &capacity_bytes)
             while True:
                 memory = PyBytes_AsString(<object>output)
                 advise_huge_pages(memory, capacity_bytes)
                 with nogil:
-                    state = batch.get().run(self.engine.get().plan, memory, capacity_bytes, options.stop_at_reject,
-                                            max_output_bytes)
+                    state = batch.get().run(self.engine.get().plan, memory, capacity_bytes, max_output_bytes)
                 if state != BatchState.full:
                     break
                 capacity_bytes = capacity_bytes + capacity_bytes // 2 + batch.get().wanted_bytes

@@ -191,8 +191,8 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
         paused
 
     cdef cppclass Batch:
-        Batch(Cursor&) except +cfdns_raise
-        BatchState run(const CPlan&, char*, size_t, cbool, size_t) except +cfdns_raise
+        Batch(Cursor&, const ReadOptions&) except +cfdns_raise
+        BatchState run(const CPlan&, char*, size_t, size_t) except +cfdns_raise
         size_t written_bytes
         size_t wanted_bytes
         size_t max_rejects
@@ -259,7 +259,7 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
 
     cdef cppclass DocumentSplitter:
         DocumentSplitter(const CPlan&) except +cfdns_raise
-        void start(Slice, cbool, uint8_t)
+        void start(Slice, const ReadOptions&)
         Found next(Slice&) except +cfdns_raise
         SkipResult is_wrapper(const char*, cbool&, Members&) except +cfdns_raise
         cbool frames_record(const char*, const char*) except +cfdns_raise
@@ -269,7 +269,7 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
 
     cdef cppclass CLongRecord "cfdns::LongRecord":
         CLongRecord(const string&) except +cfdns_raise
-        cbool read(Slice, cbool, size_t&)
+        cbool read(Slice, const ReadOptions&, size_t&)
 
         @staticmethod
         size_t margin_bytes(const string&)
@@ -282,7 +282,7 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
 
     cdef cppclass CLongItem "cfdns::LongItem":
         CLongItem(uint8_t) except +cfdns_raise
-        LongOutcome read(Slice, cbool, size_t&)
+        LongOutcome read(Slice, const ReadOptions&, size_t&)
         uint8_t next_state(LongOutcome)
 
     string c_active_kernel "cfdns::active_kernel"() except +cfdns_raise

@@ -11,6 +11,7 @@ cdef tuple _inspect_start(Plan plan, data, size_t line_bytes, bint final):
     cdef const char* line_end
     cdef cbool is_wrapper = False
     cdef Found found
+    cdef ReadOptions options = ReadOptions()
     _check_memory()
     _get_buffer(data, &view)
     try:
@@ -18,7 +19,8 @@ cdef tuple _inspect_start(Plan plan, data, size_t line_bytes, bint final):
         input.data = at = <const char*>view.buf
         input.size_bytes = view.len
         line_end = at + line_bytes
-        splitter.get().start(input, final, 0)
+        options.final = final
+        splitter.get().start(input, options)
         end = at - input.data if skip_brackets(at, line_end) == SkipResult.complete else -1
         frame = end >= 0 and input.data[0] == b"{" and splitter.get().frames_record(input.data, at)
         wrapper = None

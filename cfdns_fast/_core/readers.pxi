@@ -109,8 +109,9 @@ cdef class NdjsonReader(_Reader):
         try:
             text.data = <const char*>view.buf
             text.size_bytes = view.len
+            self.options.final = final
             with nogil:
-                ends = self.record.get().read(text, final, taken_bytes)
+                ends = self.record.get().read(text, self.options, taken_bytes)
         finally:
             PyBuffer_Release(&view)
         if ends:
@@ -174,6 +175,7 @@ cdef class DocumentReader(_Reader):
         try:
             text.data = <const char*>view.buf
             text.size_bytes = view.len
+            self.options.final = final
             outcome = self._read_long(text, final, &size_bytes)
             self._advance(size_bytes, count(text.data, text.data + size_bytes, b'\n'))
             return size_bytes, outcome
@@ -185,7 +187,7 @@ cdef class DocumentReader(_Reader):
         cdef size_t item_bytes = 0
         if self.item.get() != NULL:
             with nogil:
-                outcome = self.item.get().read(text, final, item_bytes)
+                outcome = self.item.get().read(text, self.options, item_bytes)
             size_bytes[0] = item_bytes
             if outcome == LongOutcome.more:
                 return "more"

@@ -19,11 +19,12 @@ enum class BatchState : uint8_t { end, full, refused, paused };
 // Reads a cursor to its end and writes events into memory that the caller owns, and may enlarge between calls.
 class Batch {
  public:
-  explicit Batch(Cursor& cursor) : cursor_(cursor) {}
+  // `options`: those with which the cursor was started.
+  Batch(Cursor& cursor, const ReadOptions& options) : cursor_(cursor), stops_at_reject_(options.stop_at_reject) {}
 
   // Write events until the end, until pause_bytes are written, or with stop_at_reject until after a reject. Returns
   // `full` if the next event might exceed the capacity; `wanted_bytes` is its maximum size.
-  CFDNS_HOT CFDNS_NOINLINE BatchState run(const Plan& plan, char* output, size_t capacity_bytes, bool stop_at_reject,
+  CFDNS_HOT CFDNS_NOINLINE BatchState run(const Plan& plan, char* output, size_t capacity_bytes,
                                           size_t pause_bytes = SIZE_MAX) {
     for (;;) {
       if (written_bytes >= pause_bytes) return BatchState::paused;
@@ -32,7 +33,7 @@ class Batch {
         if (turn == Turn::end) return BatchState::end;
         if (turn == Turn::reject) {
           rejects.add(cursor_.reject);
-          if (stop_at_reject) return BatchState::refused;
+          if (stops_at_reject_) return BatchState::refused;
           if (rejects.size() >= max_rejects) return BatchState::paused;
           continue;
         }
@@ -58,6 +59,7 @@ class Batch {
 
  private:
   Cursor& cursor_;
+  const bool stops_at_reject_;
   bool pending_ = false;
 };
 

@@ -260,7 +260,7 @@ class ParallelNdjson : public ParallelBatch {
   // Write to the thread's own memory, or to the output as soon as the part is next.
   void convert(Part& part, Cursor& cursor, size_t piece_bytes) override {
     Text& text = static_cast<Text&>(part);
-    Batch batch(cursor);
+    Batch batch(cursor, options_);
     batch.max_rejects = Batch::rejects_of(max_part_bytes);
     text.in_output = text.overflows = text.is_cut = false;
     text.memory.reserve(4 * piece_bytes, 0);
@@ -270,7 +270,7 @@ class ParallelNdjson : public ParallelBatch {
       size_t room_bytes = text.in_output ? capacity_bytes_ - text.start : text.memory.capacity_bytes();
       size_t pause_bytes = text.in_output ? SIZE_MAX : batch.written_bytes + step_bytes;
       pause_bytes = std::min(pause_bytes, max_part_bytes);
-      BatchState state = batch.run(engine_.plan, to, room_bytes, options_.stop_at_reject, pause_bytes);
+      BatchState state = batch.run(engine_.plan, to, room_bytes, pause_bytes);
       text.is_cut = batch.written_bytes >= max_part_bytes || batch.rejects.size() >= batch.max_rejects;
       if (text.is_cut) break;
       if (state == BatchState::paused) continue;

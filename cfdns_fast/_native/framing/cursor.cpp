@@ -43,12 +43,12 @@ void Cursor::start(Slice data, const ReadOptions& options) {
   for (uint64_t& count : event.problems) count = 0;
   event.formats_times = true;
   event.counts_times = false;
-  if (options.is_document) read_document(options.state);
+  if (options.is_document) read_document(options);
 }
 
-// The data is a document, or the rest of one from this state.
-void Cursor::read_document(uint8_t state) {
-  document_.start(data_, final_, state);
+// The data is a document, or the rest of one from options.state.
+void Cursor::read_document(const ReadOptions& options) {
+  document_.start(data_, options);
   // A document has no lines, so next() checks only stopped_ before its fast path.
   stopped_ = in_document_ = true;
   decoder_.newlines_allowed = true;

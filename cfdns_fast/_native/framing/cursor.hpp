@@ -12,6 +12,7 @@
 #include "framing/delimiter.hpp"
 #include "framing/document.hpp"
 #include "framing/lines.hpp"
+#include "framing/read_options.hpp"
 #include "framing/reject_reason.hpp"
 #include "framing/rejects.hpp"
 #include "support/buffer.hpp"
@@ -24,15 +25,6 @@ enum class Turn : uint8_t { event, reject, end };
 // What was read of the current line: nothing or only NULs, only space, or other bytes. line_padded is added if NULs
 // were skipped that are not counted yet.
 enum LineState : uint8_t { line_start = 0, line_blank = 1, line_read = 2, line_padded = 4 };
-
-// How the data of a call is read.
-struct ReadOptions {
-  bool final = true;         // no data follows; otherwise reading stops before what later data could change
-  bool is_document = false;  // the data is a JSON document, or a part of one
-  bool stop_at_reject = false;
-  uint8_t state = 0;           // where earlier calls stopped: a LineState or a DocumentSplitter::State
-  size_t raw_limit_bytes = 0;  // the maximum of a reject's bytes that are kept
-};
 
 class Cursor {
  public:
@@ -87,7 +79,7 @@ class Cursor {
     return static_cast<uint8_t>(read | (padded_ ? line_padded : 0));
   }
 
-  void read_document(uint8_t state);
+  void read_document(const ReadOptions& options);
   bool next_window();
   void copy_window(size_t left, size_t max_bytes);
   void cut_window(size_t size_bytes);

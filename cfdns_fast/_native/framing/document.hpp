@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "framing/members.hpp"
+#include "framing/read_options.hpp"
 #include "json/scalar_scanner.hpp"
 #include "json/skip.hpp"
 #include "plan/plan.hpp"
@@ -38,10 +39,11 @@ class DocumentSplitter {
   explicit DocumentSplitter(const Plan& plan) : plan_(plan), delimiter_(plan.record_delimiter) {}
 
   // Start to read data in this state. `final`: no data follows.
-  void start(Slice data, bool final, uint8_t state) {
+  void start(Slice data, const ReadOptions& options) {
+    uint8_t state = options.state;
     at_ = data.data;
     end_ = data_end_ = data.end();
-    final_ = data_final_ = final;
+    final_ = data_final_ = options.final;
     framing_ = static_cast<State>(state & (on_lines | across_lines));
     in_wrapper_ = (state & in_wrapper) != 0;
     padded_ = (state & padded) != 0;

@@ -29,7 +29,8 @@ class LongItem {
 
   // Read on from the first byte that was not read before. `final`: no data follows. All bytes before `read_bytes`
   // belong to the value.
-  Outcome read(Slice text, bool final, size_t& read_bytes) {
+  Outcome read(Slice text, const ReadOptions& options, size_t& read_bytes) {
+    bool final = options.final;
     const char* at = text.data;
     const char* stop = text.end();
     bool ends = final;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "framing/delimiter.hpp"
+#include "framing/read_options.hpp"
 #include "json/indexer.hpp"
 #include "json/scanner.hpp"
 
@@ -22,7 +23,8 @@ class LongRecord {
 
   // Read on, at first from the start of the record. True if the record ends after the bytes taken; otherwise the next
   // text must begin with the first byte that was not taken. `final`: no data follows.
-  bool read(Slice text, bool final, size_t& read_bytes) {
+  bool read(Slice text, const ReadOptions& options, size_t& read_bytes) {
+    bool final = options.final;
     text_ = text;
     const char* at = text.data + ahead_bytes_;
     const char* newline = find(at, text.end(), '\n');
