@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,10 +18,12 @@ from hypothesis import strategies as st
 from support import strategies
 from support.feeding import feed
 from support.format_strategies import any_data, options, outcome
+from support.processes import run_python
 from support.records import GOOD, MIXED
-from support.spill import streamed
+from support.spill import concatenated, streamed
 
 from cfdns_fast import Normalizer, RecordError, Result
+from cfdns_fast.results import joined
 
 DOCUMENT = b'{"events":[' + b",".join([GOOD.strip()] * 3) + b",oops]}\n"
 ROWS = b"QueryName,Timestamp,ColoCode\n" + b"a.com,1657233726,AMS\n" * 3 + b"a,b\n"
@@ -86,6 +89,81 @@ def test_arrow_stream_joins_parts_of_many_rows() -> None:
     assert len(parts) > 1 and fed.events == sum(part.events for part in parts) == 150_000
     assert fed.output.num_rows == 150_000
     assert fed.output == Normalizer().to_arrow(data).output
+
+
+@pytest.mark.parametrize("line", [b"{}\n", b"x\n", GOOD])
+def test_arrow_parts_of_threads_have_limited_rows(line: bytes) -> None:
+    """A part ends at the end of a piece of 128 KiB."""
+    data = line * ((8 << 20) // len(line))
+    whole = Normalizer().to_arrow(data)
+    with Normalizer().stream(output="arrow", threads=4) as stream:
+        parts = list(stream.parts(data, final=True))
+    limit = 65_536 + (128 << 10) // len(line)
+    assert max(max(part.events, len(part.rejects)) for part in parts) <= limit
+    assert equal(joined(parts, concatenated), whole)
+
+
+def test_arrow_parts_of_threads_grow_with_records() -> None:
+    """Records of usual sizes are for all threads, after the first part of a block too."""
+    calls = []
+    with Normalizer().stream(output="arrow", threads=2) as stream:
+        inner: Any = stream
+        stream.feed(GOOD)
+        convert = inner._stream._convert_part
+
+        def convert_part(kept: bytes, *, final: bool, threads: int) -> Any:
+            calls.append(threads)
+            return convert(kept, final=final, threads=threads)
+
+        inner._stream._convert_part = convert_part
+        events = [part.events for part in stream.parts(GOOD * 200_000, final=True)]
+    assert sum(events) == 200_001 and len(events) >= 3
+    assert set(calls) == {2}
+
+
+def test_arrow_stream_refuses_rows_of_several_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pyarrow makes several batches if the offsets of a column cannot count its text."""
+
+    class Divided:
+        def combine_chunks(self) -> Divided:
+            return self
+
+        def to_batches(self) -> list[pa.RecordBatch]:
+            return [whole.slice(0, 100_000), whole.slice(100_000)]
+
+    data = b"{}\n" * 150_000
+    whole = Normalizer().to_arrow(data).output
+    fake = SimpleNamespace(Table=SimpleNamespace(from_batches=lambda batches: Divided()))
+    stream = Normalizer().stream(output="arrow")
+    stream.feed(b"")
+    monkeypatch.setattr("cfdns_fast.arrow.pyarrow", fake)
+    with pytest.raises(ValueError, match="more than 2 GiB of text: take `parts`, or feed smaller blocks"):
+        stream.feed(data)
+    with pytest.raises(ValueError, match="stream has ended"):
+        stream.feed(b"")
+
+
+def test_arrow_stream_does_not_import_pandas() -> None:
+    code = """
+import sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "pandas":
+            raise RuntimeError("pandas is imported")
+
+sys.meta_path.insert(0, Finder())
+from cfdns_fast import Normalizer
+for input_format in ("ndjson", "json", "csv", "auto"):
+    stream = Normalizer(input_format=input_format).stream(output="arrow")
+    stream.feed(b"")
+    stream.feed(b"QueryName,Timestamp\\n" if input_format == "csv" else b"{}" * 150_000 + b"\\n{")
+    stream.flush()
+    stream.finish()
+print("pandas" in sys.modules)
+"""
+    done = run_python(code)
+    assert (done.stdout, done.stderr) == ("False\n", "")
 
 
 def test_arrow_stream_raises_at_the_first_reject() -> None:
