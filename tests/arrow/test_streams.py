@@ -16,7 +16,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 from support import strategies
-from support.feeding import feed
+from support.feeding import cut, feed
 from support.format_strategies import any_data, options, outcome
 from support.processes import run_python
 from support.records import GOOD, MIXED
@@ -91,14 +91,16 @@ def test_arrow_stream_joins_parts_of_many_rows() -> None:
     assert fed.output == Normalizer().to_arrow(data).output
 
 
-@pytest.mark.parametrize("line", [b"{}\n", b"x\n", GOOD])
-def test_arrow_parts_of_threads_have_limited_rows(line: bytes) -> None:
+@pytest.mark.parametrize("line", [b"{}\n", b"x\n", b'{}\n\n\0{}{"ColoCode":"AMS"}\nx\n', GOOD])
+@pytest.mark.parametrize("block_bytes", [8 << 20, 5_000_003])
+def test_arrow_parts_of_threads_have_limited_rows(line: bytes, block_bytes: int) -> None:
     """A part ends at the end of a piece of 128 KiB."""
     data = line * ((8 << 20) // len(line))
     whole = Normalizer().to_arrow(data)
     with Normalizer().stream(output="arrow", threads=4) as stream:
-        parts = list(stream.parts(data, final=True))
-    limit = 65_536 + (128 << 10) // len(line)
+        parts = [part for block in cut(data, block_bytes) for part in stream.parts(block)]
+        parts += stream.parts(b"", final=True)
+    limit = 65_536 + (128 << 10) // 2
     assert max(max(part.events, len(part.rejects)) for part in parts) <= limit
     assert equal(joined(parts, concatenated), whole)
 
