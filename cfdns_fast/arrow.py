@@ -59,8 +59,11 @@ class ArrowWriter:
             return filled[0]
         if not filled:
             return self._without_rows()
-        # pyarrow divides a column that its offsets cannot count, and then there are several batches.
-        batches = pyarrow.Table.from_batches(filled).combine_chunks().to_batches()
+        try:
+            batches = pyarrow.Table.from_batches(filled).combine_chunks().to_batches()
+        except pyarrow.ArrowInvalid:
+            batches = []
+        # If offsets cannot count the text of a column, pyarrow divides it, or raises if it is a column of lists.
         if len(batches) != 1:
             raise ValueError("a column would hold more than 2 GiB of text: take `parts`, or feed smaller blocks")
         return batches[0]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import mmap
+import struct
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +25,7 @@ from support.records import GOOD, MIXED
 from support.spill import concatenated, streamed
 
 from cfdns_fast import Normalizer, RecordError, Result
+from cfdns_fast.arrow import ArrowWriter
 from cfdns_fast.results import joined
 
 DOCUMENT = b'{"events":[' + b",".join([GOOD.strip()] * 3) + b",oops]}\n"
@@ -123,24 +126,44 @@ def test_arrow_parts_of_threads_grow_with_records() -> None:
     assert set(calls) == {2}
 
 
-def test_arrow_stream_refuses_rows_of_several_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """pyarrow makes several batches if the offsets of a column cannot count its text."""
+def test_joined_lists_above_2_gib_raise_value_error() -> None:
+    """The text is memory that is mapped and never touched."""
+    size_bytes = 1100 << 20
+    offsets = pa.py_buffer(struct.pack("<2i", 0, size_bytes))
+    texts = pa.StringArray.from_buffers(1, offsets, pa.py_buffer(mmap.mmap(-1, size_bytes)))
+    batch = pa.RecordBatch.from_arrays([pa.ListArray.from_arrays(pa.array([0, 1], pa.int32()), texts)], ["column"])
+    writer = ArrowWriter(Normalizer()._converter)
+    assert writer.join([batch]) is batch
+    with pytest.raises(ValueError, match="more than 2 GiB of text: take `parts`, or feed smaller blocks"):
+        writer.join([batch, batch])
+
+
+def test_joined_rows_of_two_batches_raise_value_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pyarrow divides a column of more than 2 GiB of text, and would copy all of it here."""
 
     class Divided:
         def combine_chunks(self) -> Divided:
             return self
 
         def to_batches(self) -> list[pa.RecordBatch]:
-            return [whole.slice(0, 100_000), whole.slice(100_000)]
+            return [batch, batch]
 
-    data = b"{}\n" * 150_000
-    whole = Normalizer().to_arrow(data).output
-    fake = SimpleNamespace(Table=SimpleNamespace(from_batches=lambda batches: Divided()))
-    stream = Normalizer().stream(output="arrow")
-    stream.feed(b"")
+    batch = Normalizer().to_arrow(GOOD).output
+    fake = SimpleNamespace(Table=SimpleNamespace(from_batches=lambda batches: Divided()), ArrowInvalid=pa.ArrowInvalid)
+    writer = ArrowWriter(Normalizer()._converter)
     monkeypatch.setattr("cfdns_fast.arrow.pyarrow", fake)
     with pytest.raises(ValueError, match="more than 2 GiB of text: take `parts`, or feed smaller blocks"):
-        stream.feed(data)
+        writer.join([batch, batch])
+
+
+def test_arrow_stream_ends_if_parts_cannot_be_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(writer: ArrowWriter, outputs: list[pa.RecordBatch]) -> None:
+        raise ValueError("more than 2 GiB")
+
+    stream = Normalizer().stream(output="arrow")
+    monkeypatch.setattr(ArrowWriter, "join", fail)
+    with pytest.raises(ValueError, match="more than 2 GiB"):
+        stream.feed(b"{}\n" * 150_000)
     with pytest.raises(ValueError, match="stream has ended"):
         stream.feed(b"")
 
