@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 try:
     import pyarrow
 except ImportError as error:
-    raise ImportError("to_arrow needs pyarrow: pip install 'cfdns-fast[arrow]'", name="pyarrow") from error
+    raise ImportError("Arrow output needs pyarrow: pip install 'cfdns-fast[arrow]'", name="pyarrow") from error
 
 from ._core import Converter, DocumentReader, NdjsonReader
 from .plan.columns import Column, Columns
@@ -32,11 +32,12 @@ _TYPES = {
 
 
 class ArrowWriter:
-    """Events as record batches with these columns; a `Writer`."""
+    """Events as record batches with the columns of this converter; a `Writer`."""
 
-    def __init__(self, columns: Columns) -> None:
-        self._schema = _schema(columns)
-        self._import = partial(pyarrow.RecordBatch._import_from_c, schema=self._schema)
+    def __init__(self, converter: Converter) -> None:
+        self._converter = converter
+        self._import = partial(pyarrow.RecordBatch._import_from_c, schema=_schema(converter.plan.columns))
+        self._empty: pyarrow.RecordBatch | None = None
 
     def convert(self, converter: Converter, data: Buffer, /, **options: Any) -> Result[pyarrow.RecordBatch]:
         """Convert a batch of records."""
@@ -49,12 +50,29 @@ class ArrowWriter:
         return partial(reader.to_arrow, take=self._import)
 
     def join(self, outputs: list[pyarrow.RecordBatch]) -> pyarrow.RecordBatch:
-        """Return several batches as one; of none, a batch without rows."""
+        """Return several batches as one; of none, a batch without rows.
+
+        ValueError if the rows do not fit into one batch.
+        """
         filled = [batch for batch in outputs if batch.num_rows]
         if len(filled) == 1:
             return filled[0]
-        table = pyarrow.Table.from_batches(filled, self._schema).combine_chunks()
-        return (table.to_batches() or [pyarrow.RecordBatch.from_pylist([], self._schema)])[0]
+        if not filled:
+            return self._without_rows()
+        try:
+            batches = pyarrow.Table.from_batches(filled).combine_chunks().to_batches()
+        except pyarrow.ArrowInvalid:
+            batches = []
+        # If offsets cannot count the text of a column, pyarrow divides it, or raises if it is a column of lists.
+        if len(batches) != 1:
+            raise ValueError("a column would hold more than 2 GiB of text: take `parts`, or feed smaller blocks")
+        return batches[0]
+
+    def _without_rows(self) -> pyarrow.RecordBatch:
+        if self._empty is None:
+            # The core makes it in microseconds; pyarrow would import pandas to make it of Python objects.
+            self._empty = self._converter.to_arrow(b"", self._import).output
+        return self._empty
 
 
 @lru_cache(maxsize=64)

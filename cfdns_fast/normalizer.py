@@ -225,7 +225,7 @@ class Normalizer:
 
         THREADS.check("threads", threads)
         _check_start(data)
-        return self._format.convert(data, ArrowWriter(self._converter.plan.columns), threads)
+        return self._format.convert(data, ArrowWriter(self._converter), threads)
 
     def to_dicts(self, data: Buffer) -> Result[list[dict[str, Any]]]:
         """Convert a batch to a list of dicts; otherwise like `to_ndjson`.
@@ -258,6 +258,9 @@ class Normalizer:
     def stream(
         self, *, threads: int = 1, output: Literal["arrow"], whole_rejects: bool | RejectSpill = False
     ) -> Stream[Any]: ...
+    # A name that is not known to the checker.
+    @overload
+    def stream(self, *, threads: int = 1, output: str, whole_rejects: bool | RejectSpill = False) -> Stream[Any]: ...
     def stream(
         self, *, threads: int = 1, output: str = "ndjson", whole_rejects: bool | RejectSpill = False
     ) -> Stream[Any]:
@@ -272,8 +275,8 @@ class Normalizer:
             ``"arrow"`` gives record batches, as `to_arrow` does.
         whole_rejects : bool or RejectSpill
             False: ``raw`` of rejects holds their first 64 KiB. True: it holds all bytes, so memory grows with the
-            longest reject. A `RejectSpill`: it holds all bytes, except of rejects that are longer than memory should
-            hold; all bytes of those are written to the spill, and results come in parts only.
+            longest reject. A `RejectSpill`: it holds all bytes, except of the rejects that go to the spill (see there);
+            results come in parts only.
 
         Raises
         ------
@@ -285,7 +288,7 @@ class Normalizer:
         if output == "arrow":
             from .arrow import ArrowWriter
 
-            writer = ArrowWriter(self._converter.plan.columns)
+            writer = ArrowWriter(self._converter)
         return self._format.stream(StreamSettings(writer, threads, RejectBytes.of(whole_rejects), self._options.raises))
 
 

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple
+from typing import Any
 
 __all__ = [
     "DEFAULT_DATASET",
@@ -46,24 +46,30 @@ _MAX_LISTED_FIELDS = 50
 _JSON_SCALAR = re.compile(r"true|false|null|-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
 
-class Option(NamedTuple):
-    """The default, help and allowed values of one option.
+# A named tuple would take longer at import.
+class Option:
+    """What one option takes.
 
     Attributes
     ----------
     default : object
     help : str
-        The help text of the command.
+        The help text of the command; empty if the command has none, or words its own.
     choices : tuple
         The allowed values; empty if they are not listed.
     limits : tuple of (int, int) or None
         The smallest and the largest allowed number.
     """
 
-    default: Any
-    help: str
-    choices: tuple[Any, ...] = ()
-    limits: tuple[int, int] | None = None
+    __slots__ = ("choices", "default", "help", "limits")
+
+    def __init__(
+        self, default: Any, help: str = "", *, choices: tuple[Any, ...] = (), limits: tuple[int, int] | None = None
+    ) -> None:
+        self.default = default
+        self.help = help
+        self.choices = choices
+        self.limits = limits
 
     def check(self, name: str, value: object) -> None:
         """Raise ValueError if the option cannot have this value."""
@@ -78,7 +84,7 @@ class Option(NamedTuple):
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, self.choices))}, not {value!r}")
 
 
-def _option(default: Any, help: str, **rules: Any) -> Any:
+def _option(default: Any, help: str = "", **rules: Any) -> Any:
     return field(default=default, metadata={"option": Option(default, help, **rules)})
 
 
@@ -98,8 +104,8 @@ class Options:
         DEFAULT_DATASET,
         "Logpush's name of the dataset, for a bundled schema: dns_logs, dns_firewall_logs or gateway_dns.",
     )
-    on_reject: str = _option("collect", "Collect rejects, or end at the first one.", choices=("collect", "raise"))
-    keep_message: bool = _option(True, "Leave the original record out of the events.", choices=(True, False))
+    on_reject: str = _option("collect", choices=("collect", "raise"))
+    keep_message: bool = _option(True, choices=(True, False))
     private_suffixes: bool = _option(
         False,
         "Split names by the private section of the Public Suffix List too (github.io, for example).",
@@ -165,7 +171,7 @@ THREADS = Option(
     "Convert newline-delimited JSON with at most N threads; reading and decompressing have one of their own.",
     limits=(1, MAX_THREADS),
 )
-_OUTPUT = Option("ndjson", "What a stream gives.", choices=("ndjson", "arrow"))
+_OUTPUT = Option("ndjson", choices=("ndjson", "arrow"))
 
 
 def option(name: str) -> Option:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import binascii
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ class Reject(NamedTuple):
     code: str
     raw: bytes
 
-    def to_json(self, input: str | None = None) -> bytes:
+    def to_json(self, input: str | os.PathLike[str] | None = None) -> bytes:
         """Return the reject as a JSON object on one line, without the newline.
 
         The members are the attributes. ``raw`` is text if the bytes are UTF-8; otherwise ``raw_base64`` stands in its
@@ -69,10 +69,15 @@ class Reject(NamedTuple):
 
         Parameters
         ----------
-        input : str, optional
-            The name of the input, which becomes the first member.
+        input : str or os.PathLike, optional
+            The name of the input, which becomes the first member. A byte of a file name that is not UTF-8 (a surrogate,
+            as `os.fsdecode` makes it) becomes ``\\xNN``, because JSON cannot hold it.
         """
-        members: dict[str, object] = {} if input is None else {"input": input}
+        members: dict[str, object] = {}
+        if input is not None:
+            from .io.paths import text_of
+
+            members["input"] = text_of(os.fsdecode(input))
         members |= {
             "line": self.line,
             "byte_offset": self.byte_offset,
@@ -82,6 +87,8 @@ class Reject(NamedTuple):
         try:
             members["raw"] = self.raw.decode("utf-8")
         except UnicodeDecodeError:
+            import binascii
+
             members["raw_base64"] = binascii.b2a_base64(self.raw, newline=False).decode("ascii")
         return _to_json(members).encode("utf-8")
 
@@ -142,16 +149,20 @@ class EventIterator(Protocol):
 class RejectSpill(Protocol):
     """A place for the bytes of a reject that is too long for memory, for example a temporary file.
 
+    A reject goes to the spill if it is longer than 64 KiB, and either unfinished and longer than ``max_record_bytes``
+    at the end of a block, or the rest after a fault in a JSON document. Every other reject is in memory anyway, so its
+    ``raw`` holds all bytes.
+
     A stream writes all bytes of the reject, from its first one on, and then gives the reject as the last one of a part,
     with ``byte_length`` greater than ``len(raw)``. The caller must read and clear the spill before it takes the next
     part, so the spill holds the bytes of at most one reject.
     """
 
     def write(self, data: bytes, /) -> object:
-        """Append bytes."""
+        """Append bytes; there is at least one."""
 
     def clear(self) -> object:
-        """Discard all bytes: they belong to no reject."""
+        """Discard all bytes: they belong to no reject. A stream calls this at its end too, if nothing was written."""
 
 
 class Stream(Protocol[Output]):
@@ -161,8 +172,10 @@ class Stream(Protocol[Output]):
     rejects are positions in the whole input. What a block leaves unfinished is kept for the next block, at most
     ``max_record_bytes`` of it, or 1 MiB before the format is detected, so memory does not grow with the input.
 
-    A stream is a context manager: it releases what it keeps at the end of the ``with`` block. It also ends after
-    `finish`, `cut` and any exception, and every later call raises ValueError. One stream is for one thread at a time.
+    A stream is a context manager. It ends, and releases what it keeps, at the end of the block, after `finish` and
+    `cut`, and when a conversion raises an exception; every later call raises ValueError. A call with a wrong argument
+    (TypeError), or before all parts of the last call were taken, raises too and leaves the stream open. A stream is for
+    one thread at a time, and cannot be copied or pickled.
 
     A JSON object around records may be a record itself until it ends or has ``max_record_bytes`` bytes. Before that,
     no call gives any of its records.
@@ -173,7 +186,7 @@ class Stream(Protocol[Output]):
 
     @property
     def lines(self) -> int:
-        """The number of lines begun so far; exact at the end."""
+        """The number of lines begun in what was read so far; exact at the end."""
 
     @property
     def unfinished_bytes(self) -> int:
@@ -187,7 +200,10 @@ class Stream(Protocol[Output]):
         """Append a block to the input, and convert what is complete. The stream may wait for more, to save time."""
 
     def flush(self) -> Result[Output]:
-        """Convert all that is complete now; nothing of a JSON object around records that is still open."""
+        """Convert all that is complete now; nothing of a JSON object around records that is still open.
+
+        Call it when no more input waits. Each call reads an unfinished record again from its start.
+        """
 
     def finish(self) -> Result[Output]:
         """Convert the rest, because the input is complete. The last line needs no newline. The stream ends."""
@@ -202,7 +218,8 @@ class Stream(Protocol[Output]):
     def parts(self, block: Buffer, /, *, final: bool = False, at_once: bool = False) -> Iterator[Result[Output]]:
         """Do what `feed` does, and give the result in parts of bounded size.
 
-        Every part must be taken before the next call; an iterator that is dropped earlier ends the stream.
+        Every part must be taken before the next call; an iterator that is dropped earlier, even before its first part,
+        ends the stream.
 
         Parameters
         ----------

@@ -211,7 +211,7 @@ cdef class Converter:
         finally:
             _release(output)
 
-    # Convert at most max_part_rows rows, or with several threads at most as many of each piece.
+    # Convert at most max_part_rows rows, and with several threads up to the end of a piece more.
     cdef object _to_arrow(self, data, take, ReadOptions options, size_t threads, size_t max_part_rows,
                           _Progress* progress):
         cdef Py_buffer view

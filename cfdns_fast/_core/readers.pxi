@@ -75,7 +75,10 @@ cdef class NdjsonReader(_Reader):
         return self._to_ndjson(data, final, threads)
 
     def to_arrow(self, data, take, *, bint final, size_t threads=1):
-        """Convert what is complete; otherwise like `to_ndjson`. A part ends after 65,536 rows of one thread."""
+        """Convert what is complete; otherwise like `to_ndjson`.
+
+        A part ends after 65,536 rows. Several threads end it after the piece of 128 KiB that reaches this number.
+        """
         return self._to_arrow(data, take, final, threads)
 
     def begin_long(self, data):

@@ -179,7 +179,7 @@ def _cli(context: click.Context) -> None:
     type=_PATH,
     help="Write the summary here too, as one JSON object; - is standard output.",
 )
-@click.option("--no-message", is_flag=True, help=option("keep_message").help)
+@click.option("--no-message", is_flag=True, help="Leave the original record out of the events.")
 @click.option("--private-suffixes", is_flag=True, help=option("private_suffixes").help)
 @_value("--timestamp-unit", option("timestamp_unit"))
 @_value("--max-record-bytes", option("max_record_bytes"), "BYTES")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import codecs
 import itertools
 import json
@@ -12,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from .. import Reject, Result
-from ..io.paths import STANDARD_STREAM
+from ..io.paths import STANDARD_STREAM, text_of
 
 __all__ = [
     "UNKNOWN",
@@ -23,7 +22,6 @@ __all__ = [
     "reject_lines",
     "say",
     "shown_name",
-    "text_of",
 ]
 
 #: The problem of a record without a key that the mapping reads.
@@ -37,15 +35,11 @@ _to_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def reject_lines(name: str, rejects: Iterable[Reject]) -> Iterator[bytes]:
-    """Yield the rejects of the input `name` as lines of NDJSON, several at a time.
-
-    A byte of the name that is not UTF-8 becomes ``\\xNN``, because JSON cannot hold it.
-    """
-    label = text_of(name)
+    """Yield the rejects of the input `name` as lines of NDJSON, several at a time."""
     lines: list[bytes] = []
     size_bytes = 0
     for reject in rejects:
-        lines.append(reject.to_json(label) + b"\n")
+        lines.append(reject.to_json(name) + b"\n")
         size_bytes += len(lines[-1])
         if size_bytes >= _PIECE_BYTES:
             yield b"".join(lines)
@@ -65,11 +59,13 @@ def reject_line_pieces(name: str, reject: Reject, pieces: Iterable[bytes], *, is
     is_text : bool
         Whether these bytes are UTF-8.
     """
-    yield reject._replace(raw=b"").to_json(text_of(name)).removesuffix(b'"raw":""}')
+    yield reject._replace(raw=b"").to_json(name).removesuffix(b'"raw":""}')
     yield b'"raw":"' if is_text else b'"raw_base64":"'
+    from base64 import b64encode  # not at the top: few runs have such rejects
+
     decoder = codecs.getincrementaldecoder("utf-8")()
     for piece in pieces:
-        yield _to_json(decoder.decode(piece))[1:-1].encode("utf-8") if is_text else base64.b64encode(piece)
+        yield _to_json(decoder.decode(piece))[1:-1].encode("utf-8") if is_text else b64encode(piece)
     yield b'"}\n'
 
 
@@ -250,12 +246,3 @@ def printable(text: str) -> str:
     """Return `text` with everything that is not printable as a backslash escape."""
     text = text_of(text)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
-def text_of(name: str) -> str:
-    """Return `name` with bytes that are not UTF-8 (surrogates, as `os.fsdecode` makes them) as ``\\xNN``."""
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return os.fsencode(name).decode("utf-8", "backslashreplace")
-    return name

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from ..io.inputs import InputFault
+from ..io.paths import text_of
 from .conversion import Conversion
-from .report import text_of
 
 __all__ = ["summary_line"]
 

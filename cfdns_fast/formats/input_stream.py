@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from ..errors import InputFormatError
 from ..options import DETECTION_BYTES
@@ -57,7 +57,12 @@ class InputStream(Stream[Output]):
 
     @property
     def lines(self) -> int:
-        return self._lines if self._stream is None else self._stream.lines
+        if self._stream is not None:
+            return self._stream.lines
+        if self._is_closed:
+            return self._lines
+        is_open = not self._head.endswith(b"\n") if self._head else self._padding_bytes > 0
+        return self._head.count(b"\n") + is_open
 
     @property
     def unfinished_bytes(self) -> int:
@@ -80,7 +85,7 @@ class InputStream(Stream[Output]):
 
     def cut(self) -> Result[Output]:
         self._check_no_spill()
-        return joined(self.cut_parts(), self._settings.writer.join)
+        return self._join(self.cut_parts())
 
     def parts(self, block: Buffer, /, *, final: bool = False, at_once: bool = False) -> Iterator[Result[Output]]:
         self._check_open()
@@ -89,24 +94,35 @@ class InputStream(Stream[Output]):
             parts = self._first_parts(block, final, at_once)
         else:
             parts = self._stream.parts(block, final=final, at_once=at_once)
-        self._is_busy = True
-        return self._checked(parts, ends=final)
+        return self._started(parts, ends=final)
 
     def cut_parts(self) -> Iterator[Result[Output]]:
         self._check_open()
-        self._is_busy = True
-        return self._checked(self._cut_parts(), ends=True)
+        return self._started(self._cut_parts(), ends=True)
 
     def __enter__(self) -> Self:
         self._check_open()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._close()
+        if any(exception):
+            self._close_after_error()
+        else:
+            self._close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a stream cannot be copied or pickled")
 
     def _joined(self, block: Buffer = b"", *, final: bool = False, at_once: bool = False) -> Result[Output]:
         self._check_no_spill()
-        return joined(self.parts(block, final=final, at_once=at_once), self._settings.writer.join)
+        return self._join(self.parts(block, final=final, at_once=at_once))
+
+    def _join(self, parts: Iterator[Result[Output]]) -> Result[Output]:
+        try:
+            return joined(parts, self._settings.writer.join)
+        except BaseException:
+            self._close_after_error()
+            raise
 
     def _check_open(self) -> None:
         if self._is_closed:
@@ -118,19 +134,30 @@ class InputStream(Stream[Output]):
         if self._settings.rejects.spill is not None:
             raise ValueError("a stream with a RejectSpill gives parts only: call parts or cut_parts")
 
-    def _checked(self, parts: Iterator[Result[Output]], *, ends: bool) -> Iterator[Result[Output]]:
+    def _started(self, parts: Iterator[Result[Output]], *, ends: bool) -> Iterator[Result[Output]]:
+        """Return the checked parts, as a generator that ends the stream if it is dropped before its first part."""
+        self._is_busy = True
+        checked = self._checked(parts, ends=ends)
+        next(checked)
+        return checked  # type: ignore[return-value]
+
+    def _checked(self, parts: Iterator[Result[Output]], *, ends: bool) -> Iterator[Result[Output] | None]:
         try:
+            yield None
             for part in parts:
                 if self._settings.raises and part.rejects:
                     raise record_error(part.rejects[0])
                 yield part
         except BaseException:
-            # An output that cannot be written must not hide the first error.
-            with suppress(Exception):
-                self._close()
+            self._close_after_error()
             raise
         self._is_busy = False
         if ends:
+            self._close()
+
+    def _close_after_error(self) -> None:
+        # A spill that cannot be cleared must not hide the first error.
+        with suppress(Exception):
             self._close()
 
     def _close(self) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ..results import RAW_LIMIT_BYTES, Reject, RejectSpill
 
 __all__ = ["LongReject", "RejectBytes"]
 
 
-class RejectBytes(NamedTuple):
+# A named tuple would take longer at import.
+class RejectBytes:
     """Which bytes of its rejects a stream keeps.
 
     Attributes
@@ -20,8 +19,11 @@ class RejectBytes(NamedTuple):
         Receives the bytes of rejects that are too long for memory; their ``raw`` holds the first 64 KiB.
     """
 
-    whole: bool = False
-    spill: RejectSpill | None = None
+    __slots__ = ("spill", "whole")
+
+    def __init__(self, whole: bool = False, spill: RejectSpill | None = None) -> None:
+        self.whole = whole
+        self.spill = spill
 
     @classmethod
     def of(cls, whole_rejects: bool | RejectSpill) -> RejectBytes:
@@ -54,8 +56,8 @@ class LongReject:
 
     def append(self, piece: bytes | bytearray) -> None:
         """Append the next bytes of the reject."""
-        if self._spill is not None and self.byte_length + len(piece) > RAW_LIMIT_BYTES:
-            if self.byte_length <= RAW_LIMIT_BYTES:
+        if self._spill is not None and piece and self.byte_length + len(piece) > RAW_LIMIT_BYTES:
+            if 0 < self.byte_length <= RAW_LIMIT_BYTES:
                 self._spill.write(bytes(self._raw))
             self._spill.write(bytes(piece))
         self.byte_length += len(piece)

@@ -95,7 +95,7 @@ class _NdjsonStream(FormatStream[Output]):
             yield result
             while more:
                 # Where the output of a few bytes is large, several threads would take too much memory.
-                result, more = self._convert(final, 1)
+                result, more = self._convert(final, 1 if self._is_dense else self._settings.threads)
                 yield result
             if len(self._kept) <= self._reader.max_unfinished_bytes:
                 return
@@ -125,7 +125,8 @@ class _NdjsonStream(FormatStream[Output]):
     def _convert(self, final: bool, threads: int) -> tuple[Result[Output], bool]:
         self._is_untried = False
         result, consumed, more = self._convert_part(self._kept, final=final, threads=threads)
-        self._is_dense = more or (result.events + len(result.rejects)) * _MIN_SHARED_RECORD_BYTES > consumed
+        is_cut_early = more and consumed < _MAX_SHARED_BYTES
+        self._is_dense = is_cut_early or (result.events + len(result.rejects)) * _MIN_SHARED_RECORD_BYTES > consumed
         del self._kept[:consumed]
         self._retry_bytes = min(2 * len(self._kept), self._reader.max_unfinished_bytes + 1)
         return result, more

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from .._core import Converter, DocumentReader, NdjsonReader, first_bytes
 from ..results import Result
@@ -41,13 +41,17 @@ class Writer(Protocol[Output]):
         """Return several outputs as one; of none, the output of no events."""
 
 
-class StreamSettings(NamedTuple, Generic[Output]):
-    """The options of a stream; `Normalizer.stream` describes them."""
+# A named tuple would take longer at import.
+class StreamSettings(Generic[Output]):
+    """What a stream is asked for; `Normalizer.stream` describes the options."""
 
-    writer: Writer[Output]
-    threads: int
-    rejects: RejectBytes
-    raises: bool
+    __slots__ = ("raises", "rejects", "threads", "writer")
+
+    def __init__(self, writer: Writer[Output], threads: int, rejects: RejectBytes, raises: bool) -> None:
+        self.writer = writer
+        self.threads = threads
+        self.rejects = rejects
+        self.raises = raises
 
 
 class FormatStream(ABC, Generic[Output]):

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .inputs import BLOCK_BYTES, InputFault, blocks_ahead, blocks_of, read_plain
     from .outputs import Output, OutputFault, publish_all
-    from .paths import STANDARD_STREAM, PathError, check_outputs, descriptor_of, total_bytes
+    from .paths import STANDARD_STREAM, PathError, check_outputs, descriptor_of, text_of, total_bytes
     from .read_ahead import ReadAhead, Stop
     from .spill_file import SpillFile
     from .temporaries import remove_dead
@@ -37,13 +37,14 @@ __all__ = [
     "publish_all",
     "read_plain",
     "remove_dead",
+    "text_of",
     "total_bytes",
 ]
 
 _MODULES = {
     "inputs": ("BLOCK_BYTES", "InputFault", "blocks_ahead", "blocks_of", "read_plain"),
     "outputs": ("Output", "OutputFault", "publish_all"),
-    "paths": ("STANDARD_STREAM", "PathError", "check_outputs", "descriptor_of", "total_bytes"),
+    "paths": ("STANDARD_STREAM", "PathError", "check_outputs", "descriptor_of", "text_of", "total_bytes"),
     "read_ahead": ("ReadAhead", "Stop"),
     "spill_file": ("SpillFile",),
     "temporaries": ("remove_dead",),

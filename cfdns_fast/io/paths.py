@@ -18,6 +18,7 @@ __all__ = [
     "real_path",
     "reason_of",
     "status_of",
+    "text_of",
     "total_bytes",
 ]
 
@@ -179,3 +180,12 @@ def real_path(path: str) -> str:
 def reason_of(error: OSError) -> str:
     """Return the cause of an error without the path."""
     return error.strerror or type(error).__name__
+
+
+def text_of(name: str) -> str:
+    """Return `name` with bytes that are not UTF-8 (surrogates, as `os.fsdecode` makes them) as ``\\xNN``."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return name

@@ -8,6 +8,7 @@ import json
 import operator
 import pickle
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -172,6 +173,13 @@ def test_reject_to_json_names_every_attribute() -> None:
         b'{"line":2,"byte_offset":7,"byte_length":3,"code":"json.syntax","raw":"{\\"\xc3\xa9\\n"}'
     )
     assert reject.to_json("a b.log") == b'{"input":"a b.log",' + reject.to_json()[1:]
+
+
+def test_reject_to_json_accepts_names_of_files() -> None:
+    reject = Reject(1, 0, 1, "json.syntax", b"x")
+    for name in ("a/b\udcff.log", Path("a") / "b\udcff.log"):
+        assert json.loads(reject.to_json(name))["input"] == "a/b\\xff.log"
+    assert reject.to_json(Path("é")) == reject.to_json("é")
 
 
 def test_reject_to_json_of_other_bytes_is_base64() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.feeding import feed
+from support.feeding import cut, feed
 from support.records import numbers, record, records
 from support.spill import MemorySpill
 
@@ -42,7 +43,7 @@ def test_stream_equals_one_call() -> None:
     assert (stream.lines, stream.unfinished_bytes, stream.unused_columns) == (7, 0, ())
 
 
-@pytest.mark.parametrize("end", ["finish", "cut", "block", "reject", "format", "abandoned"])
+@pytest.mark.parametrize("end", ["finish", "cut", "block", "reject", "format", "abandoned", "dropped", "cut dropped"])
 @pytest.mark.parametrize("call", CALLS, ids=["feed", "flush", "finish", "cut", "parts", "cut_parts", "enter"])
 def test_stream_that_ended_raises_value_error(end: str, call: Callable[[Stream[bytes]], Any]) -> None:
     stream = Normalizer(input_format="csv", on_reject="raise").stream()
@@ -59,8 +60,12 @@ def test_stream_that_ended_raises_value_error(end: str, call: Callable[[Stream[b
         stream = Normalizer().stream()
         with pytest.raises(InputFormatError):
             stream.feed(b"\x1f\x8b")
-    else:
+    elif end == "abandoned":
         next(stream.parts(b"a.com,1\n"))
+    elif end == "dropped":
+        stream.parts(b"a.com,1\n")
+    else:
+        stream.cut_parts()
     with pytest.raises(ValueError, match="stream has ended"):
         call(stream)
 
@@ -73,6 +78,25 @@ def test_stream_ends_with_its_block_after_an_exception() -> None:
         raise KeyError
     assert spill.content == b""
     assert stream.unfinished_bytes == 150_000 - len(record(0))
+
+
+def test_spill_fault_keeps_the_exception_of_the_block() -> None:
+    class BrokenSpill(MemorySpill):
+        def clear(self) -> None:
+            raise OSError("no space")
+
+    with pytest.raises(KeyError), Normalizer().stream(whole_rejects=BrokenSpill()):
+        raise KeyError
+    with pytest.raises(OSError, match="no space"), Normalizer().stream(whole_rejects=BrokenSpill()):
+        pass
+
+
+@pytest.mark.parametrize("call", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_stream_copy_raises_type_error(call: Callable[[Any], Any]) -> None:
+    stream = Normalizer().stream()
+    with pytest.raises(TypeError, match="a stream cannot be copied or pickled"):
+        call(stream)
+    assert stream.feed(record(0)).events == 1
 
 
 def test_stream_requires_all_parts_to_be_consumed() -> None:
@@ -89,6 +113,20 @@ def test_stream_counts_stay_after_the_end() -> None:
     stream.feed(b"QueryName,Timestamp,x\na.com,1,2\na.co")
     stream.cut()
     assert (stream.lines, stream.unfinished_bytes, stream.unused_columns) == (3, 4, ("x",))
+
+
+@pytest.mark.parametrize("blocks", [[b"\0\0"], [b"\0", b"abc"], [b"\0a\nb\n"], [b"a\nb\n\0"]], ids=repr)
+def test_stream_counts_lines_before_detection(blocks: list[bytes]) -> None:
+    stream = Normalizer(input_format="auto").stream()
+    for block in blocks:
+        stream.feed(block)
+    data = b"".join(blocks)
+    lines = data.count(b"\n") + (not data.endswith(b"\n"))
+    assert stream.lines == lines
+    if data.strip(b"\0"):
+        with pytest.raises(InputFormatError):
+            stream.finish()
+    assert stream.lines == lines
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
@@ -151,6 +189,23 @@ def test_reject_spill_receives_long_rejects_only() -> None:
                     kept.append(spill.content if reject.byte_length > len(reject.raw) else reject.raw)
                     spill.clear()
     assert kept == [LONG]
+
+
+@pytest.mark.parametrize("input_format", LONG_INPUTS)
+@pytest.mark.parametrize("block_bytes", [1, 65_536, 100_000])
+def test_reject_spill_receives_no_empty_bytes(input_format: str, block_bytes: int) -> None:
+    sizes = []
+
+    class SizeSpill(MemorySpill):
+        def write(self, data: bytes) -> None:
+            sizes.append(len(data))
+
+    data = LONG_INPUTS[input_format]
+    stream = Normalizer(input_format=input_format, max_record_bytes=1000).stream(whole_rejects=SizeSpill())
+    for block in cut(data, block_bytes):
+        list(stream.parts(block))
+    list(stream.parts(b"", final=True))
+    assert sizes and 0 not in sizes and sum(sizes) in (len(LONG), 200_000)
 
 
 @pytest.mark.parametrize("call", CALLS[:4], ids=["feed", "flush", "finish", "cut"])

@@ -104,10 +104,11 @@ def streams(normalizer: Normalizer, block: bytes, view: memoryview, spill: Rejec
     normalizer.stream(whole_rejects=spill)
     normalizer.stream(whole_rejects=Spill())
     assert_type(normalizer.stream(output="arrow"), Stream[Any])
+    assert_type(normalizer.stream(output=str(block)), Stream[Any])
     stream.feed("text")  # type: ignore[arg-type]
     stream.lines = 0  # type: ignore[misc]
     normalizer.stream(2)  # type: ignore[call-overload]
-    normalizer.stream(output="dicts")  # type: ignore[call-overload]
+    normalizer.stream(output=5)  # type: ignore[call-overload]
     normalizer.stream(whole_rejects=5)  # type: ignore[call-overload]
 
 
@@ -128,6 +129,7 @@ def rejects(reject: Reject, several: Rejects) -> None:
     assert_type(reject.raw, bytes)
     assert_type(reject.to_json(), bytes)
     reject.to_json("batch.log.gz")
+    reject.to_json(Path("batch.log.gz"))
     reject.to_json(b"batch.log.gz")  # type: ignore[arg-type]
     reject.code = "json.syntax"  # type: ignore[misc]
 

@@ -311,7 +311,7 @@ for _ in range(2):
 """
     done = run_python(code)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "to_arrow needs pyarrow: pip install 'cfdns-fast[arrow]'\n" * 2
+    assert done.stdout == "Arrow output needs pyarrow: pip install 'cfdns-fast[arrow]'\n" * 2
 
 
 @pytest.fixture(params=[("sekoia", "dns_logs"), ("ecs", "gateway_dns")], ids=".".join)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import mmap
+import struct
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,12 +18,15 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 from support import strategies
-from support.feeding import feed
+from support.feeding import cut, feed
 from support.format_strategies import any_data, options, outcome
+from support.processes import run_python
 from support.records import GOOD, MIXED
-from support.spill import streamed
+from support.spill import concatenated, streamed
 
 from cfdns_fast import Normalizer, RecordError, Result
+from cfdns_fast.arrow import ArrowWriter
+from cfdns_fast.results import joined
 
 DOCUMENT = b'{"events":[' + b",".join([GOOD.strip()] * 3) + b",oops]}\n"
 ROWS = b"QueryName,Timestamp,ColoCode\n" + b"a.com,1657233726,AMS\n" * 3 + b"a,b\n"
@@ -86,6 +92,103 @@ def test_arrow_stream_joins_parts_of_many_rows() -> None:
     assert len(parts) > 1 and fed.events == sum(part.events for part in parts) == 150_000
     assert fed.output.num_rows == 150_000
     assert fed.output == Normalizer().to_arrow(data).output
+
+
+@pytest.mark.parametrize("line", [b"{}\n", b"x\n", b'{}\n\n\0{}{"ColoCode":"AMS"}\nx\n', GOOD])
+@pytest.mark.parametrize("block_bytes", [8 << 20, 5_000_003])
+def test_arrow_parts_of_threads_have_limited_rows(line: bytes, block_bytes: int) -> None:
+    """A part ends at the end of a piece of 128 KiB."""
+    data = line * ((8 << 20) // len(line))
+    whole = Normalizer().to_arrow(data)
+    with Normalizer().stream(output="arrow", threads=4) as stream:
+        parts = [part for block in cut(data, block_bytes) for part in stream.parts(block)]
+        parts += stream.parts(b"", final=True)
+    limit = 65_536 + (128 << 10) // 2
+    assert max(max(part.events, len(part.rejects)) for part in parts) <= limit
+    assert equal(joined(parts, concatenated), whole)
+
+
+def test_arrow_parts_of_threads_grow_with_records() -> None:
+    """Records of usual sizes are for all threads, after the first part of a block too."""
+    calls = []
+    with Normalizer().stream(output="arrow", threads=2) as stream:
+        inner: Any = stream
+        stream.feed(GOOD)
+        convert = inner._stream._convert_part
+
+        def convert_part(kept: bytes, *, final: bool, threads: int) -> Any:
+            calls.append(threads)
+            return convert(kept, final=final, threads=threads)
+
+        inner._stream._convert_part = convert_part
+        events = [part.events for part in stream.parts(GOOD * 200_000, final=True)]
+    assert sum(events) == 200_001 and len(events) >= 3
+    assert set(calls) == {2}
+
+
+def test_joined_lists_above_2_gib_raise_value_error() -> None:
+    """The text is memory that is mapped and never touched."""
+    size_bytes = 1100 << 20
+    offsets = pa.py_buffer(struct.pack("<2i", 0, size_bytes))
+    texts = pa.StringArray.from_buffers(1, offsets, pa.py_buffer(mmap.mmap(-1, size_bytes)))
+    batch = pa.RecordBatch.from_arrays([pa.ListArray.from_arrays(pa.array([0, 1], pa.int32()), texts)], ["column"])
+    writer = ArrowWriter(Normalizer()._converter)
+    assert writer.join([batch]) is batch
+    with pytest.raises(ValueError, match="more than 2 GiB of text: take `parts`, or feed smaller blocks"):
+        writer.join([batch, batch])
+
+
+def test_joined_rows_of_two_batches_raise_value_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pyarrow divides a column of more than 2 GiB of text, and would copy all of it here."""
+
+    class Divided:
+        def combine_chunks(self) -> Divided:
+            return self
+
+        def to_batches(self) -> list[pa.RecordBatch]:
+            return [batch, batch]
+
+    batch = Normalizer().to_arrow(GOOD).output
+    fake = SimpleNamespace(Table=SimpleNamespace(from_batches=lambda batches: Divided()), ArrowInvalid=pa.ArrowInvalid)
+    writer = ArrowWriter(Normalizer()._converter)
+    monkeypatch.setattr("cfdns_fast.arrow.pyarrow", fake)
+    with pytest.raises(ValueError, match="more than 2 GiB of text: take `parts`, or feed smaller blocks"):
+        writer.join([batch, batch])
+
+
+def test_arrow_stream_ends_if_parts_cannot_be_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(writer: ArrowWriter, outputs: list[pa.RecordBatch]) -> None:
+        raise ValueError("more than 2 GiB")
+
+    stream = Normalizer().stream(output="arrow")
+    monkeypatch.setattr(ArrowWriter, "join", fail)
+    with pytest.raises(ValueError, match="more than 2 GiB"):
+        stream.feed(b"{}\n" * 150_000)
+    with pytest.raises(ValueError, match="stream has ended"):
+        stream.feed(b"")
+
+
+def test_arrow_stream_does_not_import_pandas() -> None:
+    code = """
+import sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "pandas":
+            raise RuntimeError("pandas is imported")
+
+sys.meta_path.insert(0, Finder())
+from cfdns_fast import Normalizer
+for input_format in ("ndjson", "json", "csv", "auto"):
+    stream = Normalizer(input_format=input_format).stream(output="arrow")
+    stream.feed(b"")
+    stream.feed(b"QueryName,Timestamp\\n" if input_format == "csv" else b"{}" * 150_000 + b"\\n{")
+    stream.flush()
+    stream.finish()
+print("pandas" in sys.modules)
+"""
+    done = run_python(code)
+    assert (done.stdout, done.stderr) == ("False\n", "")
 
 
 def test_arrow_stream_raises_at_the_first_reject() -> None:

@@ -41,9 +41,10 @@ FLOORS = (
     ("formats",),
     ("arrow",),
     ("plan", "reference"),
-    ("_core", "io", "mapping"),
+    ("_core", "mapping"),
     ("domains", "options", "results", "signatures"),
-    ("errors", "suffix_list"),
+    ("io", "suffix_list"),
+    ("errors",),
 )
 
 #: The same for the folders of C++, with the headers in `_core`.

@@ -38,7 +38,7 @@ def streamed(
     """Convert data in blocks whose sizes repeat; rejects hold all of their bytes if there is a spill."""
     spill = MemorySpill() if with_spill else None
     whole_rejects = False if spill is None else spill
-    stream: Any = Normalizer(**options).stream(output=output, whole_rejects=whole_rejects, threads=threads)  # type: ignore[call-overload]
+    stream: Any = Normalizer(**options).stream(output=output, whole_rejects=whole_rejects, threads=threads)
     blocks = list(cut(data, sizes))
     results = []
     turns = [(block, {"final": number == len(blocks)}) for number, block in enumerate([*blocks, b""])]

@@ -12,7 +12,7 @@ class ArrowBatch : public ParallelBatch {
   ArrowBatch(Engine& engine, std::shared_ptr<ArrowPlan> plan, Slice data, const ReadOptions& options)
       : ParallelBatch(engine, data, options), plan_(std::move(plan)), memory_(std::make_shared<ArrowMemory>(plan_)) {}
 
-  // Maximum number of rows, and of rejects, of a part. With several threads it limits each piece.
+  // The number of rows, and of rejects, after which a part is cut. Several threads cut after the piece that reaches it.
   size_t max_part_rows = SIZE_MAX;
 
   // Convert the batch. Documents are converted by one thread.
@@ -25,6 +25,7 @@ class ArrowBatch : public ParallelBatch {
     }
     threads = std::min(threads, max_threads(data_.size_bytes));
     if (threads > 1 && !options_.is_document) {
+      max_placed_ = max_part_rows;
       ParallelBatch::run(threads);
       columns.reserve_placed();
       for (const Columns& part : kept_) columns.copy_part(part);

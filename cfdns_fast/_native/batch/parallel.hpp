@@ -95,7 +95,10 @@ class ParallelBatch {
     return part.number == next_;
   }
 
-  // Add the counts of a part to the result. `offset`: position of its piece in the data.
+  // The number of events, or of rejects, after which no further piece is placed.
+  size_t max_placed_ = SIZE_MAX;
+
+  // Add to the result what was read at an offset of the data.
   void add(const Counts& counts, uint64_t offset) {
     events += counts.events;
     blank += counts.blank;
@@ -181,7 +184,8 @@ class ParallelBatch {
       part->state = Part::State::placed;
       others_wait |= part != &finished;
       ++next_;
-      is_cut = part->is_cut;
+      bool is_full = events >= max_placed_ || rejects.size() >= max_placed_;
+      is_cut = part->is_cut || (is_full && consumed_bytes < data_.size_bytes);
       stopped_ = is_cut || (options_.stop_at_reject && !rejects.empty());
     }
     if (others_wait || stopped_) placed_.notify_all();
