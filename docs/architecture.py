@@ -14,9 +14,10 @@ FLOORS = (
     (("formats", "NDJSON, documents, CSV, TSV; detection, streams"),),
     (("arrow.py", "pyarrow types"),),
     (("plan", "a mapping, compiled"), ("reference", "the same in plain Python")),
-    (("mapping", "an event as data"), ("_core", "the boundary, in Cython"), ("io", "files in and out")),
+    (("mapping", "an event as data"), ("_core", "the boundary, in Cython")),
     (("_native", "C++17 without Python"), ("domains.py", "names"), ("options, results, …", "")),
-    (("errors.py", "exceptions, codes"), ("suffix_list.py", "suffix rules")),
+    (("io", "files in and out"), ("suffix_list.py", "suffix rules")),
+    (("errors.py", "exceptions, codes"),),
 )
 PUBLIC = 1  # the number of floors above the public line
 NATIVE = (("batch",), ("framing", "output"), ("events",), ("plan",), ("values",), ("json",), ("support",))
