@@ -119,8 +119,8 @@ class DictBuilder {
   void add_member(PyObject* key) { members_.back().push_back(own(key)); }
 
   // `padded`: the message is valid UTF-8 with readable bytes after it. Without short_texts, events share no text.
-  CFDNS_HOT CFDNS_NOINLINE CFDNS_FLATTEN PyObject* build(const Event& event, Slice message, bool padded,
-                                                         ShortTexts* short_texts) const {
+  CFDNS_NOINLINE CFDNS_FLATTEN PyObject* build(const Event& event, Slice message, bool padded,
+                                               ShortTexts* short_texts) const {
     Unfinished held;
     for (size_t i = 1; i <= kept_count_; ++i) held.kept[i] = nullptr;
     bool ascii = padded && is_ascii(message);

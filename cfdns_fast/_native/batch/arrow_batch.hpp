@@ -57,7 +57,7 @@ class ArrowBatch : public ParallelBatch {
   }
 
   // Read into columns and rejects. Returns true if max_part_rows stopped it.
-  CFDNS_HOT CFDNS_NOINLINE bool read(Cursor& cursor, Columns& columns, RejectList& rejects) {
+  CFDNS_NOINLINE bool read(Cursor& cursor, Columns& columns, RejectList& rejects) {
     bool cuts = false;
     cursor.event.formats_times = plan_->formats_times;
     cursor.event.counts_times = true;

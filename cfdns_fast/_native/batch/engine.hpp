@@ -24,8 +24,7 @@ class Batch {
 
   // Write events until the end, until pause_bytes are written, or with stop_at_reject until after a reject. Returns
   // `full` if the next event might exceed the capacity; `wanted_bytes` is its maximum size.
-  CFDNS_HOT CFDNS_NOINLINE BatchState run(const Plan& plan, char* output, size_t capacity_bytes,
-                                          size_t pause_bytes = SIZE_MAX) {
+  CFDNS_NOINLINE BatchState run(const Plan& plan, char* output, size_t capacity_bytes, size_t pause_bytes = SIZE_MAX) {
     for (;;) {
       if (written_bytes >= pause_bytes) return BatchState::paused;
       if (!pending_) {

@@ -47,7 +47,7 @@ class Decoder {
 
   // Parse the object at the next token start. True if it is complete and on one line: `record` then has it, and the
   // next start is after it. False leaves the next start unchanged; the parser never leaves the line.
-  CFDNS_HOT bool parse_object() {
+  bool parse_object() {
     const uint32_t* at = at_;
     const char* start = base_ + *at;
     for (Token& token : record.tokens) {

@@ -106,7 +106,7 @@ void Cursor::cut_window(size_t size_bytes) {
   std::memset(buffer_.data() + size_bytes, 0, padding_bytes);
 }
 
-CFDNS_HOT Turn Cursor::next() {
+Turn Cursor::next() {
   for (;;) {
     if (stopped_) return in_document_ ? next_item() : Turn::end;
     if (!in_line_) {
@@ -268,7 +268,7 @@ Turn Cursor::accept() {
   return resolve();
 }
 
-CFDNS_HOT CFDNS_FLATTEN Turn Cursor::resolve() {
+CFDNS_FLATTEN Turn Cursor::resolve() {
   event.resolve(decoder_.record);
   ++events;
   return Turn::event;

@@ -86,7 +86,7 @@ inline size_t max_event_bytes(const Plan& plan, const Event& event, Slice messag
 // Write one line to `output`, which has max_event_bytes(), and return its size.
 //
 // Every member ends with a comma, which the closing bracket overwrites. An object without members is removed.
-CFDNS_HOT inline size_t write_event(const Plan& plan, const Event& event, Slice message, char* output) {
+inline size_t write_event(const Plan& plan, const Event& event, Slice message, char* output) {
   char* openings[StepDepth::max_depth];       // where each open object begins
   char* first_members[StepDepth::max_depth];  // and where its members begin
   size_t depth = 0;

@@ -8,15 +8,11 @@
 #define CFDNS_NOINLINE __attribute__((noinline))
 // A function of the hot path: every call in it is inlined. clang inlines only the calls in the function's own text.
 #define CFDNS_FLATTEN __attribute__((flatten))
-// A function that runs for every record. The linker places such functions beside each other: spread over the module,
-// half of all processes took 20 % longer for Arrow, by the address at which it was loaded (2026-11-30, Zen 4).
-#define CFDNS_HOT __attribute__((hot))
 // A part of one hot function: always inlined, because clang does not inline it by itself.
 #define CFDNS_INLINE __attribute__((always_inline))
 #else
 #define CFDNS_COLD
 #define CFDNS_NOINLINE
 #define CFDNS_FLATTEN
-#define CFDNS_HOT
 #define CFDNS_INLINE
 #endif
