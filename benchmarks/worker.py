@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from cfdns_fast import Normalizer
+from cfdns_fast.cli.memory import keep_freed_memory
 from cfdns_fast.io.inputs import blocks_ahead, blocks_of, read_plain
 
 from .parallel import CORPORA_A_TURN, GZIP_MEMBERS
@@ -47,12 +48,13 @@ def plain_blocks(path: Path) -> Job:
 
 def gzip_blocks(path: Path) -> Job:
     """Decompress a file and convert nothing."""
+    keep_freed_memory()
     return lambda: read_plain(f"{path}.gz")
 
 
 def gzip_to_ndjson(path: Path) -> Job:
     """Convert a compressed file as the command does, with decompression on another thread."""
-
+    keep_freed_memory()
     normalizer = Normalizer()
 
     def job() -> Iterator[bytes]:
