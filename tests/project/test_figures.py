@@ -80,7 +80,6 @@ QUOTED: list[tuple[str, str, Callable[[], float]]] = [
     ("README.md", r"(\w+) of our own targets were missed", missed),
     ("benchmarks/RESULTS.md", r"NDJSON \(([\d.]+) floors\)", lambda: target("to_ndjson_of_floor")),
     ("benchmarks/RESULTS.md", r"the message \(([\d.]+)\)", lambda: target("to_ndjson_without_message_of_floor")),
-    ("benchmarks/RESULTS.md", r"distinct names \(([\d.]+)\)", lambda: target("to_ndjson_distinct_of_floor")),
     ("benchmarks/RESULTS.md", r"two threads \(([\d.]+)\)", lambda: target("two_threads_of_two_processes")),
 ]
 
