@@ -2,7 +2,7 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 from typing import Any, Self, TypeVar, final, overload
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 from ..results import Reject, Result
 from .plan_types import Columns, DictPattern, DictStep, Input, Step
@@ -122,6 +122,7 @@ class Converter:
     def parse(self, data: Buffer) -> dict[str, Any]: ...
     def inspect_start(self, data: Buffer, *, line_bytes: int, final: bool) -> tuple[int, bool | None, bool, str]: ...
 
+@disjoint_base
 class _Reader:
     def __new__(cls, converter: Converter, *, whole_rejects: bool = False) -> Self: ...
     @property

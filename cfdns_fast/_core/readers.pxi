@@ -144,7 +144,7 @@ cdef class DocumentReader(_Reader):
     cdef bint _is_broken(self) noexcept:
         return self.options.state & ~<int>lines_document == broken_document
 
-    def __init__(self, *args, **kwargs):
+    def __cinit__(self, *args, **kwargs):
         self.options.is_document = True
 
     def to_ndjson(self, data, *, bint final):
