@@ -4,6 +4,7 @@
 # _MAX_PART_BYTES is the limit of each piece. Arrow counts rows, because a row may need no bytes.
 cdef size_t _MAX_OUTPUT_BYTES = 4 << 20
 cdef size_t _MAX_PART_BYTES = 1 << 20
+cdef size_t _MAX_SHARED_OUTPUT_BYTES = 16 << 20  # of several threads, which would wait for each other at smaller parts
 cdef size_t _MAX_PART_ROWS = 1 << 16
 
 
@@ -189,6 +190,7 @@ cdef class Converter:
         batch.reset(new ParallelNdjson(self.engine.get()[0], input, options))
         if max_output_bytes != <size_t>-1:
             batch.get().max_part_bytes = _MAX_PART_BYTES
+            batch.get().max_output_bytes = _MAX_SHARED_OUTPUT_BYTES
         try:
             output = self._new_output(input.size_bytes, max_output_bytes, &capacity_bytes)
             memory = PyBytes_AsString(<object>output)

@@ -222,6 +222,7 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
         void run(size_t, char*, size_t) except +cfdns_raise
         void finish(char*)
         size_t max_part_bytes
+        size_t max_output_bytes
         cbool is_cut
         uint64_t written_bytes
         uint64_t events

@@ -43,7 +43,9 @@ class InputStream(Stream[Output]):
         self._settings = settings
         self._open_format = open_format
         self._is_closed = False
-        self._is_busy = False  # the parts of the last call are not exhausted
+        # One token, which a call takes until its parts are exhausted: list.pop is atomic, and a lock that cannot be
+        # allocated would raise RuntimeError.
+        self._turn: list[None] = [None]
         self._is_native = False  # neither compressed nor in another encoding
         self._padding_bytes = 0
         self._head = bytearray()
@@ -90,6 +92,7 @@ class InputStream(Stream[Output]):
     def parts(self, block: Buffer, /, *, final: bool = False, at_once: bool = False) -> Iterator[Result[Output]]:
         self._check_open()
         block = to_bytes(block)
+        self._take_turn()
         if self._stream is None:
             parts = self._first_parts(block, final, at_once)
         else:
@@ -97,7 +100,7 @@ class InputStream(Stream[Output]):
         return self._started(parts, ends=final)
 
     def cut_parts(self) -> Iterator[Result[Output]]:
-        self._check_open()
+        self._take_turn()
         return self._started(self._cut_parts(), ends=True)
 
     def __enter__(self) -> Self:
@@ -127,8 +130,18 @@ class InputStream(Stream[Output]):
     def _check_open(self) -> None:
         if self._is_closed:
             raise ValueError("the stream has ended")
-        if self._is_busy:
+        if not self._turn:
             raise ValueError("the parts of the last call were not all taken")
+
+    def _take_turn(self) -> None:
+        """Begin a call, which no other thread may enter, because the state of the core is for one thread."""
+        self._check_open()
+        try:
+            self._turn.pop()
+        except IndexError:
+            raise ValueError("the parts of the last call were not all taken") from None
+        if self._is_closed:
+            raise ValueError("the stream has ended")
 
     def _check_no_spill(self) -> None:
         if self._settings.rejects.spill is not None:
@@ -136,7 +149,6 @@ class InputStream(Stream[Output]):
 
     def _started(self, parts: Iterator[Result[Output]], *, ends: bool) -> Iterator[Result[Output]]:
         """Return the checked parts, as a generator that ends the stream if it is dropped before its first part."""
-        self._is_busy = True
         checked = self._checked(parts, ends=ends)
         next(checked)
         return checked  # type: ignore[return-value]
@@ -151,9 +163,9 @@ class InputStream(Stream[Output]):
         except BaseException:
             self._close_after_error()
             raise
-        self._is_busy = False
         if ends:
             self._close()
+        self._turn.append(None)
 
     def _close_after_error(self) -> None:
         # A spill that cannot be cleared must not hide the first error.

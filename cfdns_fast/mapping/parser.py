@@ -188,6 +188,8 @@ def _only_keys(table: dict[str, Any], allowed: tuple[str, ...], file: str, entry
 
 def _constant(value: Any, fail: _Fail) -> Scalar | tuple[Scalar, ...]:
     items = value if isinstance(value, list) else [value]
+    if len(items) > _MAX_FIELDS:
+        fail(f"value has {len(items)} items; at most {_MAX_FIELDS} are allowed")
     for item in items:
         if not isinstance(item, (str, int, float)) or (isinstance(item, float) and not math.isfinite(item)):
             fail("value must be text, a finite number, true, false, or a list of these")

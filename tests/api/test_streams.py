@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import pickle
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from support.feeding import cut, feed
+from support.processes import at_once
 from support.records import numbers, record, records
 from support.spill import MemorySpill
 
@@ -232,3 +235,34 @@ def test_streams_of_one_normalizer_are_independent() -> None:
     one.feed(record(0)[:30])
     assert other.feed(record(1)).events == 1
     assert numbers(one.feed(record(0)[30:]).output) == [0]
+
+
+def test_threads_on_one_stream_get_an_error() -> None:
+    """Two calls at once would use one state; one of them raises, and every record of the others is converted."""
+    stream = Normalizer(max_record_bytes=200).stream()
+    events: list[int] = []
+
+    def feed_all(number: int) -> None:
+        for _ in range(200):
+            with contextlib.suppress(ValueError):
+                events.append(stream.feed(record(number) + b'{"a":"' + b"x" * 300 + b'"}\n').events)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        at_once(feed_all, range(4))
+    finally:
+        sys.setswitchinterval(before)
+    assert events
+    assert sum(events) + stream.finish().events == len(events)
+
+
+def test_parts_of_threads_are_bounded() -> None:
+    data = records(200_000)
+    sizes, events = [], 0
+    with Normalizer().stream(threads=2) as stream:
+        for part in stream.parts(data, final=True):
+            sizes.append(len(part.output))
+            events += part.events
+    assert events == 200_000
+    assert len(sizes) > 1 and max(sizes) < 20 << 20

@@ -28,6 +28,8 @@ GOOD = '{"QueryName":"www.éxample.com.","SourceIP":"192.0.2.7","Timestamp":1657
 LISTS = b'{"ResolvedIPs":["192.0.2.1","x"],"RData":[{"type":"1","data":"\\u00e9"}],"QueryName":"a.b.com"}\n'
 FULL = (FULL_RECORD + b"\n") * 20
 DATA = (GOOD * 3 + b"oops\n" + b'{"ColoCode":"\\u00e9"}{"QueryType":-1}\n') * 40 + b"{"
+#: The second record has a problem before the value whose memory may be missing; the first one would show it later.
+NOTED = b'{"QueryName":"a.com"}\n{"QueryType":-1,"ColoCode":"\\u0041' + b"x" * 400_000 + b'"}\n'
 DOCUMENT = b"[" + GOOD + b"," + GOOD + b"," + LISTS + b",1] oops"
 WRAPPED = b'{"\\u00e9":[{"QueryName":"a"}],"x":1}\n' + GOOD
 
@@ -136,6 +138,7 @@ CALLS: dict[str, tuple[dict[str, Any], Callable[[Normalizer], Any]]] = {
     "rejects": ({}, rejects),
     "document": ({"input_format": "json"}, lambda n: n.to_dicts(DOCUMENT)),
     "auto": ({"input_format": "auto"}, lambda n: n.to_ndjson(WRAPPED)),
+    "noted problems": ({"keep_message": False}, lambda n: n.to_ndjson(NOTED)),
     "lists": ({"dataset": "gateway_dns"}, lambda n: n.to_ndjson(LISTS * 20)),
     "make": ({}, make),
 }

@@ -25,7 +25,6 @@ class ArrowBatch : public ParallelBatch {
     }
     threads = std::min(threads, max_threads(data_.size_bytes));
     if (threads > 1 && !options_.is_document) {
-      max_placed_ = max_part_rows;
       ParallelBatch::run(threads);
       columns.reserve_placed();
       for (const Columns& part : kept_) columns.copy_part(part);
@@ -78,6 +77,8 @@ class ArrowBatch : public ParallelBatch {
     columns.close();
     return cuts;
   }
+
+  bool is_full() const override { return events >= max_part_rows || rejects.size() >= max_part_rows; }
 
   std::unique_ptr<Part> new_part() override { return std::make_unique<ColumnsPart>(*plan_); }
 

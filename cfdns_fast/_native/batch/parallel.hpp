@@ -95,8 +95,8 @@ class ParallelBatch {
     return part.number == next_;
   }
 
-  // The number of events, or of rejects, after which no further piece is placed.
-  size_t max_placed_ = SIZE_MAX;
+  // Whether what is placed is enough for one part, so that no further piece is placed. Called under the lock.
+  virtual bool is_full() const = 0;
 
   // Add to the result what was read at an offset of the data.
   void add(const Counts& counts, uint64_t offset) {
@@ -184,8 +184,7 @@ class ParallelBatch {
       part->state = Part::State::placed;
       others_wait |= part != &finished;
       ++next_;
-      bool is_full = events >= max_placed_ || rejects.size() >= max_placed_;
-      is_cut = part->is_cut || (is_full && consumed_bytes < data_.size_bytes);
+      is_cut = part->is_cut || (consumed_bytes < data_.size_bytes && is_full());
       stopped_ = is_cut || (options_.stop_at_reject && !rejects.empty());
     }
     if (others_wait || stopped_) placed_.notify_all();
@@ -232,6 +231,9 @@ class ParallelNdjson : public ParallelBatch {
   // Maximum number of output bytes of a part. It is cut there, and the data after it is not read.
   size_t max_part_bytes = SIZE_MAX;
 
+  // After this many bytes of output of all parts, nothing more is placed.
+  size_t max_output_bytes = SIZE_MAX;
+
   // Convert the batch. Parts that exceed the capacity are kept until finish().
   void run(size_t threads, char* output, size_t capacity_bytes) {
     output_ = output;
@@ -258,6 +260,10 @@ class ParallelNdjson : public ParallelBatch {
 
   // Number of bytes after which a thread checks again whether its part is next.
   static constexpr size_t step_bytes = 32 * 1024;
+
+  bool is_full() const override {
+    return written_bytes >= max_output_bytes || rejects.size() >= Batch::rejects_of(max_output_bytes);
+  }
 
   std::unique_ptr<Part> new_part() override { return std::make_unique<Text>(); }
 

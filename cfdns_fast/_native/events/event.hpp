@@ -17,6 +17,12 @@ class Event : public KindReader {
 
   std::vector<uint64_t> problems;  // counts by unknown_problem and problem_index(), over all records so far
 
+  // Start a batch: all counts are zero, and nothing is left of a record before it.
+  void start() {
+    std::fill(problems.begin(), problems.end(), uint64_t{0});
+    record_problems_.forget();
+  }
+
   void resolve(const Record& record) {
     begin(record.raw.size_bytes);
     const Token* tokens = record.tokens.data();

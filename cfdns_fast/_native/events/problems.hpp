@@ -1,6 +1,7 @@
 // The problems of one record, as counts and as text for schemas that have them in the event.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,9 @@ class RecordProblems {
   explicit RecordProblems(const Plan& plan) : plan_(plan), found_(plan.sources.size(), no_problem) {}
 
   void note(size_t source, uint8_t found) { found_[source] |= found; }
+
+  // Reset the notes, which remain after a record whose reading threw an exception.
+  void forget() { std::fill(found_.begin(), found_.end(), uint8_t{no_problem}); }
 
   // Add the noted problems to the counts, write their text, and reset the notes. `unknown`: the record has no mapped
   // key.

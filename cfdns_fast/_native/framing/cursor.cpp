@@ -40,7 +40,7 @@ void Cursor::start(Slice data, const ReadOptions& options) {
   in_document_ = false;
   decoder_.newlines_allowed = false;
   reason_.allow_newlines(false);
-  for (uint64_t& count : event.problems) count = 0;
+  event.start();
   event.formats_times = true;
   event.counts_times = false;
   if (options.is_document) read_document(options);
