@@ -70,7 +70,8 @@ cdef class NdjsonReader(_Reader):
     def to_ndjson(self, data, *, bint final, size_t threads=1):
         """Convert what is complete: (Result, number of bytes consumed, whether there is more to convert).
 
-        There is more if the output has reached 4 MiB, or the output of one thread 1 MiB.
+        There is more if the output has reached 4 MiB. With several threads there is more if it has reached 16 MiB, or
+        the output of one piece 1 MiB.
         """
         return self._to_ndjson(data, final, threads)
 
