@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from .domains import DomainParts, split_domain
     from .errors import CfdnsError, EngineError, InputFormatError, MappingError, RecordError
     from .normalizer import Normalizer, parse
-    from .results import EventIterator, Reject, RejectSpill, Result, Stream
+    from .results import Detection, EventIterator, Reject, RejectSpill, Result, Stream
 
     # To a type checker, a function for attributes means that a module has every attribute.
     __version__: str
 
 __all__ = [
     "CfdnsError",
+    "Detection",
     "DomainParts",
     "EngineError",
     "EventIterator",
@@ -40,7 +41,7 @@ _MODULES = {
     "domains": ("DomainParts", "split_domain"),
     "errors": ("CfdnsError", "EngineError", "InputFormatError", "MappingError", "RecordError"),
     "normalizer": ("Normalizer", "parse"),
-    "results": ("EventIterator", "Reject", "RejectSpill", "Result", "Stream"),
+    "results": ("Detection", "EventIterator", "Reject", "RejectSpill", "Result", "Stream"),
 }
 
 if not TYPE_CHECKING:
@@ -56,7 +57,11 @@ if not TYPE_CHECKING:
 
         if name == "__version__":
             # Reading the installed metadata costs 50 ms, half of importing the package.
-            return import_module("importlib.metadata").version("cfdns-fast")
+            metadata = import_module("importlib.metadata")
+            try:
+                return metadata.version("cfdns-fast")
+            except metadata.PackageNotFoundError:
+                return "0+unknown"  # only the folder is here, on PYTHONPATH or shipped to a cluster
         if name in _MODULES:
             return import_module(f".{name}", __name__)
         for module, names in _MODULES.items():

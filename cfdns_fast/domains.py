@@ -88,9 +88,9 @@ def rule_trie(private_suffixes: bool) -> RuleTrie:
     edges: dict[tuple[int, str], int] = {}
     ends = set()
     # Sorted, so that a node has the same number in every process.
-    for labels in sorted(rule.split(".")[::-1] for rule in suffix_rules(private_suffixes)):
+    for rule in sorted(suffix_rules(private_suffixes)):
         node = _ROOT
-        for label in labels:
+        for label in reversed(rule.split(".")):
             node = edges.setdefault((node, label), len(edges) + 1)
         ends.add(node)
     return RuleTrie(edges, frozenset(ends))

@@ -103,16 +103,20 @@ class MappingError(CfdnsError, ValueError):
         The entry, for example ``field 3 (dns.question.type)``; None if the fault is not in one entry.
     reason : str
         The fault, and what is allowed.
+    line : int or None
+        The line of the file, from 1; None if the fault is in no line.
     """
 
-    def __init__(self, file: str, entry: str | None, reason: str) -> None:
+    def __init__(self, file: str, entry: str | None, reason: str, line: int | None = None) -> None:
         self.file = file
         self.entry = entry
         self.reason = reason
-        super().__init__(": ".join(part for part in (file, entry, reason) if part))
+        self.line = line
+        place = file if line is None else f"{file}:{line}"
+        super().__init__(": ".join(part for part in (place, entry, reason) if part))
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
-        return type(self), (self.file, self.entry, self.reason)
+        return type(self), (self.file, self.entry, self.reason, self.line)
 
 
 class InputFormatError(CfdnsError, ValueError):

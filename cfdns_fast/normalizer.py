@@ -8,12 +8,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
 
 from ._core import Converter, first_bytes, may_be_foreign
-from .errors import RecordError
-from .formats.base import Format, NdjsonWriter
+from .errors import MappingError, RecordError
+from .formats.base import AnnotatingWriter, Format, NdjsonWriter
 from .formats.long_reject import RejectBytes
 from .formats.select import format_of
-from .formats.streams import StreamSettings
-from .mapping import is_path, load
+from .formats.streams import StreamSettings, Writer
+from .mapping import Mapping, is_path, load
 from .options import (
     DEFAULT_DATASET,
     DEFAULT_MAX_RECORD_BYTES,
@@ -31,9 +31,14 @@ if TYPE_CHECKING:
     import pyarrow
     from typing_extensions import Buffer  # collections.abc has it from Python 3.12 on
 
+    from .matching.annotator import Annotator
+    from .matching.detector import Detector
+
 __all__ = ["Normalizer", "parse"]
 
 _NDJSON = NdjsonWriter()
+#: The column of a record batch that holds detections; `arrow` writes it.
+_DETECTION_COLUMN = "cfdns.detection"
 
 
 class Normalizer:
@@ -42,8 +47,8 @@ class Normalizer:
     Parameters
     ----------
     schema : str or os.PathLike
-        A bundled mapping (``"sekoia"``, ``"ecs"``), or a mapping file: a PathLike, or text that holds a path separator
-        or ends in ``.toml``.
+        A bundled mapping (``"sekoia"``, ``"ecs"``, ``"ocsf"``), or a mapping file: a PathLike, or text that holds a
+        path separator or ends in ``.toml``.
     dataset : {"dns_logs", "dns_firewall_logs", "gateway_dns"}
         Logpush's name of the dataset, for a bundled mapping.
     on_reject : {"collect", "raise"}
@@ -68,6 +73,14 @@ class Normalizer:
     record_delimiter : str, optional
         Text of 1 to 16 characters that separates JSON records, besides newlines. It does not split a valid object;
         any other input ends at it.
+    detect : sequence of Detector
+        What to look for in query names: objects with a method ``matcher()``; see `cfdns_fast.matching`. The matchers
+        see the text that ``dns.question.name`` is read from; of a mapping without names, ``QueryName``. A `Result` has
+        what they found in its `detections`, and a record batch in the column ``cfdns.detection`` as well.
+    on_detection : {"collect", "annotate"}
+        ``"annotate"`` adds what a detector says of a detection (`matching.Annotation`) to the event, as its last
+        members: ``rule``, ``threat`` and ``cfdns``; to an event of OCSF as ``enrichments``. Record batches are as with
+        ``"collect"``.
 
     Raises
     ------
@@ -87,7 +100,8 @@ class Normalizer:
     are immutable too); its ``__init__`` and ``__new__`` are not called.
     """
 
-    __slots__ = ("__weakref__", "_converter", "_format", "_options")
+    __slots__ = ("__weakref__", "_annotator", "_converter", "_format", "_options")
+    _annotator: Annotator | None
     _converter: Converter
     _format: Format
     _options: Options
@@ -105,6 +119,8 @@ class Normalizer:
         input_format: str = "ndjson",
         columns: Sequence[str] | None = None,
         record_delimiter: str | None = None,
+        detect: Sequence[Detector] = (),
+        on_detection: str = "collect",
     ) -> None:
         if hasattr(self, "_options"):
             raise AttributeError("a Normalizer is immutable; make a new one for other options")
@@ -119,6 +135,8 @@ class Normalizer:
             input_format=input_format,
             columns=columns,
             record_delimiter=record_delimiter,
+            detect=detect,
+            on_detection=on_detection,
         )
         mapping = load(schema, dataset)
         options.check_known(mapping.sources)
@@ -130,11 +148,18 @@ class Normalizer:
             timestamp_unit=timestamp_unit,
             max_record_bytes=max_record_bytes,
             record_delimiter=options.delimiter,
+            is_matched=bool(options.detect),
         )
-        converter = Converter(plan)
+        converter = Converter(plan, tuple(each.matcher() for each in options.detect))
         object.__setattr__(self, "_converter", converter)
         object.__setattr__(self, "_format", format_of(converter, mapping, options))
+        object.__setattr__(self, "_annotator", _annotator_of(mapping, options) if options.detect else None)
         object.__setattr__(self, "_options", options)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options by name: ``Normalizer(**normalizer.options)`` converts alike."""
+        return self._options.as_dict()
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Normalizer is immutable; make a new one to change {name}")
@@ -194,7 +219,7 @@ class Normalizer:
         """
         THREADS.check("threads", threads)
         _check_start(data)
-        return self._format.convert(data, _NDJSON, threads)
+        return self._format.convert(data, self._ndjson_writer(), threads)
 
     def to_arrow(self, data: Buffer, *, threads: int = 1) -> Result[pyarrow.RecordBatch]:
         """Convert a batch to an Arrow record batch; otherwise like `to_ndjson`. Needs pyarrow (``cfdns-fast[arrow]``).
@@ -203,7 +228,9 @@ class Normalizer:
         -------
         Result
             Its output is a `pyarrow.RecordBatch`: one event a row, in input order. The columns, their order and their
-            types depend on the mapping alone, so batches of one mapping can be concatenated.
+            types depend on the mapping alone, so batches of one mapping can be concatenated. With the option ``detect``
+            there is one more column, ``cfdns.detection``: a list of ``struct<matcher, rule, detail, start, field>``
+            with the values of `Detection`; the field is its index in ("name", "source", "answer").
 
         Raises
         ------
@@ -235,7 +262,8 @@ class Normalizer:
         in memory.
         """
         _check_start(data)
-        return self._format.to_dicts(data)
+        result = self._format.to_dicts(data)
+        return result if self._annotator is None else self._annotator.to_events(result)
 
     def iter_dicts(self, data: Buffer) -> EventIterator:
         """Convert a batch lazily: an iterator of dicts; otherwise like `to_dicts`.
@@ -247,7 +275,12 @@ class Normalizer:
         signals are handled, also where C code such as ``list()`` consumes the iterator.
         """
         _check_start(data)
-        return self._format.iter_dicts(data)
+        events = self._format.iter_dicts(data)
+        if self._annotator is None:
+            return events
+        from .matching.annotator import AnnotatedEvents
+
+        return AnnotatedEvents(events, self._annotator)
 
     @overload
     def stream(
@@ -284,12 +317,37 @@ class Normalizer:
             ``output="arrow"`` without pyarrow.
         """
         check_stream_options(output, threads, whole_rejects)
-        writer: Any = _NDJSON
+        writer: Any = self._ndjson_writer()
         if output == "arrow":
             from .arrow import ArrowWriter
 
             writer = ArrowWriter(self._converter)
         return self._format.stream(StreamSettings(writer, threads, RejectBytes.of(whole_rejects), self._options.raises))
+
+    def _ndjson_writer(self) -> Writer[bytes]:
+        return _NDJSON if self._annotator is None else AnnotatingWriter(self._annotator)
+
+
+def _annotator_of(mapping: Mapping, options: Options) -> Annotator | None:
+    """Return what adds annotations, if the option asks for it. Raises MappingError if the mapping has their members."""
+    # Imported here, because most normalizers look for nothing.
+    from .matching.annotator import ANNOTATED_KEYS, Annotator
+    from .matching.ocsf import OCSF_KEYS, is_ocsf
+
+    annotated_keys = OCSF_KEYS if is_ocsf(mapping.targets()) else ANNOTATED_KEYS
+    annotates = options.on_detection == "annotate"
+    for field in mapping.fields:
+        if field.to == _DETECTION_COLUMN:
+            reason = "a mapping must not write it with the option detect, because it is the column of detections"
+            raise MappingError(mapping.file, field.to, reason)
+        member = field.to.partition(".")[0]
+        if annotates and member in annotated_keys:
+            reason = (
+                f"events of this mapping cannot be annotated, because annotations write {member!r} too; "
+                "collect the detections (on_detection='collect', or --alerts without --annotate)"
+            )
+            raise MappingError(mapping.file, field.to, reason)
+    return Annotator(options.detect) if annotates else None
 
 
 def _check_start(data: Buffer) -> None:

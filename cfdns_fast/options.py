@@ -130,12 +130,15 @@ class Options:
         "known field.",
     )
     record_delimiter: str | None = _option(None, "What stands between JSON records, besides newlines.")
+    detect: Sequence[Any] = _option(())
+    on_detection: str = _option("collect", choices=("collect", "annotate"))
 
     def __post_init__(self) -> None:
         for each in fields(self):
             each.metadata["option"].check(each.name, getattr(self, each.name))
         object.__setattr__(self, "columns", _checked_columns(self.columns, self.input_format))
         _check_delimiter(self.record_delimiter, self.input_format)
+        object.__setattr__(self, "detect", _checked_detectors(self.detect))
 
     @property
     def delimiter(self) -> bytes:
@@ -206,6 +209,19 @@ def _checked_columns(columns: object, input_format: str) -> tuple[str, ...] | No
     if len(set(names)) != len(names):
         raise ValueError("columns must differ from each other")
     return names
+
+
+#: A detection stores the index of its matcher in 16 bits.
+_MAX_DETECTORS = 2**16 - 1
+
+
+def _checked_detectors(detect: object) -> tuple[Any, ...]:
+    detectors = tuple(detect) if isinstance(detect, Sequence) and not isinstance(detect, (str, bytes)) else None
+    if detectors is None or not all(callable(getattr(each, "matcher", None)) for each in detectors):
+        raise ValueError("detect must be a sequence of objects with a method matcher()")
+    if len(detectors) > _MAX_DETECTORS:
+        raise ValueError(f"detect has more than {_MAX_DETECTORS} objects")
+    return detectors
 
 
 def _check_delimiter(text: object, input_format: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RAW_LIMIT_BYTES",
+    "Detection",
     "EventIterator",
     "Reject",
     "RejectSpill",
@@ -93,6 +94,47 @@ class Reject(NamedTuple):
         return _to_json(members).encode("utf-8")
 
 
+class Detection(NamedTuple):
+    """What a matcher found in the query name or an address of an event; see `cfdns_fast.matching`.
+
+    Attributes
+    ----------
+    event : int
+        The index of the event in the output.
+    byte_offset : int
+        Position of the event in the output, if that is NDJSON; otherwise -1.
+    matcher : int
+        The index of the matcher in ``detect``.
+    rule : int
+        Sliver: the index of the message in `matching.SLIVER_MESSAGES`. A table of names: the row of the longest name
+        that applies. Networks: the row of the longest network. Predicates: the index of the condition.
+    detail : int
+        Sliver: the id of the message, 0 if it has none. A table of names or networks: the number that was given with
+        the name or network. Otherwise 0.
+    start : int
+        Index in `name`. Sliver: where the parent domain begins. A table of names: where the matched name begins, so 0
+        if the name itself is in the table. Otherwise 0.
+    name : str
+        What matched: the query name as sent, without dots at its ends, or an address of the event.
+    by : SliverNames, NameTable or Predicates, or None
+        The matcher. Of a `matching.SharedNameTable`, the table that the call used, which knows the row. None after
+        pickling.
+    field : {"name", "source", "answer"}
+        What `name` is: the query name, the address that asked (``source.ip``), or an address of the answer
+        (``dns.resolved_ip``).
+    """
+
+    event: int
+    byte_offset: int
+    matcher: int
+    rule: int
+    detail: int
+    start: int
+    name: str
+    by: Any
+    field: str = "name"
+
+
 @dataclass(frozen=True, slots=True)
 class Result(Generic[Output]):
     """The outcome of one batch, or of one call of a stream. Records == events + rejects.
@@ -110,6 +152,9 @@ class Result(Generic[Output]):
     problems : dict[str, int]
         Fields left out of events, by ``"code:SourceKey"``, and records without a known key, by ``"record.unknown"``;
         codes from `cfdns_fast.errors.PROBLEM_CODES`.
+    detections : sequence of Detection
+        What the matchers of the option ``detect`` found, by event, as `Detections`. Of an event Sliver is first, then
+        names, conditions and addresses, each by the index of the matcher. ``()`` without the option.
     """
 
     output: Output
@@ -117,6 +162,7 @@ class Result(Generic[Output]):
     blank: int
     rejects: Rejects
     problems: dict[str, int]
+    detections: Sequence[Detection] = ()
 
 
 class EventIterator(Protocol):
@@ -140,6 +186,10 @@ class EventIterator(Protocol):
     @property
     def problems(self) -> dict[str, int]:
         """The number of problems, by code and key."""
+
+    @property
+    def detections(self) -> Sequence[Detection]:
+        """What matchers found, in the order of the events."""
 
     def __iter__(self) -> EventIterator: ...
 
@@ -265,4 +315,22 @@ def joined(results: Iterable[Result[Output]], join: Callable[[list[Output]], Out
         sum(part.blank for part in parts),
         Rejects(chain.from_iterable(part.rejects for part in parts)),
         dict(problems),
+        _joined_detections(parts),
     )
+
+
+def _joined_detections(parts: list[Result[Any]]) -> Sequence[Detection]:
+    """Return the detections of consecutive parts, with positions in the joined output."""
+    from ._core import Detections
+
+    found = [part.detections for part in parts if isinstance(part.detections, Detections)]
+    if not found:
+        return ()
+    made = Detections()
+    events = size_bytes = 0
+    for part in parts:
+        if isinstance(part.detections, Detections):
+            made._extend(part.detections._moved(events, size_bytes))
+        events += part.events
+        size_bytes += len(part.output) if isinstance(part.output, bytes) else 0
+    return made

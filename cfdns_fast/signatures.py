@@ -81,6 +81,9 @@ def foreign_format(head: bytes, *, complete: bool) -> str | None:
     """
     head = head[:HEAD_BYTES]
     complete = complete or len(head) == HEAD_BYTES
+    if complete and head[:1] and head[0] not in FIRST_BYTES and 0 not in head[:_TEXT_BYTES]:
+        # Most inputs: each object of a bucket is examined.
+        return ""
     is_open = False
     for magic, code in _MAGICS.items():
         if head.startswith(magic):

@@ -13,21 +13,18 @@ from importlib.util import find_spec
 __all__ = ["suffix_rules"]
 
 _FILE_NAME = ".tld_set_snapshot"
-_BEGIN_ICANN, _END_ICANN, _BEGIN_PRIVATE, _END_PRIVATE = _MARKERS = (
+_MARKERS = [
     "// ===BEGIN ICANN DOMAINS===",
     "// ===END ICANN DOMAINS===",
     "// ===BEGIN PRIVATE DOMAINS===",
     "// ===END PRIVATE DOMAINS===",
-)
+]
 
 #: Minimum numbers of rules in the sections of the list. A file with fewer rules is truncated or another file.
 _MIN_ICANN_RULES = 5_000
 _MIN_PRIVATE_RULES = 1_000
 
-_RULE = r"(?:!|\*\.)?\w[^\s*!/]*$"
-_RULES = re.compile(rf"^{_RULE}", re.MULTILINE)
-#: The start of a line that is neither empty, nor a comment, nor a rule.
-_UNEXPECTED_LINE = re.compile(rf"^(?!//|$|{_RULE})", re.MULTILINE)
+_RULES = re.compile(r"(?:(?:!|\*\.)?\w[^\s*!/]*\n)*+")
 
 
 def suffix_rules(private_suffixes: bool) -> frozenset[str]:
@@ -64,19 +61,18 @@ def _read_snapshot() -> str | None:
 
 def _parse_snapshot(text: str) -> tuple[list[str], list[str]] | None:
     """Return the rules of the ICANN and the PRIVATE section; None if the layout is unknown."""
-    markers = re.findall(r"^// ===.*", text, re.MULTILINE)
-    if tuple(markers) != _MARKERS or _UNEXPECTED_LINE.search(text):
+    # Each process reads the list, so its lines are filtered and matched together: that takes half the time.
+    lines = [line for line in text.split("\n") if line and (line[:2] != "//" or line[:6] == "// ===")]
+    places = [index for index, line in enumerate(lines) if line[0] == "/"]
+    if [lines[index] for index in places] != _MARKERS:
         return None
-    before, _, rest = text.partition(_BEGIN_ICANN)
-    icann_text, _, rest = rest.partition(_END_ICANN)
-    between, _, rest = rest.partition(_BEGIN_PRIVATE)
-    private_text, _, after = rest.partition(_END_PRIVATE)
-    if any(_RULES.search(outside) for outside in (before, between, after)):
-        return None
-    icann, private = _RULES.findall(icann_text), _RULES.findall(private_text)
+    begin_icann, end_icann, begin_private, end_private = places
+    if (begin_icann, begin_private, end_private) != (0, end_icann + 1, len(lines) - 1):
+        return None  # a line outside the sections
+    icann, private = lines[1:end_icann], lines[begin_private + 1 : -1]
     if len(icann) < _MIN_ICANN_RULES or len(private) < _MIN_PRIVATE_RULES:
         return None
-    return icann, private
+    return (icann, private) if _RULES.fullmatch("\n".join((*icann, *private, ""))) else None
 
 
 def _rules_of_tldextract(private_suffixes: bool) -> frozenset[str]:

@@ -14,7 +14,7 @@ from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from cpython.pythread cimport PyThread_get_thread_ident
-from libc.stdint cimport uint8_t, uint64_t, uintptr_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memchr
 from libcpp cimport bool as cbool
 from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
@@ -23,17 +23,20 @@ from libcpp.vector cimport vector
 
 from cfdns_fast._core.cpp cimport (
     ArrowArray, ArrowBatch, Batch, BatchState, CArrowPlan, CLongItem, CLongRecord, CPlan, CReject, CRejectList,
-    CSuffixTable, Cursor, DictBuilder, DictPlaces, DocumentSplitter, Engine, Event, Found, LongOutcome, Members,
+    CDetection, CDetectionList, CMatchName, CMatcherSet, CNameHash, CNameMatch, CNameRow, CNameTable, CNameTableBuilder,
+    CNetworkRow, CNetworkTable, CPredicates,
+    CSliverDecoder, CSliverName, CSuffixTable, Cursor, Detector, DictBuilder, DictPlaces, DocumentSplitter, Engine, Event, Found, LongOutcome, Members,
     OutputRoom, ParallelNdjson, ReadOptions, RejectCode, ShortTexts, SkipResult, Slice, TimestampUnit, Turn,
     advise_huge_pages, broken_document, c_active_kernel, c_available_kernels, can_throw, cfdns_engine_error,
-    cfdns_pause_gc, cfdns_resume_gc, count, line_padded, line_read, lines_document, max_byte_length, skip_brackets,
+    cfdns_pause_gc, cfdns_resume_gc, count, line_padded, line_read, lines_document, max_byte_length, max_matched_bytes,
+    padding_bytes, skip_brackets,
     skip_line_space, string_view,
 )
 
 import json
 
 from ..errors import PROBLEM_CODES, REJECT_CODES, EngineError, RecordError
-from ..results import RAW_LIMIT_BYTES, Reject, Result
+from ..results import RAW_LIMIT_BYTES, Detection, Reject, Result
 from ..signatures import FIRST_BYTES, SECOND_BYTES
 
 
@@ -47,6 +50,8 @@ include "enums.pxi"
 include "first_look.pxi"
 include "plan.pxi"
 include "rejects.pxi"
+include "matchers.pxi"
+include "detections.pxi"
 include "inspect_start.pxi"
 include "converter.pxi"
 include "readers.pxi"

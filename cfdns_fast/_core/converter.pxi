@@ -26,6 +26,19 @@ cdef struct _Progress:
     bint more
 
 
+cdef str _LACKED_FIELDS = (
+    "detect has a condition on a field that the mapping does not have as text: type is dns.question.type, rcode is "
+    "dns.response_code, source is source.ip; in OCSF type is query.type, and source is src_endpoint.ip"
+)
+
+
+cdef tuple _seen(tuple matchers):
+    cdef list seen = []
+    for matcher in matchers:
+        seen.append((<SharedNameTable>matcher).table if type(matcher) is SharedNameTable else matcher)
+    return tuple(seen)
+
+
 # Not tracked by the garbage collector: it refers only to immutable objects, so it cannot be part of a cycle.
 @cython.no_gc
 cdef class Converter:
@@ -33,11 +46,45 @@ cdef class Converter:
 
     cdef readonly Plan plan
     cdef shared_ptr[Engine] engine
+    cdef readonly tuple matchers  # as they were given
+    cdef _Matchers current  # as the last call used them
 
-    def __cinit__(self, Plan plan not None):
+    def __cinit__(self, Plan plan not None, tuple matchers not None=()):
         _check_memory()
         self.plan = plan
         self.engine = make_shared[Engine](<shared_ptr[const CPlan]>plan.shared)
+        self.matchers = matchers
+        if matchers:
+            if not plan.is_matched:
+                raise ValueError("the plan has no name for matchers")
+            for matcher in matchers:
+                if isinstance(matcher, CompiledPredicates) and not plan.matched_fields.issuperset(matcher.fields):
+                    raise ValueError(_LACKED_FIELDS)
+            self.current = _Matchers(_seen(matchers))
+
+    # Return the matchers for a call that begins; None if there are none. Tables may have been replaced.
+    cdef _Matchers _matchers(self):
+        cdef _Matchers found
+        if self.current is None:
+            return None
+        with cython.critical_section(self):
+            found = self.current
+            seen = _seen(self.matchers)
+            for one, other in zip(seen, found.seen):
+                if one is not other:
+                    found = self.current = _Matchers(seen)
+                    break
+        return found
+
+    def pinned(self):
+        """Return a converter that keeps the tables of now, also when shared ones are replaced."""
+        cdef Converter made
+        cdef _Matchers matchers = self._matchers()
+        if matchers is None:
+            return self
+        made = Converter.__new__(Converter, self.plan, matchers.seen)
+        made.engine = self.engine
+        return made
 
     def to_ndjson(self, data, *, bint raise_on_reject=False, bint document=False, size_t threads=1):
         """Convert a batch; see Normalizer.to_ndjson. A document is converted by one thread."""
@@ -67,7 +114,7 @@ cdef class Converter:
                 output.append(event)
         finally:
             cfdns_resume_gc(iterator.resumes_gc)
-        return Result(output, iterator.events, iterator.blank, iterator.rejects, iterator.problems)
+        return Result(output, iterator.events, iterator.blank, iterator.rejects, iterator.problems, iterator.detections)
 
     def iter_dicts(self, data, *, bint raise_on_reject=False, bint document=False):
         """Convert a batch lazily; see Normalizer.iter_dicts."""
@@ -131,19 +178,23 @@ cdef class Converter:
                            _Progress* progress):
         cdef Py_buffer view
         cdef Slice input
+        cdef _Matchers matchers = self._matchers()
         _check_memory()
+        if matchers is not None:
+            options.matchers = &matchers.native
         _get_buffer(data, &view)
         try:
             input.data = <const char*>view.buf
             input.size_bytes = view.len
             threads = min(threads, ParallelNdjson.max_threads(input.size_bytes))
             if threads > 1 and not options.is_document:
-                return self._to_ndjson_by_threads(input, options, threads, max_output_bytes, progress)
-            return self._to_ndjson_alone(input, options, max_output_bytes, progress)
+                return self._to_ndjson_by_threads(input, options, threads, max_output_bytes, progress, matchers)
+            return self._to_ndjson_alone(input, options, max_output_bytes, progress, matchers)
         finally:
             PyBuffer_Release(&view)
 
-    cdef object _to_ndjson_alone(self, Slice input, ReadOptions options, size_t max_output_bytes, _Progress* progress):
+    cdef object _to_ndjson_alone(self, Slice input, ReadOptions options, size_t max_output_bytes, _Progress* progress,
+                                 _Matchers matchers):
         cdef unique_ptr[Cursor] cursor
         cdef unique_ptr[Batch] batch
         cdef BatchState state
@@ -153,14 +204,14 @@ cdef class Converter:
         try:
             cursor = self.engine.get().borrow()
             cursor.get().start(input, options)
-            batch.reset(new Batch(cursor.get()[0], options))
+            batch.reset(new Batch(cursor.get()[0], self.engine.get().plan, options))
             batch.get().max_rejects = Batch.rejects_of(max_output_bytes)
             output = self._new_output(input.size_bytes, max_output_bytes, &capacity_bytes)
             while True:
                 memory = PyBytes_AsString(<object>output)
                 advise_huge_pages(memory, capacity_bytes)
                 with nogil:
-                    state = batch.get().run(self.engine.get().plan, memory, capacity_bytes, max_output_bytes)
+                    state = batch.get().run(memory, capacity_bytes, max_output_bytes)
                 if state != BatchState.full:
                     break
                 capacity_bytes = capacity_bytes + capacity_bytes // 2 + batch.get().wanted_bytes
@@ -174,7 +225,8 @@ cdef class Converter:
             progress.state = cursor.get().state()
             progress.more = state == BatchState.paused
             return self._result(<object>output, cursor.get().events, cursor.get().blank, batch.get().rejects,
-                                cursor.get().event.problems, progress)
+                                cursor.get().event.problems, progress,
+                                _taken_detections(batch.get().detections, matchers, True))
         finally:
             _release(output)
             batch.reset()
@@ -182,7 +234,7 @@ cdef class Converter:
                 self.engine.get().give_back(move(cursor))
 
     cdef object _to_ndjson_by_threads(self, Slice input, ReadOptions options, size_t threads, size_t max_output_bytes,
-                                      _Progress* progress):
+                                      _Progress* progress, _Matchers matchers):
         cdef unique_ptr[ParallelNdjson] batch
         cdef PyObject* output = NULL
         cdef char* memory
@@ -209,7 +261,8 @@ cdef class Converter:
             progress.state = batch.get().state
             progress.more = batch.get().is_cut
             return self._result(<object>output, batch.get().events, batch.get().blank, batch.get().rejects,
-                                batch.get().problems, progress)
+                                batch.get().problems, progress,
+                                _taken_detections(batch.get().detections, matchers, True))
         finally:
             _release(output)
 
@@ -220,8 +273,11 @@ cdef class Converter:
         cdef Slice input
         cdef ArrowArray array
         cdef unique_ptr[ArrowBatch] batch
+        cdef _Matchers matchers = self._matchers()
         array.release = NULL
         _check_memory()
+        if matchers is not None:
+            options.matchers = &matchers.native
         _get_buffer(data, &view)
         try:
             input.data = <const char*>view.buf
@@ -239,7 +295,8 @@ cdef class Converter:
             progress.state = batch.get().state
             progress.more = batch.get().is_cut
             return self._result(output, batch.get().events, batch.get().blank, batch.get().rejects,
-                                batch.get().problems, progress)
+                                batch.get().problems, progress,
+                                _taken_detections(batch.get().detections, matchers, False))
         finally:
             PyBuffer_Release(&view)
             if array.release != NULL:
@@ -267,6 +324,6 @@ cdef class Converter:
         return _resize(output, used_bytes)
 
     cdef object _result(self, output, uint64_t events, uint64_t blank, CRejectList& rejects,
-                        const vector[uint64_t]& problems, _Progress* progress):
+                        const vector[uint64_t]& problems, _Progress* progress, detections):
         found = _taken_rejects(rejects, progress.lines_before, progress.bytes_before)
-        return Result(output, events, blank, found, self.plan._problems(problems))
+        return Result(output, events, blank, found, self.plan._problems(problems), detections)

@@ -18,6 +18,7 @@ cdef extern from *:
     #include "framing/long_record.hpp"
     #include "batch/parallel.hpp"
     #include "cfdns_fast/_core/dicts/builder.hpp"
+    #include "matching/name_table_builder.hpp"
 
     static PyObject* cfdns_engine_error = nullptr;
 
@@ -90,6 +91,8 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
         const char* data
         size_t size_bytes
 
+    const size_t padding_bytes
+
     cdef cppclass string_view "std::string_view":
         string_view()
         string_view(const char*, size_t)
@@ -124,12 +127,19 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
         void add_enumeration(string_view) except +cfdns_raise
         void add_name(string_view, string_view) except +cfdns_raise
         void add_numbered "add_name"(uint32_t, string_view, string_view) except +cfdns_raise
+        void add_default_name(string_view, string_view) except +cfdns_raise
         void add_coalesced(size_t) except +cfdns_raise
         void add_coalesced_from(size_t) except +cfdns_raise
         void add_collected(size_t) except +cfdns_raise
         void add_collected_from(size_t) except +cfdns_raise
+        void add_observables(size_t, size_t) except +cfdns_raise
+        void add_observed(size_t, string_view, string_view, int64_t) except +cfdns_raise
         void add_constant_by_problem(size_t, size_t) except +cfdns_raise
         void set_problems_slot(size_t, size_t)
+        void set_matched(size_t, size_t, shared_ptr[const CSuffixTable]) except +cfdns_raise
+        void add_matched_other(size_t) except +cfdns_raise
+        void set_matched_field(size_t, size_t) except +cfdns_raise
+        void set_matched_address(size_t, size_t) except +cfdns_raise
         void add_step(int, size_t, string_view, string_view) except +cfdns_raise
 
     cdef cppclass Event:
@@ -158,6 +168,111 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
         CReject at(size_t)
         void clear()
 
+    cdef enum class DetectedField(uint8_t):
+        name
+        source
+        answer
+
+    cdef cppclass CDetection "cfdns::Detection":
+        uint64_t event
+        uint64_t byte_offset
+        uint32_t matcher
+        uint32_t rule
+        uint32_t detail
+        uint32_t start
+        DetectedField field
+        string_view name
+
+    const size_t max_matched_bytes "cfdns::DetectionList::max_name_bytes"
+
+    cdef cppclass CDetectionList "cfdns::DetectionList":
+        size_t size()
+        uint64_t found()
+        CDetection at(size_t)
+        void append(const CDetectionList&, uint64_t, uint64_t) except +cfdns_raise
+        void clear()
+
+    cdef cppclass CSliverName "cfdns::SliverName":
+        uint8_t message
+        uint8_t encoder
+        uint32_t id
+        size_t parent
+
+    cdef cppclass CSliverDecoder "cfdns::SliverDecoder":
+        @staticmethod
+        cbool may_match(Slice)
+
+        @staticmethod
+        cbool decode(Slice, CSliverName&)
+
+    cdef cppclass CNameRow "cfdns::NameTable::Row":
+        uint8_t flags
+        uint32_t metadata
+        Slice name
+        size_t next
+
+    cdef cppclass CNameMatch "cfdns::NameTable::Match":
+        uint32_t row
+        uint32_t metadata
+        uint32_t start
+
+    cdef cppclass CMatchName "cfdns::MatchName":
+        Slice text
+        cbool plain
+
+    cdef cppclass CNameHash "cfdns::NameHash":
+        @staticmethod
+        void set_secret(uint64_t, uint64_t)
+
+    cdef cppclass CNameTable "cfdns::NameTable":
+        size_t size()
+        size_t rows_bytes()
+        size_t memory_bytes()
+        CNameRow row(size_t)
+        cbool has_row(size_t)
+        cbool find_unsplit(CMatchName&, CNameMatch&)
+
+    cdef cppclass CPredicates "cfdns::Predicates":
+        CPredicates() except +cfdns_raise
+        void begin_condition() except +cfdns_raise
+        void add_instruction(int, uint32_t, uint32_t) except +cfdns_raise
+        void screen_no_names() except +cfdns_raise
+        size_t add_pattern(int, int, string_view, cbool) except +cfdns_raise
+        void add_piece(int, string_view) except +cfdns_raise
+        void finish() except +cfdns_raise
+        size_t size()
+
+    cdef cppclass CNetworkRow "cfdns::NetworkTable::Row":
+        uint64_t high
+        uint64_t low
+        uint32_t metadata
+        uint8_t bits
+        uint8_t roles
+
+    cdef cppclass CNetworkTable "cfdns::NetworkTable":
+        CNetworkTable() except +cfdns_raise
+        void add(string_view, unsigned, uint8_t, uint32_t) except +cfdns_raise
+        void finish() except +cfdns_raise
+        size_t size()
+        size_t memory_bytes()
+        const CNetworkRow& row(size_t)
+
+    cdef cppclass CMatcherSet "cfdns::MatcherSet":
+        cbool has_sliver()
+        void add_sliver(uint32_t)
+        void add_names(uint32_t, shared_ptr[const CNameTable]) except +cfdns_raise
+        void add_networks(uint32_t, shared_ptr[const CNetworkTable]) except +cfdns_raise
+        void add_predicates(uint32_t, shared_ptr[const CPredicates]) except +cfdns_raise
+
+    cdef cppclass Detector:
+        Detector(const CPlan&, const CMatcherSet&) except +cfdns_raise
+        void begin(const Record&, const Event&) except +cfdns_raise
+        cbool may_match()
+        void finish(const Event&, uint64_t, uint64_t, CDetectionList&) except +cfdns_raise
+
+    cdef cppclass Record:
+        pass
+
     cdef enum class Turn(uint8_t):
         event
         reject
@@ -170,12 +285,14 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
         cbool stop_at_reject
         uint8_t state
         size_t raw_limit_bytes
+        const CMatcherSet* matchers
 
     cdef cppclass Cursor:
         void start(Slice, const ReadOptions&) except +cfdns_raise
         Turn next() except +cfdns_raise
         void pause()
         Slice message()
+        const Record& record()
         Event event
         CReject reject
         uint64_t blank
@@ -191,12 +308,13 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
         paused
 
     cdef cppclass Batch:
-        Batch(Cursor&, const ReadOptions&) except +cfdns_raise
-        BatchState run(const CPlan&, char*, size_t, size_t) except +cfdns_raise
+        Batch(Cursor&, const CPlan&, const ReadOptions&) except +cfdns_raise
+        BatchState run(char*, size_t, size_t) except +cfdns_raise
         size_t written_bytes
         size_t wanted_bytes
         size_t max_rejects
         CRejectList rejects
+        CDetectionList detections
 
         @staticmethod
         size_t rejects_of(size_t)
@@ -231,6 +349,7 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
         uint64_t consumed_bytes
         uint8_t state
         CRejectList rejects
+        CDetectionList detections
         vector[uint64_t] problems
 
         @staticmethod
@@ -290,6 +409,18 @@ cdef extern from "batch/engine.hpp" namespace "cfdns" nogil:
     vector[string] c_available_kernels "cfdns::available_kernels"() except +cfdns_raise
 
 
+cdef extern from "matching/name_table_builder.hpp" namespace "cfdns" nogil:
+    cdef enum class CNameOutcome "cfdns::NameOutcome"(uint8_t):
+        pass
+
+    cdef cppclass CNameTableBuilder "cfdns::NameTableBuilder":
+        CNameTableBuilder(shared_ptr[const CSuffixTable], shared_ptr[const CSuffixTable]) except +cfdns_raise
+        size_t size()
+        CNameOutcome add(Slice, uint8_t, uint32_t) except +cfdns_raise
+        void add_lines(Slice, uint8_t, uint8_t, uint32_t, size_t*) except +cfdns_raise
+        shared_ptr[const CNameTable] build() except +cfdns_raise
+
+
 cdef extern from "batch/arrow_batch.hpp" nogil:
     cdef struct ArrowArray:
         void (*release)(ArrowArray*) noexcept
@@ -318,4 +449,5 @@ cdef extern from "batch/arrow_batch.hpp" namespace "cfdns" nogil:
         uint64_t events
         uint64_t blank
         CRejectList rejects
+        CDetectionList detections
         vector[uint64_t] problems

@@ -9,6 +9,7 @@ cdef extern from "plan/plan.hpp" namespace "cfdns":
         timestamp
         ip
         domain_name  # not `name`, which every member of a Python enum has
+        milliseconds
         list
         objects
 
@@ -20,6 +21,7 @@ cdef extern from "plan/plan.hpp" namespace "cfdns":
         keeps_empty
         keeps_root
         escapes
+        wraps
 
     cpdef enum class StepKind(uint8_t):
         literal

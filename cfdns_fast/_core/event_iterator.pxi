@@ -12,6 +12,7 @@ cdef class EventIterator:
     Attributes
     ----------
     events, blank : int
+    detections : Detections
     rejects : Rejects
     problems : dict[str, int]
         As in `Result`, for the records that were read so far.
@@ -34,6 +35,9 @@ cdef class EventIterator:
     cdef bint pauses_gc        # see Converter.to_dicts
     cdef int resumes_gc
     cdef RejectBuilder refused
+    cdef _Matchers matchers    # None if there are none
+    cdef unique_ptr[Detector] detector
+    cdef _Found found
 
     def __cinit__(self, Converter converter not None, data, bint raise_on_reject, bint document):
         cdef Slice input
@@ -44,6 +48,11 @@ cdef class EventIterator:
         self.data = data if type(data) is bytes else first_bytes(data, <size_t>-1)
         self.raise_on_reject = raise_on_reject
         self.refused = RejectBuilder()
+        self.matchers = converter._matchers()
+        if self.matchers is not None:
+            self.found = _Found.__new__(_Found)
+            self.found.matchers = self.matchers.seen
+            self.detector.reset(new Detector(self.plan.shared.get()[0], self.matchers.native))
         self.cursor = self.engine.get().borrow()
         input = _slice(self.data)
         self.cursor.get().start(input, _whole_batch(False, document))
@@ -99,6 +108,8 @@ cdef class EventIterator:
                     raise
             turn = cursor.next()
             if turn == Turn.event:
+                if self.detector.get() != NULL:
+                    self._detect()
                 event = self.plan._dict(cursor.event, cursor.message(), True, &self.short_texts)
                 self.running = False
                 return event
@@ -110,6 +121,18 @@ cdef class EventIterator:
                 error = RecordError(*_reject_fields(cursor.reject))
                 self.running = False
                 raise error
+
+    cdef int _detect(self) except -1:
+        cdef Cursor* cursor = self.cursor.get()
+        self.detector.get().begin(cursor.record(), cursor.event)
+        if self.detector.get().may_match():
+            with cython.critical_section(self.found):
+                self.detector.get().finish(cursor.event, cursor.events - 1, 0, self.found.native)
+        return 0
+
+    @property
+    def detections(self):
+        return () if self.found is None else _detections_of(self.found)
 
     @property
     def events(self):

@@ -63,12 +63,14 @@ cdef class Plan:
     cdef shared_ptr[CPlan] shared
     cdef shared_ptr[CArrowPlan] arrow
     cdef DictBuilder dicts
+    cdef readonly bint is_matched  # it has a name for matchers
+    cdef frozenset matched_fields  # the fields that conditions can compare
     cdef tuple problem_keys  # in the order of the counts of Event.problems
 
     def __cinit__(self, *, list sources, size_t key_count, list inputs, list enumerations, list members, list firsts,
-                  list collections, list verdicts, problems_slot, size_t slot_count, list steps, tuple dict_patterns,
-                  tuple dict_steps, columns, SuffixTable suffixes not None, int timestamp_unit, size_t max_record_bytes,
-                  bytes record_delimiter=b""):
+                  list collections, list observables, list verdicts, problems_slot, size_t slot_count, list steps,
+                  tuple dict_patterns, tuple dict_steps, columns, SuffixTable suffixes not None, int timestamp_unit, size_t max_record_bytes,
+                  bytes record_delimiter=b"", tuple matched=None):
         cdef CPlan* plan
         cdef bytes text
         cdef bytes json_key
@@ -101,7 +103,7 @@ cdef class Plan:
                 plan.add_other(source)
             for kind, element, flags, slot, table in readings:
                 plan.add_reading(kind, element, flags, slot, table)
-        for unassigned, names in enumerations:
+        for unassigned, default, names in enumerations:
             text = unassigned.encode()
             plan.add_enumeration(_view(text))
             self.dicts.add_enumeration()
@@ -114,6 +116,11 @@ cdef class Plan:
                 else:
                     plan.add_numbered(number, _view(text), _view(plain_text))
                 self.dicts.add_name(<PyObject*>name)
+            if default is not None:
+                text = _json_text(default)
+                plain_text = str(default).encode()
+                plan.add_default_name(_view(text), _view(plain_text))
+                self.dicts.add_name(<PyObject*>default)
         for keys in members:
             plan.add_members()
             self.dicts.add_members()
@@ -130,12 +137,34 @@ cdef class Plan:
             plan.add_collected(slot)
             for source in slots:
                 plan.add_collected_from(source)
+        for slot, table, all_observed in observables:
+            plan.add_observables(slot, table)
+            for source, name, type_name, type_id in all_observed:
+                text = name.encode()
+                plain_text = type_name.encode()
+                plan.add_observed(source, _view(text), _view(plain_text), type_id)
         for slot, table in verdicts:
             plan.add_constant_by_problem(slot, table)
         if problems_slot is not None:
             plan.set_problems_slot(problems_slot, len(", ".join(self.problem_keys).encode()))
         for what, slot, before, after in steps:
             plan.add_step(what, slot, _view(before), _view(after))
+        if matched is not None:
+            matched_sources, matched_domain, icann, matched_slots, address_slots = matched
+            self.is_matched = True
+            plan.set_matched(matched_sources[0], <size_t>-1 if matched_domain is None else matched_domain,
+                             <shared_ptr[const CSuffixTable]>(<SuffixTable?>icann).table)
+            for source in matched_sources[1:]:
+                plan.add_matched_other(source)
+            fields = {0}
+            for field, field_slot in enumerate(matched_slots, 1):
+                if field_slot is not None:
+                    plan.set_matched_field(field, field_slot)
+                    fields.add(field)
+            self.matched_fields = frozenset(fields)
+            for index, address_slot in enumerate(address_slots):
+                if address_slot is not None:
+                    plan.set_matched_address(index, address_slot)
         for holds_containers, keys_and_constants in dict_patterns:
             self._add_pattern(keys_and_constants, holds_containers)
         for what, slot, index, key, items, flag in dict_steps:

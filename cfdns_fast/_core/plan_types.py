@@ -15,6 +15,7 @@ __all__ = [
     "DictPattern",
     "DictStep",
     "Input",
+    "Observed",
     "Reading",
     "ShownColumn",
     "Step",
@@ -52,6 +53,15 @@ class Input(NamedTuple):
     sources: list[int]
     required: bool
     readings: list[Reading]
+
+
+class Observed(NamedTuple):
+    """A slot whose texts are observables, and the members that say what they are."""
+
+    slot: int
+    name: str
+    type: str
+    type_id: int
 
 
 class Step(NamedTuple):
@@ -143,14 +153,14 @@ class Column(NamedTuple):
         The type of its values. An index is one of a fixed set of texts.
     is_list : bool
         Each value is a list of this type.
-    members : tuple of str
-        Objects only: the keys, whose values are text.
+    members : tuple of (str, {"text", "integer"})
+        Objects only: the keys, and the type of their values.
     """
 
     name: str
     type: str
     is_list: bool = False
-    members: tuple[str, ...] = ()
+    members: tuple[tuple[str, str], ...] = ()
 
 
 # Compared by identity, because a cache has it as a key. A generated __repr__ would take time at import.

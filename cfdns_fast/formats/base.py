@@ -14,7 +14,9 @@ from .streams import FormatStream, StreamSettings, Writer
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["FixedFormat", "Format", "NdjsonWriter"]
+    from ..matching.annotator import Annotator
+
+__all__ = ["AnnotatingWriter", "FixedFormat", "Format", "NdjsonWriter"]
 
 Output = TypeVar("Output")
 
@@ -58,6 +60,26 @@ class NdjsonWriter:
 
     def of_reader(self, reader: NdjsonReader | DocumentReader) -> Callable[..., tuple[Result[bytes], int, bool]]:
         return reader.to_ndjson
+
+    def join(self, outputs: list[bytes]) -> bytes:
+        return b"".join(outputs)
+
+
+class AnnotatingWriter:
+    """Events as NDJSON with the members that detections add; a `Writer`."""
+
+    def __init__(self, annotator: Annotator) -> None:
+        self._annotator = annotator
+
+    def convert(self, converter: Converter, data: Buffer, /, **options: Any) -> Result[bytes]:
+        return self._annotator.to_lines(converter.to_ndjson(data, **options))
+
+    def of_reader(self, reader: NdjsonReader | DocumentReader) -> Callable[..., tuple[Result[bytes], int, bool]]:
+        def convert_part(*arguments: Any, **options: Any) -> tuple[Result[bytes], int, bool]:
+            result, consumed, more = reader.to_ndjson(*arguments, **options)
+            return self._annotator.to_lines(result), consumed, more
+
+        return convert_part
 
     def join(self, outputs: list[bytes]) -> bytes:
         return b"".join(outputs)

@@ -184,40 +184,44 @@ class InputStream(Stream[Output]):
 
     def _first_parts(self, block: bytes, final: bool, at_once: bool) -> Iterator[Result[Output]]:
         """Keep the block, and convert what is complete as soon as the format is known."""
+        # The first block is usually enough, and is not copied again.
+        head = None if self._head else block
         self._head += block
         is_early = len(self._head) == self._tried_bytes if at_once else len(self._head) < self._retry_bytes
         if is_early and not final:
             return
-        yield from self._open(complete=final)
-        if self._stream is not None:
-            yield from self._stream.parts(b"", final=final, at_once=at_once)
+        yield from self._open(head, complete=final, final=final)
+        if self._stream is not None and not final:
+            yield from self._stream.parts(b"", at_once=at_once)
 
     def _cut_parts(self) -> Iterator[Result[Output]]:
         # The format is that of the same input if it were complete. If none fits, a format might have fitted more input.
         with suppress(InputFormatError):
             if self._stream is None:
-                yield from self._open(complete=True)
+                yield from self._open(None, complete=True)
             if self._stream is not None:
                 yield from self._stream.cut_parts()
 
-    def _open(self, *, complete: bool) -> Iterator[Result[Output]]:
-        """Open the stream of the format if that is known, and pass on what was kept."""
-        self._stream = self._detected(complete)
+    def _open(self, head: bytes | None, *, complete: bool, final: bool = False) -> Iterator[Result[Output]]:
+        """Open the stream of the format if that is known, and pass on what was kept, and that it is all if `final`.
+
+        `head` is what was kept, if there are bytes of it already.
+        """
+        # Bytes: CPython 3.11 complains on standard error if memory for a new bytearray runs out.
+        content = self._native(bytes(self._head) if head is None else head, complete)
+        self._stream = None if content is None else self._open_format(content, complete)
         self._tried_bytes = len(self._head)
         # Looking again at every block would take long if blocks are tiny.
         self._retry_bytes = min(2 * len(self._head), DETECTION_BYTES)
-        if self._stream is None:
+        if self._stream is None or content is None:
             return
         for done in range(0, self._padding_bytes, _PADDING_BLOCK_BYTES):
             yield from self._stream.parts(bytes(min(_PADDING_BLOCK_BYTES, self._padding_bytes - done)))
-        head = bytes(self._head)
         self._head.clear()
-        yield from self._stream.parts(head)
+        yield from self._stream.parts(content, final=final)
 
-    def _detected(self, complete: bool) -> FormatStream[Output] | None:
-        """Return the stream of the format of the kept bytes; None if more of the input must be seen."""
-        # Bytes: CPython 3.11 complains on standard error if memory for a new bytearray runs out.
-        head = bytes(self._head)
+    def _native(self, head: bytes, complete: bool) -> bytes | None:
+        """Return the kept bytes without padding; None if more of the input must be seen to know their encoding."""
         if not self._is_native:
             foreign = foreign_format(head, complete=complete)
             if foreign:
@@ -229,4 +233,4 @@ class InputStream(Stream[Output]):
         padding_bytes = len(head) - len(content)
         self._padding_bytes += padding_bytes
         del self._head[:padding_bytes]
-        return self._open_format(content, complete)
+        return content

@@ -29,18 +29,17 @@ def format_of(converter: Converter, mapping: Mapping, options: Options) -> Forma
     # The modules of the other formats take time to import, and most input is NDJSON.
     if name == "json":
         return _documents(converter, options)
-    rows = _rows(mapping, options)
-    return AutoFormat(converter, mapping, options, rows) if name == "auto" else rows[name]
+    return AutoFormat(converter, mapping, options) if name == "auto" else _rows(converter, mapping, options)[name]
 
 
 class AutoFormat(Format):
     """The format is detected for each input, by its first bytes."""
 
-    def __init__(self, converter: Converter, mapping: Mapping, options: Options, rows: dict[str, FixedFormat]) -> None:
+    def __init__(self, converter: Converter, mapping: Mapping, options: Options) -> None:
         self._converter = converter
-        self._known = mapping.sources
+        self._mapping = mapping
         self._options = options
-        self._formats = {"ndjson": _ndjson(converter, options), "json": _documents(converter, options), **rows}
+        self._formats: dict[str, FixedFormat] = {"ndjson": _ndjson(converter, options)}
 
     def convert(self, data: Buffer, writer: Writer[Output], threads: int) -> Result[Output]:
         return self._format_of(data).convert(data, writer, threads)
@@ -54,7 +53,7 @@ class AutoFormat(Format):
     def stream(self, settings: StreamSettings[Output]) -> InputStream[Output]:
         def open_format(head: bytes, complete: bool) -> FormatStream[Output] | None:
             name = self.detect(head, complete=complete)
-            return None if name is None else self._formats[name].open(settings)
+            return None if name is None else self._named(name).open(settings)
 
         return InputStream(settings, open_format)
 
@@ -62,11 +61,20 @@ class AutoFormat(Format):
         """Return the name of the format; None if more bytes must be seen. See `sniff.detect`."""
         from .sniff import detect
 
-        return detect(head, complete=complete, converter=self._converter, known=self._known, options=self._options)
+        known = self._mapping.sources
+        return detect(head, complete=complete, converter=self._converter, known=known, options=self._options)
 
     def _format_of(self, data: Buffer) -> FixedFormat:
         name = self.detect(first_bytes(data, DETECTION_BYTES, skip_padding=True), complete=True)
         assert name is not None
+        return self._named(name)
+
+    def _named(self, name: str) -> FixedFormat:
+        """Return a format; it is made when an input has it. Two threads may both make it, and one of them is kept."""
+        if name == "json" and name not in self._formats:
+            self._formats[name] = _documents(self._converter, self._options)
+        elif name not in self._formats:
+            self._formats |= _rows(self._converter, self._mapping, self._options)
         return self._formats[name]
 
 
@@ -80,8 +88,8 @@ def _documents(converter: Converter, options: Options) -> FixedFormat:
     return DocumentFormat(converter, raises=options.raises)
 
 
-def _rows(mapping: Mapping, options: Options) -> dict[str, FixedFormat]:
+def _rows(converter: Converter, mapping: Mapping, options: Options) -> dict[str, FixedFormat]:
     from .tabular import RowPlan, TabularFormat
 
-    plan = RowPlan(mapping, options)
+    plan = RowPlan(mapping, options, converter.matchers)
     return {name: TabularFormat(plan, name, raises=options.raises) for name in FIELD_DELIMITERS}

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .._core import Converter, RejectBuilder, Rejects
+from .._core import Converter, DetectionCollector, Detections, RejectBuilder, Rejects
 from ..errors import InputFormatError
 from ..mapping import Mapping
 from ..options import FIELD_DELIMITERS, Options, column_names
 from ..plan.compiler import compile_plan
-from ..results import RAW_LIMIT_BYTES, EventIterator, Reject, Result, record_error
+from ..plan.slots import matched_sources
+from ..results import RAW_LIMIT_BYTES, Detection, EventIterator, Reject, Result, record_error
 from .base import FixedFormat
 from .long_reject import RejectBytes
 from .rows import Row, RowReader, first_row, is_header
@@ -40,12 +41,14 @@ class RowPlan:
     because only columns that the mapping reads become members.
     """
 
-    def __init__(self, mapping: Mapping, options: Options) -> None:
+    def __init__(self, mapping: Mapping, options: Options, matchers: tuple[Any, ...] = ()) -> None:
         self.known = mapping.sources
+        # The keys of a record: what the mapping reads, and the name that matchers see.
+        self.read = self.known | set(matched_sources(mapping)) if matchers else self.known
         self.columns = options.columns
         self.max_record_bytes = options.max_record_bytes
         self.text_key = "row"
-        while self.text_key in self.known:
+        while self.text_key in self.read:
             self.text_key += "_"
         fields = (replace(f, kind="text", sources=(self.text_key,)) if f.kind == "raw" else f for f in mapping.fields)
         plan = compile_plan(
@@ -54,8 +57,9 @@ class RowPlan:
             own_key=self.text_key,
             private_suffixes=options.private_suffixes,
             timestamp_unit=options.timestamp_unit,
+            is_matched=bool(matchers),
         )
-        self.converter = Converter(plan)
+        self.converter = Converter(plan, matchers)
 
     def check_header(self, row: Row) -> list[str]:
         """Return the columns that a header row names. Raises InputFormatError if the row is not a header."""
@@ -87,7 +91,7 @@ class _Rows:
         self._columns = columns
         self.unused_columns = tuple(dict.fromkeys(name for name in columns if name not in self._plan.known))
         # The last of several columns with one name counts, like the last of equal keys in JSON.
-        indexes = {name: index for index, name in enumerate(columns) if name in self._plan.known}
+        indexes = {name: index for index, name in enumerate(columns) if name in self._plan.read}
         self._indexes = list(indexes.values())
         keys = (quoted(key).replace("%", "%%") for key in (*indexes, self._plan.text_key))
         self._template = "{" + ",".join(f"{key}:%s" for key in keys) + "}"
@@ -231,11 +235,13 @@ class _RowIterator:
             header = first_row(data, delimiter, True, plan.max_record_bytes)
             if header is not None:
                 plan.check_header(header)
-        self._converter = plan.converter
+        # Rows are converted one by one, and a call sees one version of the tables.
+        self._converter = plan.converter.pinned()
         self._found = _records_of(plan, delimiter, data)
         self._raises = raises
         self._rejects = RejectBuilder()
         self._problems: Counter[str] = Counter()
+        self._detections = DetectionCollector() if self._converter.matchers else None
         self.events = 0
         self.blank = 0
 
@@ -246,6 +252,10 @@ class _RowIterator:
     @property
     def problems(self) -> dict[str, int]:
         return dict(self._problems)
+
+    @property
+    def detections(self) -> Sequence[Detection]:
+        return () if self._detections is None else self._detections.detections()
 
     def __iter__(self) -> _RowIterator:
         return self
@@ -260,6 +270,8 @@ class _RowIterator:
                     raise record_error(found)
             else:
                 result = self._converter.to_dicts(found)
+                if self._detections is not None and isinstance(result.detections, Detections):
+                    self._detections.add(result.detections, self.events)
                 self.events += 1
                 self._problems.update(result.problems)
                 return result.output[0]

@@ -9,7 +9,10 @@ from ..errors import MappingError
 from ..options import DEFAULT_DATASET
 from .model import DATA_FOLDER, Mapping
 
-__all__ = ["bundled", "is_path", "load"]
+__all__ = ["bundled", "bundled_path", "is_path", "load", "read_mapping"]
+
+# Devices have no end.
+_MAX_BYTES = 1 << 24
 
 
 def load(schema: str | os.PathLike[str], dataset: str = DEFAULT_DATASET) -> Mapping:
@@ -54,14 +57,21 @@ def is_path(schema: str) -> bool:
 
 
 def _load_path(path: str) -> Mapping:
+    return _parse(read_mapping(path), path)
+
+
+def read_mapping(path: str) -> bytes:
+    """Return the content of a mapping file; MappingError if it cannot be read, or has more than 16 MiB."""
     try:
         with open(path, "rb") as file:
-            content = file.read()
+            content = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise MappingError(path, None, f"cannot be read ({error.strerror or type(error).__name__})") from None
     except ValueError:
         raise MappingError(ascii(path), None, "is not a usable path") from None
-    return _parse(content, path)
+    if len(content) > _MAX_BYTES:
+        raise MappingError(path, None, f"has more than {_MAX_BYTES >> 20} MiB")
+    return content
 
 
 def bundled() -> dict[str, list[str]]:
@@ -84,9 +94,14 @@ def _load_bundled(schema: str, dataset: str) -> Mapping:
         names = ", ".join(datasets[dataset])
         reason = f"no such schema; bundled: {names}; the path of a file contains a separator or ends in .toml"
         raise MappingError(schema, None, reason)
-    file = f"{dataset}.{schema}.toml"
-    with open(os.path.join(DATA_FOLDER, file), "rb") as content:
-        return _parse(content.read(), file)
+    path = bundled_path(schema, dataset)
+    with open(path, "rb") as content:
+        return _parse(content.read(), os.path.basename(path))
+
+
+def bundled_path(schema: str, dataset: str) -> str:
+    """Return the path of the file of a bundled mapping."""
+    return os.path.join(DATA_FOLDER, f"{dataset}.{schema}.toml")
 
 
 def _parse(content: bytes, file: str) -> Mapping:

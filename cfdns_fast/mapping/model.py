@@ -7,7 +7,16 @@ import os
 from dataclasses import dataclass
 from typing import Any, Union
 
-__all__ = ["DATA_FOLDER", "NAME_PART_KINDS", "Field", "Mapping", "Node", "Scalar"]
+__all__ = [
+    "DATA_FOLDER",
+    "NAME_PART_KINDS",
+    "OBSERVABLE_MEMBERS",
+    "OBSERVABLE_TYPES",
+    "Field",
+    "Mapping",
+    "Node",
+    "Scalar",
+]
 
 Scalar = str | int | float | bool
 #: A node of the output object: its key, and a field or the nodes of an object.
@@ -18,6 +27,11 @@ DATA_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "data")
 
 #: The kinds that are read by one split of the source: the name and its parts.
 NAME_PART_KINDS = ("name", "registered_domain", "subdomain", "top_level_domain")
+
+#: The members of an observable of OCSF, and the class of their values.
+OBSERVABLE_MEMBERS = (("name", "text"), ("type", "text"), ("type_id", "integer"), ("value", "text"))
+#: The kinds whose values can be observables, with OCSF's caption and number.
+OBSERVABLE_TYPES = {"name": ("Hostname", 1), "ip": ("IP Address", 2)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +45,7 @@ class Field:
     to : str
         The target, with dots between its keys (``dns.question.name``).
     kind : str
-        A key of `parser.KINDS`.
+        A key of `kinds.KINDS`.
     sources : tuple of str
         The keys of the record (``QueryName``). The first key that has a value counts.
     array : bool
@@ -44,12 +58,18 @@ class Field:
         Constants only: the value.
     if_problem : str, int, float, bool or None
         Constants only: the value for a record that has problems; None for `value`.
-    names : tuple of (int, str)
-        Enums only: number and name, ascending.
+    table, naming : str or None
+        Enums only: the table of codes, and the spelling of its names.
+    names : tuple of (int, str or int)
+        Enums only: number and name, ascending, as `table` and `naming` say. All names are text, or all are integers.
     unassigned : str or None
         Enums only: prefix of a number without a name; None if such a number is absent.
+    default : str, int or None
+        Enums only: the name of every number without one; None if such a number is absent.
     digits : int or None
         Timestamps only: number of fraction digits; None for six, or none if they are zero.
+    epoch : str or None
+        Timestamps only: ``"ms"`` for an integer, the milliseconds since 1970; None for text.
     trim : bool
         Names and their parts only: leading and trailing dots are removed.
     keep_root : bool
@@ -60,12 +80,14 @@ class Field:
         The source is an array, and each element is read by the kind.
     keep_empty : bool
         Lists and objects only: an array without valid elements is written.
+    member : str or None
+        Lists only: the key of the object that each element becomes; None if the elements stay as they are.
     members : tuple of str
         Objects only: the keys.
     of : tuple of str
-        Collections only: the targets from which the texts come.
-    if_true, if_false : str or None
-        Booleans only: texts to write in place of true and false.
+        Collections and observables only: the targets from which the texts come.
+    if_true, if_false : str, int or None
+        Booleans only: what to write in place of true and false.
     """
 
     to: str
@@ -76,36 +98,65 @@ class Field:
     otherwise: bool = False
     value: Scalar | tuple[Scalar, ...] | None = None
     if_problem: Scalar | None = None
-    names: tuple[tuple[int, str], ...] = ()
+    table: str | None = None
+    naming: str | None = None
+    names: tuple[tuple[int, str | int], ...] = ()
     unassigned: str | None = None
+    default: str | int | None = None
     digits: int | None = None
+    epoch: str | None = None
     trim: bool = True
     keep_root: bool = False
     escape: bool = False
     list: bool = False
     keep_empty: bool = False
+    member: str | None = None
     members: tuple[str, ...] = ()
     of: tuple[str, ...] = ()
-    if_true: str | None = None
-    if_false: str | None = None
+    if_true: str | int | None = None
+    if_false: str | int | None = None
 
     @property
     def holds_list(self) -> bool:
         """Whether the value itself is a list, without `array`."""
-        return self.list or self.kind in ("objects", "collect")
+        return self.list or self.kind in ("objects", "collect", "observables")
+
+    @property
+    def object_keys(self) -> tuple[str, ...]:
+        """The keys of the objects in the list that is the value; empty if it is no list of objects."""
+        if self.kind == "observables":
+            return tuple(key for key, _ in OBSERVABLE_MEMBERS)
+        return self.members if self.member is None else (self.member,)
+
+    @property
+    def value_path(self) -> str:
+        """The path of the field's texts in an event, as OCSF writes it: `answers[].rdata` for objects in a list."""
+        path = f"{self.to}[]" if self.holds_list else self.to
+        return path if self.member is None else f"{path}.{self.member}"
 
     @property
     def json_class(self) -> str:
         """The class of the target's value: text, integer, number, boolean or objects, or "list of" one of these."""
-        if self.kind in ("integer", "objects"):
-            of = self.kind
+        if self.object_keys:
+            of = "objects"
+        elif self.kind == "integer" or self.epoch is not None or self._is_named_by_integers:
+            of = "integer"
         elif self.kind == "boolean" and self.if_true is None:
             of = "boolean"
-        elif self.kind == "constant" and not isinstance(self.value, str):
-            of = "boolean" if isinstance(self.value, bool) else "number"
+        elif self.kind == "constant" and not isinstance(value := self._first_value, str):
+            of = "boolean" if isinstance(value, bool) else "number"
         else:
             of = "text"
         return f"list of {of}" if self.holds_list else of
+
+    @property
+    def _first_value(self) -> object:
+        """The value of a constant, or the first of a list of them."""
+        return self.value[0] if isinstance(self.value, tuple) and self.value else self.value
+
+    @property
+    def _is_named_by_integers(self) -> bool:
+        return isinstance(self.names[0][1] if self.names else self.if_true, int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +173,8 @@ class Mapping:
         The dataset, by Logpush's name; empty if the file has none.
     fields : tuple of Field
         The fields, in the order of the file.
+    source : str
+        Where the mapping comes from, for the reader; empty if the file does not say it.
     sources : frozenset of str
         The keys of a record that the fields read.
     """
@@ -130,6 +183,7 @@ class Mapping:
     schema: str
     dataset: str
     fields: tuple[Field, ...]
+    source: str = ""
     sources: frozenset[str] = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -137,7 +191,7 @@ class Mapping:
 
     def without_raw(self) -> Mapping:
         """Return the mapping without its fields of kind raw (``keep_message=False``)."""
-        return Mapping(self.file, self.schema, self.dataset, tuple(f for f in self.fields if f.kind != "raw"))
+        return dataclasses.replace(self, fields=tuple(field for field in self.fields if field.kind != "raw"))
 
     def targets(self) -> dict[str, tuple[Field, ...]]:
         """Return the fields by target: the first field of each target, then its alternatives."""

@@ -1,60 +1,29 @@
-"""Parse a mapping file: TOML to a checked `Mapping`, or a MappingError that names what is allowed."""
+"""Parse a mapping file: TOML to a checked `Mapping`, or everything that is wrong with it."""
 
 from __future__ import annotations
 
-import math
-import os
-import tomllib
-from collections.abc import Callable, Iterable
-from functools import cache
-from typing import Any, NoReturn
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
 
 from ..errors import MappingError
-from .model import DATA_FOLDER, NAME_PART_KINDS, Field, Mapping, Scalar
+from .codes import enum_names, naming_fault
+from .kinds import KINDS
+from .model import Field, Mapping
+from .options import MAX_ITEMS, OPTIONS, shown
+from .targets import Entry, Fault, collection_faults, target_faults
+from .toml_file import TomlFault, read_toml
 
-__all__ = ["KINDS", "parse_mapping"]
-
-_SOURCED = frozenset({"from", "to"})
-_OPTIONS = frozenset({"array", "required", "otherwise"})
-_NAME_OPTIONS = _OPTIONS | {"trim"}
-_LIST_OPTIONS = _OPTIONS | {"list", "keep_empty"}
-
-#: Kind -> required keys and optional keys of an entry, besides `kind`. data/README.md describes the kinds.
-KINDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
-    "raw": (frozenset({"to"}), frozenset()),
-    "constant": (frozenset({"to", "value"}), frozenset({"if_problem"})),
-    "text": (_SOURCED, _LIST_OPTIONS),
-    "integer": (_SOURCED, _LIST_OPTIONS),
-    "boolean": (_SOURCED, _OPTIONS | {"if_true", "if_false"}),
-    "enum": (_SOURCED | {"table", "naming"}, _OPTIONS | {"unassigned"}),
-    "timestamp": (_SOURCED, _OPTIONS | {"digits"}),
-    "ip": (_SOURCED, _LIST_OPTIONS),
-    "name": (_SOURCED, _NAME_OPTIONS | {"keep_root", "escape"}),
-    "registered_domain": (_SOURCED, _NAME_OPTIONS),
-    "subdomain": (_SOURCED, _NAME_OPTIONS),
-    "top_level_domain": (_SOURCED, _NAME_OPTIONS),
-    "objects": (_SOURCED | {"members"}, _OPTIONS - {"array"} | {"keep_empty"}),
-    "collect": (frozenset({"to", "of"}), frozenset()),
-    "problems": (frozenset({"to"}), frozenset()),
-}
-
-#: The kinds from which collect takes texts, and the kinds that can have no alternative.
-_COLLECTED_KINDS = ("text", "ip", *NAME_PART_KINDS)
-_SINGLE_KINDS = ("raw", "constant", "problems", "collect")
-
-_FLAGS = ("array", "required", "otherwise", "trim", "keep_root", "escape", "list", "keep_empty")
-_TEXTS = ("to", "table", "naming", "unassigned", "if_true", "if_false")
-_TEXT_LISTS = ("members", "of")
-_NINE_DIGITS = 9
+__all__ = ["check_mapping", "parse_mapping"]
 
 _FILE_KEYS = ("schema", "dataset", "source", "field")
-_TABLE_FACTS = ("registry", "source", "date", "reference")
-_MAX_FIELDS = 1000
 # Maximum number of source names of all fields together, because the core counts them in 16 bits.
 _MAX_NAMES = 10_000
-_MAX_DEPTH = 32
-
-_Fail = Callable[[str], NoReturn]
+#: Keys of an entry that are attributes of `Field` under another name.
+_ATTRIBUTES = {"from": "sources"}
+#: Maximum number of faults of one entry, and of the top level, and of characters of a target in a label.
+_MAX_FAULTS = 20
+_MAX_LABEL_CHARACTERS = 200
 
 
 def parse_mapping(content: bytes, file: str) -> Mapping:
@@ -70,206 +39,166 @@ def parse_mapping(content: bytes, file: str) -> Mapping:
     Raises
     ------
     MappingError
-        The content is not TOML, or an entry is not as data/README.md describes.
+        The content is not TOML, or an entry is not as data/README.md describes. The first fault is raised.
+    """
+    mapping, faults = check_mapping(content, file)
+    if mapping is None:
+        raise faults[0]
+    return mapping
+
+
+def check_mapping(content: bytes, file: str) -> tuple[Mapping | None, tuple[MappingError, ...]]:
+    """Parse the content of a mapping file, and return all that is wrong with it.
+
+    Parameters are those of `parse_mapping`.
+
+    Returns
+    -------
+    mapping : Mapping or None
+        None if there is a fault.
+    faults : tuple of MappingError
+        In the order of their lines. TOML that cannot be read is one fault, because the rest cannot be understood.
     """
     try:
-        document = tomllib.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise MappingError(file, None, f"not UTF-8 at byte {error.start}") from None
-    except (ValueError, RecursionError) as error:
-        # An integer of more digits than Python converts is a ValueError and no TOMLDecodeError.
-        raise MappingError(file, None, f"not TOML: {error}") from None
-    _only_keys(document, _FILE_KEYS, file, None)
-    for key in ("schema", "dataset", "source"):
-        if not isinstance(document.get(key, ""), str):
-            raise MappingError(file, key, "must be text")
+        text, document = read_toml(content)
+    except TomlFault as error:
+        return None, (MappingError(file, None, str(error), line=error.line),)
+    faults = list(islice(_file_faults(document), _MAX_FAULTS))
+    fields: list[Field] = []
+    # Without entries, or with too many of them, the fault of the file is the only one.
+    if not any(fault.key == "field" for fault in faults):
+        entries = [_entry(entry, number, faults) for number, entry in enumerate(document["field"], 1)]
+        faults += target_faults(entries)
+        faults += islice(collection_faults(entries), MAX_ITEMS)
+        fields = [entry.field for entry in entries if entry.field is not None]
+        if sum(len(field.sources) for field in fields) > _MAX_NAMES:
+            reason = f"all fields together may have at most {_MAX_NAMES} source names"
+            faults.append(Fault(0, None, None, reason))
+    if faults:
+        return None, _errors(faults, file, text)
+    texts = document.get("schema", file), document.get("dataset", "")
+    return Mapping(file, *texts, tuple(fields), document.get("source", "")), ()
+
+
+def _errors(faults: list[Fault], file: str, text: str) -> tuple[MappingError, ...]:
+    """Return the faults as exceptions, in the order of their lines."""
+    # Imported here, because most files have no fault.
+    from .positions import positions_of
+
+    positions = positions_of(text)
+
+    def line_of(fault: Fault) -> int | None:
+        return positions.line_of(fault.number, fault.key) if fault.number else positions.keys.get(fault.key or "")
+
+    errors = [MappingError(file, fault.label, fault.reason, line=line_of(fault)) for fault in faults]
+    return tuple(sorted(errors, key=lambda error: error.line or 0))
+
+
+def _file_faults(document: dict[str, Any]) -> Iterator[Fault]:
     entries = document.get("field")
     if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
-        raise MappingError(file, None, "must have at least one [[field]] entry")
-    if len(entries) > _MAX_FIELDS:
-        raise MappingError(file, None, f"has {len(entries)} fields; at most {_MAX_FIELDS} are allowed")
-    fields = tuple(_field(entry, number, file) for number, entry in enumerate(entries, 1))
-    _check_targets(fields, file)
-    _check_collections(fields, file)
-    if sum(len(field.sources) for field in fields) > _MAX_NAMES:
-        raise MappingError(file, None, f"all fields together may have at most {_MAX_NAMES} source names")
-    return Mapping(file, document.get("schema", file), document.get("dataset", ""), fields)
+        yield Fault(0, None, "field", "must have at least one [[field]] entry")
+    elif len(entries) > MAX_ITEMS:
+        yield Fault(0, None, "field", f"has {len(entries)} fields; at most {MAX_ITEMS} are allowed")
+    for key in ("schema", "dataset", "source"):
+        if not isinstance(document.get(key, ""), str):
+            yield Fault(0, key, key, "must be text")
+    for key in _unknown_keys(document, _FILE_KEYS):
+        yield Fault(0, None, key, _unknown_key(key, _FILE_KEYS))
 
 
-def _field(entry: dict[str, Any], number: int, file: str) -> Field:
+def _entry(entry: dict[str, Any], number: int, faults: list[Fault]) -> Entry:
+    """Return an entry, and add its faults."""
     to = entry.get("to")
-    label = f"field {number} ({to})" if isinstance(to, str) else f"field {number}"
+    label = f"field {number}"
+    if isinstance(to, str):
+        label += f" ({to if len(to) <= _MAX_LABEL_CHARACTERS else to[:_MAX_LABEL_CHARACTERS] + '…'})"
+    found = list(islice(_entry_faults(entry), _MAX_FAULTS))
+    field = None if found else _field(entry)
+    if field is not None:
+        found += _option_faults(field)
+    faults += (Fault(number, label, key, reason) for key, reason in found)
+    has_target = isinstance(to, str) and OPTIONS["to"]("to", to) is None
+    return Entry(number, label, to if has_target else None, None if found else field, entry.get("otherwise") is True)
 
-    def fail(reason: str) -> NoReturn:
-        raise MappingError(file, label, reason)
 
+def _entry_faults(entry: dict[str, Any]) -> Iterator[tuple[str | None, str]]:
+    """Yield what is wrong with the keys of an entry and their values, each by itself: the key, and the reason."""
     kind = entry.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
-        fail(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
-    required, optional = KINDS[kind]
-    _only_keys(entry, ("kind", *sorted(required), *sorted(optional)), file, label)
-    missing = sorted(required - entry.keys())
-    if missing:
-        fail(f"kind {kind} needs {', '.join(missing)}")
-    _check_types(entry, fail)
-    target: str = entry["to"]
-    segments = target.split(".")
-    if not all(segments):
-        fail("to must be keys separated by single dots")
-    if len(segments) > _MAX_DEPTH:
-        fail(f"to may be at most {_MAX_DEPTH} keys deep")
-    value = _constant(entry["value"], fail) if kind == "constant" else None
-    options = {key: entry[key] for key in (*_FLAGS, "unassigned", "digits", "if_true", "if_false") if key in entry}
-    field = Field(
-        to=target,
-        kind=kind,
-        sources=_sources(entry["from"], fail) if "from" in entry else (),
-        value=value,
-        if_problem=_if_problem(entry["if_problem"], value, fail) if "if_problem" in entry else None,
-        names=_enum_names(entry["table"], entry["naming"], fail) if kind == "enum" else (),
-        members=tuple(entry.get("members", ())),
-        of=tuple(entry.get("of", ())),
-        **options,
-    )
-    _check_options(field, fail)
-    return field
+    if isinstance(kind, str) and kind in KINDS:
+        needs, allows, _ = KINDS[kind]
+        allowed = ("kind", *sorted(needs), *sorted(allows))
+        for key in _unknown_keys(entry, allowed):
+            yield key, _unknown_key(key, allowed)
+        if missing := sorted(needs - entry.keys()):
+            yield None, f"kind {kind} needs {', '.join(missing)}"
+        checked = [key for key in allowed if key in entry]
+    else:
+        yield "kind", f"kind must be one of {', '.join(KINDS)}, not {shown(kind)}"
+        # Without a kind, only what no kind allows is known to be wrong.
+        allowed = ("kind", *OPTIONS)
+        for key in _unknown_keys(entry, allowed):
+            yield key, _unknown_key(key, allowed)
+        if "to" not in entry:
+            yield None, "every entry needs the key to"
+        checked = list(entry)
+    for key in checked:
+        if key in OPTIONS and (reason := OPTIONS[key](key, entry[key])) is not None:
+            yield key, reason
+    if kind == "enum" and (fault := naming_fault(entry.get("table"), entry.get("naming"))) is not None:
+        yield fault
 
 
-def _check_types(entry: dict[str, Any], fail: _Fail) -> None:
-    for key in _TEXTS:
-        if key in entry and (not isinstance(entry[key], str) or not entry[key]):
-            fail(f"{key} must be text and not empty")
-    for key in _FLAGS:
-        if key in entry and not isinstance(entry[key], bool):
-            fail(f"{key} must be true or false, not {entry[key]!r}")
-    for key in _TEXT_LISTS:
-        if key in entry:
-            _texts(key, entry[key], fail)
+def _unknown_keys(table: dict[str, Any], allowed: Iterable[str]) -> list[str]:
+    known = set(allowed)
+    return [key for key in table if key not in known]
 
 
-def _texts(key: str, items: Any, fail: _Fail) -> tuple[str, ...]:
-    if not isinstance(items, list) or not items or not all(isinstance(item, str) and item for item in items):
-        fail(f"{key} must be a list of texts, none of them empty")
-    if len(items) > _MAX_FIELDS:
-        fail(f"{key} has {len(items)} texts; at most {_MAX_FIELDS} are allowed")
-    if len(set(items)) != len(items):
-        fail(f"{key} may hold each text once")
-    return tuple(items)
+def _unknown_key(key: str, allowed: Iterable[str]) -> str:
+    return f"unknown key {shown(key)}; allowed: {', '.join(allowed)}"
 
 
-def _sources(sources: Any, fail: _Fail) -> tuple[str, ...]:
-    if isinstance(sources, list):
-        return _texts("from", sources, fail)
-    if not isinstance(sources, str) or not sources:
-        fail("from must be text and not empty, or a list of such texts")
-    return (sources,)
+def _field(entry: dict[str, Any]) -> Field:
+    """Return the field of an entry whose keys are valid."""
+    values: dict[str, Any] = {}
+    for key, value in entry.items():
+        values[_ATTRIBUTES.get(key, key)] = tuple(value) if isinstance(value, list) else value
+    if isinstance(values.get("sources"), str):
+        values["sources"] = (values["sources"],)
+    if "table" in values:
+        values["names"] = enum_names(values["table"], values["naming"])
+    return Field(**values)
 
 
-def _check_options(field: Field, fail: _Fail) -> None:
-    if field.digits is not None and (field.digits != _NINE_DIGITS or type(field.digits) is not int):
-        fail(f"digits must be {_NINE_DIGITS}, not {field.digits!r}")
+def _option_faults(field: Field) -> Iterator[tuple[str | None, str]]:
+    """Yield what is wrong with the options of a field together."""
+    if field.if_problem is not None and not _is_alike(field.value, field.if_problem):
+        yield "if_problem", "if_problem must have the type of value: text, a number, or true or false; neither a list"
     if (field.if_true is None) != (field.if_false is None):
-        fail("if_true and if_false need each other")
+        yield "if_true" if field.if_false is None else "if_false", "if_true and if_false need each other"
+    elif type(field.if_true) is not type(field.if_false):
+        yield "if_false", "if_true and if_false must both be texts, or both be integers"
+    if field.epoch is not None and field.digits is not None:
+        yield "digits", "epoch gives an integer, and digits belongs to text; use one of them"
+    if field.default is not None and field.unassigned is not None:
+        yield "default", "default and unassigned both name a number without a name; use one of them"
+    elif field.default is not None and type(field.default) is not type(field.names[0][1]):
+        wanted = "text" if isinstance(field.names[0][1], str) else "an integer"
+        yield "default", f"default must be {wanted}, as the names of this naming are"
+    if field.member is not None and not field.list:
+        yield "member", "member needs list = true"
     if field.list and field.array:
-        fail("list describes the source and array the target; use one of them")
+        yield "array", "list describes the source and array the target; use one of them"
     if field.keep_empty and not field.holds_list:
-        fail("keep_empty needs list = true")
+        yield "keep_empty", "keep_empty needs list = true"
     if field.keep_root and not field.trim:
-        fail("keep_root needs trim = true; with trim = false the root is always kept")
+        yield "keep_root", "keep_root needs trim = true; with trim = false the root is always kept"
     if field.otherwise and field.array:
-        fail("array belongs to the first field of the target, not to its alternatives")
+        yield "array", "array belongs to the first field of the target, not to its alternatives"
 
 
-def _only_keys(table: dict[str, Any], allowed: tuple[str, ...], file: str, entry: str | None) -> None:
-    unknown = [key for key in table if key not in allowed]
-    if unknown:
-        raise MappingError(file, entry, f"unknown key {unknown[0]!r}; allowed: {', '.join(allowed)}")
-
-
-def _constant(value: Any, fail: _Fail) -> Scalar | tuple[Scalar, ...]:
-    items = value if isinstance(value, list) else [value]
-    if len(items) > _MAX_FIELDS:
-        fail(f"value has {len(items)} items; at most {_MAX_FIELDS} are allowed")
-    for item in items:
-        if not isinstance(item, (str, int, float)) or (isinstance(item, float) and not math.isfinite(item)):
-            fail("value must be text, a finite number, true, false, or a list of these")
-        if isinstance(item, int) and not -(2**63) <= item < 2**63:
-            fail("value must fit into a signed 64-bit integer")
-    return tuple(items) if isinstance(value, list) else value
-
-
-def _if_problem(other: Any, value: Scalar | tuple[Scalar, ...] | None, fail: _Fail) -> Scalar:
-    checked = _constant(other, fail)
-    for kind in (str, bool, (int, float)):
-        if isinstance(value, kind) and not isinstance(value, tuple):
-            if isinstance(checked, kind) and isinstance(checked, bool) == isinstance(value, bool):
-                return checked
-            break
-    fail("if_problem must have the type of value: text, a number, or true or false; neither may be a list")
-
-
-def _check_targets(fields: tuple[Field, ...], file: str) -> None:
-    seen: dict[str, int] = {}
-    parents: dict[str, int] = {}
-    for number, field in enumerate(fields, 1):
-        label = f"field {number} ({field.to})"
-        if field.to in seen:
-            _check_alternative(fields[seen[field.to] - 1], field, seen[field.to], file, label)
-            continue
-        if field.otherwise:
-            raise MappingError(file, label, "otherwise = true needs a field before it with the same target")
-        if field.to in parents:
-            raise MappingError(file, label, f"field {parents[field.to]} is below it; a target is a value or a parent")
-        seen[field.to] = number
-        parent = field.to
-        while "." in parent:
-            parent = parent.rpartition(".")[0]
-            if parent in seen:
-                raise MappingError(
-                    file, label, f"field {seen[parent]} is a value at {parent}; no field can be below it"
-                )
-            parents.setdefault(parent, number)
-
-
-def _check_alternative(first: Field, field: Field, number: int, file: str, label: str) -> None:
-    reason = None
-    if not field.otherwise:
-        reason = f"field {number} has the same target; a further field for it needs otherwise = true"
-    elif first.kind in _SINGLE_KINDS:
-        reason = f"field {number} is of kind {first.kind}, which has no alternatives"
-    elif (first.json_class, first.members) != (field.json_class, field.members):
-        reason = f"field {number} gives {first.json_class}, this one {field.json_class}; they must give the same"
-    if reason is not None:
-        raise MappingError(file, label, reason)
-
-
-def _check_collections(fields: Iterable[Field], file: str) -> None:
-    kinds: dict[str, set[str]] = {}
-    for field in fields:
-        kinds.setdefault(field.to, set()).add(field.kind)
-    for number, field in enumerate(fields, 1):
-        for to in field.of:
-            if not kinds.get(to, {""}) <= set(_COLLECTED_KINDS):
-                reason = f"of must name targets of kinds {', '.join(_COLLECTED_KINDS)}, not {to!r}"
-                raise MappingError(file, f"field {number} ({field.to})", reason)
-
-
-@cache
-def _codes() -> dict[str, Any]:
-    with open(os.path.join(DATA_FOLDER, "dns_codes.toml"), "rb") as file:
-        return tomllib.load(file)
-
-
-def _enum_names(table: str, naming: str, fail: _Fail) -> tuple[tuple[int, str], ...]:
-    codes = _codes()
-    if table not in codes:
-        fail(f"table must be one of {', '.join(codes)}, not {table!r}")
-    namings = [key for key in codes[table] if key not in _TABLE_FACTS]
-    if naming not in namings:
-        fail(f"naming of {table} must be one of {', '.join(namings)}, not {naming!r}")
-    names = dict(codes[table]["iana"])
-    differences = dict(codes[table][naming])
-    if differences.pop("case", None) == "upper":
-        names = {number: name.upper() for number, name in names.items()}
-    names.update(differences)
-    return tuple(sorted((int(number), name) for number, name in names.items()))
+def _is_alike(value: object, other: object) -> bool:
+    """Return whether two constants are of one type, and neither is a list."""
+    if isinstance(value, bool) or isinstance(other, bool):
+        return isinstance(value, bool) and isinstance(other, bool)
+    return any(isinstance(value, types) and isinstance(other, types) for types in (str, (int, float)))

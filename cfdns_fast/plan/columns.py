@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from .._core import NO_COLUMN, ColumnForm
 from .._core.plan_types import Column, Columns, ShownColumn, StoredColumn
-from ..mapping import Field, Mapping, Node
+from ..mapping import OBSERVABLE_MEMBERS, Field, Mapping, Node
 from .slots import Readings
 
 __all__ = ["MAX_OFFSET", "Column", "Columns", "columns_of"]
@@ -43,8 +43,9 @@ class _Maker:
             return self._show_constant(first)
         if first.kind == "raw":
             return self._show_stored(first, "text", ColumnForm.raw)
-        if first.kind == "objects":
-            return self._show_stored(first, "objects", ColumnForm.list, items=[ColumnForm.text] * len(first.members))
+        if first.object_keys:
+            items = [ColumnForm[class_] for _, class_ in _members(first)]
+            return self._show_stored(first, "objects", ColumnForm.list, items=items)
         if first.holds_list:
             of = "integer" if first.kind == "integer" else "text"
             return self._show_stored(first, of, ColumnForm.list, items=[ColumnForm[of]])
@@ -54,7 +55,7 @@ class _Maker:
             # The core counts names from 1.
             return self._show_stored(first, type_, form, held=(0, *held), dictionary=dictionary)
         kinds = {field.kind for field in fields}
-        if kinds == {"timestamp"}:
+        if kinds == {"timestamp"} and first.epoch is None:
             return self._show_stored(first, "time", ColumnForm.time)
         if first.json_class in ("integer", "boolean"):
             return self._show_stored(first, first.json_class, ColumnForm[first.json_class])
@@ -72,12 +73,12 @@ class _Maker:
         dictionary: int = NO_COLUMN,
     ) -> Column:
         slot = 0 if form == ColumnForm.raw else self._readings.slot(field)
-        objects = type_ == "objects"
+        objects = bool(field.object_keys)
         position = self._positions.setdefault((form, slot, type_), len(self.stored))
         if position == len(self.stored):
             self.stored.append(StoredColumn(form, slot, field.to, held, items, objects))
         self.fields.append(ShownColumn(position, dictionary, field.array, form, []))
-        return Column(field.to, type_, field.array or field.holds_list, field.members if objects else ())
+        return Column(field.to, type_, field.array or field.holds_list, _members(field))
 
     def _show_constant(self, field: Field) -> Column:
         is_list = isinstance(field.value, tuple)
@@ -123,10 +124,16 @@ def _leaves(nodes: Iterable[Node], above: str = "") -> list[str]:
     return leaves
 
 
+def _members(field: Field) -> tuple[tuple[str, str], ...]:
+    """Return the keys of the field's objects, with the class of their values."""
+    return OBSERVABLE_MEMBERS if field.kind == "observables" else tuple((key, "text") for key in field.object_keys)
+
+
 def _names(field: Field) -> tuple[object, ...] | None:
     """Return the possible values of a field in the order of the core's indexes; None if they are not fixed."""
     if field.kind == "enum" and field.unassigned is None:
-        return tuple(name for _, name in field.names)
+        names = tuple(name for _, name in field.names)
+        return names if field.default is None else (*names, field.default)
     if field.if_true is not None:
         return field.if_false, field.if_true
     if field.if_problem is not None:

@@ -7,6 +7,9 @@ Data passes the modules in this order:
 3. `framing`, `delimited` (NDJSON), `documents` (JSON documents) and `rows` (CSV and TSV) cut the input into records.
 4. `values` and `timestamps` read the values of a record.
 5. `events` builds the event.
+6. `matching` and `sliver` look for what the option ``detect`` names.
+
+`explanation` says of one record why its event is what it is.
 
 It shares the mapping, the suffix rules and the result types with the compiled core, but no code that converts. It is
 written for reading, not for speed.
@@ -16,17 +19,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from itertools import accumulate
 from os import PathLike
 from typing import Any
 
 from .._core import Rejects
 from ..errors import RecordError
 from ..mapping import Mapping, load
+from ..matching.annotator import Annotator
 from ..options import DEFAULT_DATASET, DEFAULT_MAX_RECORD_BYTES, DEFAULT_SCHEMA, Options
-from ..results import RAW_LIMIT_BYTES, Reject, Result
+from ..results import RAW_LIMIT_BYTES, Detection, Reject, Result
 from .events import EventSettings, event_of
 from .formats import input_records
 from .framing import Record, records
+from .matching import Finder
 from .signatures import check_signature
 
 __all__ = ["parse", "to_dicts", "to_ndjson"]
@@ -72,17 +78,13 @@ def to_dicts(
     events: list[dict[str, Any]] = []
     rejects: list[Reject] = []
     problems: Counter[str] = Counter()
+    detections: list[Detection] = []
+    finder = Finder(given.detect, mapping) if given.detect else None
+    annotator = Annotator(given.detect) if given.on_detection == "annotate" else None
     blank = 0
     content = _bytes_of(data)
     check_signature(content)
-    items = input_records(
-        content,
-        given.max_record_bytes,
-        known=set(mapping.sources),
-        input_format=given.input_format,
-        columns=given.columns,
-        delimiter=given.delimiter,
-    )
+    items = input_records(content, set(mapping.sources), given)
     for found in items:
         if found is None:
             blank += 1
@@ -90,9 +92,14 @@ def to_dicts(
             rejects.append(found)
         else:
             event, record_problems = event_of(found, settings)
+            if finder:
+                found_here = finder.detections(found, event, len(events))
+                if annotator and found_here:
+                    event |= annotator.members(found_here, event)
+                detections += found_here
             events.append(event)
             problems.update(record_problems)
-    return Result(events, len(events), blank, Rejects(rejects), dict(problems))
+    return Result(events, len(events), blank, Rejects(rejects), dict(problems), tuple(detections))
 
 
 def to_ndjson(
@@ -102,9 +109,11 @@ def to_ndjson(
 ) -> Result[bytes]:
     """Convert as `to_dicts`; the output is NDJSON in UTF-8, one event a line, 0x0A after each, the last too."""
     result = to_dicts(data, schema, **options)
-    lines = (json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n" for event in result.output)
-    output = "".join(lines).encode("utf-8")
-    return Result(output, result.events, result.blank, result.rejects, result.problems)
+    texts = (json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n" for event in result.output)
+    lines = [text.encode("utf-8", "replace") for text in texts]
+    starts = [0, *accumulate(map(len, lines))]
+    detections = tuple(each._replace(byte_offset=starts[each.event]) for each in result.detections)
+    return Result(b"".join(lines), result.events, result.blank, result.rejects, result.problems, detections)
 
 
 def parse(

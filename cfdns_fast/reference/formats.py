@@ -6,55 +6,46 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ..errors import InputFormatError
-from ..options import DETECTION_BYTES, FIELD_DELIMITERS
+from ..options import DETECTION_BYTES, FIELD_DELIMITERS, Options
 from .delimited import delimited_records
 from .documents import Documents, Fault
 from .framing import Found
 from .members import value_end
 from .rows import Rows, is_header, row_records
 
-__all__ = ["input_records"]
+__all__ = ["detect_format", "input_records"]
 
 _ARRAY_OF_OBJECTS = re.compile(rb"\[[ \t\r\n\0]*\{")
 
 
-def input_records(
-    data: bytes,
-    max_record_bytes: int,
-    *,
-    known: set[str],
-    input_format: str,
-    columns: Sequence[str] | None,
-    delimiter: bytes,
-) -> Iterator[Found]:
+def input_records(data: bytes, known: set[str], given: Options) -> Iterator[Found]:
     """Yield the records and rejects of an input of any format, in order; None for a blank line.
 
     Parameters
     ----------
     data : bytes
         The input.
-    max_record_bytes : int
-        Maximum size of a record.
     known : set of str
         The keys that the mapping reads.
-    input_format, columns, record_delimiter
-        As for `Normalizer`.
+    given : Options
+        The options of the conversion.
 
     Raises
     ------
     InputFormatError
         The format cannot be detected, or rows have no header.
     """
+    input_format, max_record_bytes = given.input_format, given.max_record_bytes
     if input_format == "auto":
-        input_format = _detect(data, known, columns, delimiter, max_record_bytes)
+        input_format = detect_format(data, known, given.columns, given.delimiter, max_record_bytes)
     if input_format == "json":
-        return Documents(data, known, delimiter, max_record_bytes).records()
+        return Documents(data, known, given.delimiter, max_record_bytes).records()
     if input_format in FIELD_DELIMITERS:
-        return row_records(Rows(data, FIELD_DELIMITERS[input_format], max_record_bytes), known, columns)
-    return delimited_records(data, delimiter, max_record_bytes)
+        return row_records(Rows(data, FIELD_DELIMITERS[input_format], max_record_bytes), known, given.columns)
+    return delimited_records(data, given.delimiter, max_record_bytes)
 
 
-def _detect(
+def detect_format(
     data: bytes, known: set[str], columns: Sequence[str] | None, delimiter: bytes, max_record_bytes: int
 ) -> str:
     """Return the input format of data, detected by the first MiB after leading NULs.

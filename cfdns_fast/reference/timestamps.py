@@ -7,7 +7,7 @@ import re
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-__all__ = ["epoch_text", "rfc3339_text"]
+__all__ = ["epoch_ns", "rfc3339_ns", "utc_text"]
 
 _POWER_TO_NS = {"s": 9, "ms": 6, "us": 3, "ns": 0}
 
@@ -35,8 +35,8 @@ _FIRST_US = (datetime.min - _EPOCH) // _MICROSECOND
 _LAST_US = (datetime.max - _EPOCH) // _MICROSECOND
 
 
-def epoch_text(number: str, unit: str, digits: int | None = None) -> str | None:
-    """Return a number of seconds, or of fractions of a second, since 1970 as UTC text.
+def epoch_ns(number: str, unit: str) -> int | None:
+    """Return a number of seconds, or of fractions of a second, since 1970 in nanoseconds.
 
     Parameters
     ----------
@@ -44,14 +44,11 @@ def epoch_text(number: str, unit: str, digits: int | None = None) -> str | None:
         ``[+-]?digits[.digits][e[+-]digits]`` in ASCII, leading zeros allowed. Every JSON number has this form.
     unit : str
         One of `options.TIMESTAMP_UNITS`; "auto" decides by the magnitude of the number.
-    digits : int or None
-        9 for nine fraction digits; None for six, or none if they are zero.
 
     Returns
     -------
-    str or None
-        ``YYYY-MM-DDTHH:MM:SS[.ffffff]Z``, floored to microseconds, or to nanoseconds with nine digits. None if the year
-        is not from 1 to 9999.
+    int or None
+        The nanoseconds, floored. None if the year is not from 1 to 9999.
 
     Raises
     ------
@@ -63,11 +60,11 @@ def epoch_text(number: str, unit: str, digits: int | None = None) -> str | None:
         unit = next((name for limit, name in _AUTO_UNITS if value.copy_abs() < limit), "ns")
     value_ns = value.scaleb(_POWER_TO_NS[unit], context=_EXACT)
     if not value_ns:
-        return _utc_text(0, digits)
+        return 0
     # Check the range before the integer is computed: 1e999999999 has a billion digits.
     if value_ns.adjusted() > len(str(_LAST_US)) + 3:
         return None
-    return _utc_text(int(value_ns.to_integral_value(context=_EXACT)), digits)
+    return _in_range(int(value_ns.to_integral_value(context=_EXACT)))
 
 
 def _exact(number: str) -> Decimal:
@@ -79,21 +76,19 @@ def _exact(number: str) -> Decimal:
     return _EXACT.create_decimal(f"{coefficient}E{sign}{exponent}")
 
 
-def rfc3339_text(text: str, digits: int | None = None) -> str | None:
-    """Return an RFC 3339 date and time with an offset as UTC text.
+def rfc3339_ns(text: str) -> int | None:
+    """Return an RFC 3339 date and time with an offset in nanoseconds since 1970, UTC.
 
     Parameters
     ----------
     text : str
         ``YYYY-MM-DD``, then ``T``, ``t`` or one space, ``HH:MM:SS``, a fraction of one or more digits or none, then
         ``Z``, ``z``, ``+HH:MM`` or ``+HHMM``. Further digits of the fraction are cut.
-    digits : int or None
-        As for `epoch_text`.
 
     Returns
     -------
-    str or None
-        As for `epoch_text`. None also if the date or time does not exist, or for a leap second: second 60 has no number
+    int or None
+        As for `epoch_ns`. None also if the date or time does not exist, or for a leap second: second 60 has no number
         of seconds since 1970.
 
     Raises
@@ -114,13 +109,29 @@ def rfc3339_text(text: str, digits: int | None = None) -> str | None:
         moment += offset if sign == "-" else -offset
     except (ValueError, OverflowError):
         return None
-    return _utc_text((moment - _EPOCH) // _MICROSECOND * 1000 + int(fraction[:9].ljust(9, "0")), digits)
+    return _in_range((moment - _EPOCH) // _MICROSECOND * 1000 + int(fraction[:9].ljust(9, "0")))
 
 
-def _utc_text(value_ns: int, digits: int | None) -> str | None:
+def _in_range(value_ns: int) -> int | None:
+    return value_ns if _FIRST_US <= value_ns // 1000 <= _LAST_US else None
+
+
+def utc_text(value_ns: int, digits: int | None = None) -> str:
+    """Return nanoseconds since 1970, of a year from 1 to 9999, as UTC text.
+
+    Parameters
+    ----------
+    value_ns : int
+        The time.
+    digits : int or None
+        9 for nine fraction digits; None for six, or none if they are zero.
+
+    Returns
+    -------
+    str
+        ``YYYY-MM-DDTHH:MM:SS[.ffffff]Z``, floored to microseconds, or to nanoseconds with nine digits.
+    """
     value_us, rest_ns = divmod(value_ns, 1000)
-    if not _FIRST_US <= value_us <= _LAST_US:
-        return None
     moment = _EPOCH + value_us * _MICROSECOND
     if digits is None:
         return moment.isoformat() + "Z"

@@ -10,9 +10,9 @@ from typing import Any
 from ..domains import is_ip_literal, split_domain
 from ..mapping import NAME_PART_KINDS, Field
 from .framing import Number, Record, exact_integer
-from .timestamps import epoch_text, rfc3339_text
+from .timestamps import epoch_ns, rfc3339_ns, utc_text
 
-__all__ = ["Problems", "Settings", "read_field"]
+__all__ = ["Problems", "Settings", "is_absent", "read_field", "source_of"]
 
 #: QTYPE (RFC 1035 section 3.2.3) and the extended RCODE of the IANA registry have 16 bits.
 _UINT16 = range(2**16)
@@ -46,18 +46,18 @@ class _Problem(Exception):
 
 def read_field(field: Field, record: Record, settings: Settings, problems: Problems) -> Any:
     """Return the value of a field; None if it is absent. Invalid values are added to the problems."""
-    key = next((key for key in field.sources if not _is_absent(record.members.get(key))), field.sources[0])
+    key = source_of(field, record)
     value = record.members.get(key)
 
     def read(item: Any, reader: Callable[[Any], Any]) -> Any:
         """Read a value or an element; None if it is absent or invalid."""
         try:
-            return None if _is_absent(item) else reader(item)
+            return None if is_absent(item) else reader(item)
         except _Problem as problem:
             problems.add((problem.code, key))
             return None
 
-    if _is_absent(value):
+    if is_absent(value):
         if field.required:
             problems.add(("field.missing", key))
         return None
@@ -74,13 +74,21 @@ def read_field(field: Field, record: Record, settings: Settings, problems: Probl
         elif isinstance(element, dict):
             members = {name: read(element.get(name), reader) for name in field.members}
             items.append({name: member for name, member in members.items() if member is not None} or None)
-        elif not _is_absent(element):
+        elif not is_absent(element):
             problems.add(("field.type", key))
     items = [item for item in items if item is not None]
+    if field.member is not None:
+        items = [{field.member: item} for item in items]
     return items if items or field.keep_empty else None
 
 
-def _is_absent(value: Any) -> bool:
+def source_of(field: Field, record: Record) -> str:
+    """Return the key that a field reads: the first one that has a value, or the first one if none has."""
+    return next((key for key in field.sources if not is_absent(record.members.get(key))), field.sources[0])
+
+
+def is_absent(value: Any) -> bool:
+    """Return whether a value counts as absent for every kind."""
     return value is None or value == ""
 
 
@@ -92,10 +100,10 @@ def _code_of_wrong(value: Any) -> str:
 def _reader(field: Field, settings: Settings) -> Callable[[Any], Any]:
     """Return the function that reads a value, or an element of a list, by the kind of the field."""
     if field.kind == "timestamp":
-        return lambda value: _timestamp(value, settings.timestamp_unit, field.digits)
+        return lambda value: _timestamp(value, settings.timestamp_unit, field)
     if field.kind == "enum":
         names = dict(field.names)
-        return _scalar(lambda value: _enum(value, names, field.unassigned))
+        return _scalar(lambda value: _enum(value, names, field))
     if field.kind == "boolean" and field.if_true is not None:
         return _scalar(lambda value: field.if_true if _boolean(value) else field.if_false)
     if field.kind in NAME_PART_KINDS:
@@ -114,16 +122,16 @@ def _scalar(reader: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return read
 
 
-def _timestamp(value: Any, unit: str, digits: int | None) -> str:
-    """Read a number in `unit`, or text of one. Text with a colon is RFC 3339."""
+def _timestamp(value: Any, unit: str, field: Field) -> str | int:
+    """Read a number in `unit`, or text of one, as UTC text or as milliseconds. Text with a colon is RFC 3339."""
     text = value.text if isinstance(value, Number) else _only_text(value)
     try:
-        utc = rfc3339_text(text, digits) if ":" in text else epoch_text(text, unit, digits)
+        value_ns = rfc3339_ns(text) if ":" in text else epoch_ns(text, unit)
     except ValueError:
         raise _Problem("field.type") from None
-    if utc is None:
+    if value_ns is None:
         raise _Problem("field.range")
-    return utc
+    return utc_text(value_ns, field.digits) if field.epoch is None else value_ns // 1_000_000
 
 
 def _integer(value: Any) -> int:
@@ -138,12 +146,12 @@ def _integer(value: Any) -> int:
     return number
 
 
-def _enum(value: Any, names: dict[int, str], unassigned: str | None) -> str | None:
-    """Return the name of a number. A number without a name is `unassigned` and the number, or absent."""
+def _enum(value: Any, names: dict[int, str | int], field: Field) -> str | int | None:
+    """Return the name of a number. A number without a name is `unassigned` and the number, or `default`, or absent."""
     number = _integer(value)
     if number not in _UINT16:
         raise _Problem("field.range")
-    return names.get(number, None if unassigned is None else f"{unassigned}{number}")
+    return names.get(number, field.default if field.unassigned is None else f"{field.unassigned}{number}")
 
 
 def _boolean(value: Any) -> bool:

@@ -48,23 +48,36 @@ class ArrowBatch : public ParallelBatch {
   void run_alone() {
     std::unique_ptr<Cursor> cursor = engine_.borrow();
     cursor->start(data_, options_);
-    is_cut = read(*cursor, memory_->columns, rejects);
+    is_cut = read(*cursor, memory_->columns, rejects, detections);
     Counts counts;
     counts.copy_from(*cursor);
     add(counts, 0);
     engine_.give_back(std::move(cursor));
   }
 
-  // Read into columns and rejects. Returns true if max_part_rows stopped it.
-  CFDNS_NOINLINE bool read(Cursor& cursor, Columns& columns, RejectList& rejects) {
+  // Read into columns, rejects and detections. Returns true if max_part_rows stopped it.
+  bool read(Cursor& cursor, Columns& columns, RejectList& rejects, DetectionList& detections) {
+    return options_.matchers == nullptr ? read<false>(cursor, columns, rejects, detections)
+                                        : read<true>(cursor, columns, rejects, detections);
+  }
+
+  template <bool detects>
+  CFDNS_NOINLINE bool read(Cursor& cursor, Columns& columns, RejectList& rejects, DetectionList& detections) {
     bool cuts = false;
+    std::optional<Detector> detector;
+    if constexpr (detects) detector.emplace(engine_.plan, *options_.matchers);
     cursor.event.formats_times = plan_->formats_times;
     cursor.event.counts_times = true;
     for (;;) {
       Turn turn = cursor.next();
       if (turn == Turn::end) break;
       if (turn == Turn::event) {
+        if constexpr (detects) {
+          detector->settle(detections);
+          detector->begin(cursor.record(), cursor.event);
+        }
         columns.add(engine_.plan, cursor.event, cursor.message());
+        if constexpr (detects) detector->finish_later(cursor.event, cursor.events - 1, 0, detections);
         cuts = columns.rows >= max_part_rows;
       } else {
         rejects.add(cursor.reject);
@@ -73,6 +86,7 @@ class ArrowBatch : public ParallelBatch {
       }
       if (cuts) break;
     }
+    if constexpr (detects) detector->settle(detections);
     cursor.pause();
     columns.close();
     return cuts;
@@ -85,7 +99,7 @@ class ArrowBatch : public ParallelBatch {
   void convert(Part& part, Cursor& cursor, size_t) override {
     Columns& columns = static_cast<ColumnsPart&>(part).columns;
     columns.clear();
-    part.is_cut = read(cursor, columns, part.rejects);
+    part.is_cut = read(cursor, columns, part.rejects, part.detections);
   }
 
   void place(Part& part) override {

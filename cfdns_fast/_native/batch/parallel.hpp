@@ -44,6 +44,7 @@ class ParallelBatch {
   uint8_t state = 0;    // of the document or line where reading stopped
   bool is_cut = false;  // reading stopped before the end of the data, because a part was cut
   RejectList rejects;
+  DetectionList detections;
   std::vector<uint64_t> problems;
 
  protected:
@@ -78,6 +79,7 @@ class ParallelBatch {
     bool is_cut = false;        // a limit ended the part before the end of the piece
     Counts counts;
     RejectList rejects;
+    DetectionList detections;
   };
 
   virtual std::unique_ptr<Part> new_part() = 0;
@@ -97,6 +99,9 @@ class ParallelBatch {
 
   // Whether what is placed is enough for one part, so that no further piece is placed. Called under the lock.
   virtual bool is_full() const = 0;
+
+  // The size of the output of all parts that are placed, if it is bytes.
+  virtual uint64_t placed_bytes() const { return 0; }
 
   // Add to the result what was read at an offset of the data.
   void add(const Counts& counts, uint64_t offset) {
@@ -140,6 +145,7 @@ class ParallelBatch {
         part.number = piece.number;
         part.offset = piece.offset;
         part.rejects.clear();
+        part.detections.clear();
         convert(part, *cursor, piece.text.size_bytes);
         part.counts.copy_from(*cursor);
         finish(part);
@@ -179,6 +185,8 @@ class ParallelBatch {
       if (stopped_) break;
       rejects.append(part->rejects, newlines, part->offset);
       part->rejects.clear();
+      detections.append(part->detections, events, placed_bytes());
+      part->detections.clear();
       place(*part);
       add(part->counts, part->offset);
       part->state = Part::State::placed;
@@ -265,12 +273,14 @@ class ParallelNdjson : public ParallelBatch {
     return written_bytes >= max_output_bytes || rejects.size() >= Batch::rejects_of(max_output_bytes);
   }
 
+  uint64_t placed_bytes() const override { return written_bytes; }
+
   std::unique_ptr<Part> new_part() override { return std::make_unique<Text>(); }
 
   // Write to the thread's own memory, or to the output as soon as the part is next.
   void convert(Part& part, Cursor& cursor, size_t piece_bytes) override {
     Text& text = static_cast<Text&>(part);
-    Batch batch(cursor, options_);
+    Batch batch(cursor, engine_.plan, options_);
     batch.max_rejects = Batch::rejects_of(max_part_bytes);
     text.in_output = text.overflows = text.is_cut = false;
     text.memory.reserve(4 * piece_bytes, 0);
@@ -280,7 +290,7 @@ class ParallelNdjson : public ParallelBatch {
       size_t room_bytes = text.in_output ? capacity_bytes_ - text.start : text.memory.capacity_bytes();
       size_t pause_bytes = text.in_output ? SIZE_MAX : batch.written_bytes + step_bytes;
       pause_bytes = std::min(pause_bytes, max_part_bytes);
-      BatchState state = batch.run(engine_.plan, to, room_bytes, pause_bytes);
+      BatchState state = batch.run(to, room_bytes, pause_bytes);
       text.is_cut = batch.written_bytes >= max_part_bytes || batch.rejects.size() >= batch.max_rejects;
       if (text.is_cut) break;
       if (state == BatchState::paused) continue;
@@ -290,6 +300,7 @@ class ParallelNdjson : public ParallelBatch {
     }
     text.size_bytes = batch.written_bytes;
     text.rejects = std::move(batch.rejects);
+    text.detections = std::move(batch.detections);
   }
 
   void try_output(Text& text, const Batch& batch) {

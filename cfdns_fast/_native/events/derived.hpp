@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "plan/plan.hpp"
+#include "support/compiler.hpp"
 #include "values/value.hpp"
 
 namespace cfdns {
@@ -35,6 +36,29 @@ class DerivedValues {
       for (size_t i = 0; i < value.count; ++i) add(Value(items[static_cast<size_t>(value.integer) + i]), items);
     }
     values[derived.slot].set_list(ValueType::list, first, items.size() - first, false);
+  }
+
+  // Append an object for each text of the slots, in their order.
+  CFDNS_NOINLINE static void observe(const Observables& derived, std::vector<Value>& values,
+                                     std::vector<Value>& items) {
+    size_t first = items.size();
+    size_t count = 0;
+    auto add = [&](const Observed& observed, Value text) {
+      items.insert(items.end(), {observed.name, observed.type, observed.type_id, text});
+      ++count;
+    };
+    for (const Observed& observed : derived.from) {
+      const Value value = values[observed.slot];
+      if (value.type == ValueType::absent) continue;
+      const bool is_list = value.type == ValueType::list || value.type == ValueType::objects;
+      if (!is_list) add(observed, value);
+      // Objects of a list have one member here.
+      for (size_t i = 0; is_list && i < value.count; ++i) {
+        add(observed, items[static_cast<size_t>(value.integer) + i]);
+      }
+    }
+    values[derived.slot].set_list(ValueType::objects, first, count, false);
+    values[derived.slot].name = derived.members;
   }
 
   // Clearing a set takes as long as it has buckets, so a large record must not leave many to the small ones after it.

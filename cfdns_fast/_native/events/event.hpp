@@ -85,6 +85,7 @@ class Event : public KindReader {
   CFDNS_NOINLINE void derive(bool any_problem) {
     for (const DerivedSlot& slot : plan_.coalesced) DerivedValues::coalesce(slot, values);
     for (const DerivedSlot& slot : plan_.collected) derived_.collect(slot, values, items);
+    for (const Observables& slot : plan_.observables) DerivedValues::observe(slot, values, items);
     for (const ConstantByProblem& constant : plan_.constants_by_problem) {
       set_name(constant.slot, constant.table, any_problem ? 2 : 1);
     }

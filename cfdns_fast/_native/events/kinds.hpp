@@ -49,6 +49,7 @@ class KindReader : public SlotValues {
         set_text(reading.slot, text, plain);
         return no_problem;
       case Kind::timestamp: return read_time_text(reading, text);
+      case Kind::milliseconds: return read_milliseconds(reading, text, false);
       case Kind::integer:
       case Kind::enumeration: return read_integer(reading, text);
       case Kind::boolean: return read_boolean_text(reading, text);
@@ -76,6 +77,7 @@ class KindReader : public SlotValues {
   }
 
   CFDNS_NOINLINE uint8_t read_long_number(const Reading& reading, const Token& token) {
+    if (reading.kind == Kind::milliseconds) return read_milliseconds(reading, token.text, token.integer);
     int64_t number;
     IntegerResult result = token.integer ? parse_integer(token.text, number) : parse_exact_integer(token.text, number);
     if (result != IntegerResult::ok) return refuse(reading, problem_of(result));
@@ -94,6 +96,7 @@ class KindReader : public SlotValues {
         set_boolean(reading, number != 0);
         return no_problem;
       case Kind::text: set_text(reading.slot, text, true); return no_problem;
+      case Kind::milliseconds: return read_milliseconds(reading, text, true);
       default: return refuse(reading, field_type);
     }
   }
@@ -122,7 +125,10 @@ class KindReader : public SlotValues {
       found |= read(element, token, false);
       if (values[element.slot].type != ValueType::absent) items.push_back(values[element.slot]);
     }
-    values[reading.slot].set_list(ValueType::list, first, items.size() - first, reading.has(keeps_empty));
+    // Of objects with one member, each item is one.
+    const ValueType type = reading.has(wraps) ? ValueType::objects : ValueType::list;
+    values[reading.slot].set_list(type, first, items.size() - first, reading.has(keeps_empty));
+    values[reading.slot].name = reading.table;
     return found;
   }
 
@@ -258,6 +264,22 @@ class KindReader : public SlotValues {
     size_t size_bytes = formats_times ? formatter_.write(time, reading.has(nine_digits), to) : 0;
     set_text(reading.slot, {to, size_bytes}, true);
     values[reading.slot].integer = time.whole_ns();
+    return no_problem;
+  }
+
+  // Read a time as the milliseconds since 1970, rounded down. `integer`: the text is an integer of JSON.
+  CFDNS_NOINLINE uint8_t read_milliseconds(const Reading& reading, Slice text, bool integer) {
+    Time time;
+    TimeResult result = TimeResult::malformed;
+    if (integer && text.size_bytes <= 19 && *text.data != '-' && *text.data != '0') {
+      result = time_from_digits(text, plan_.unit, time);
+    } else {
+      if (!integer) result = time_from_rfc3339(text, time);
+      if (result == TimeResult::malformed) result = time_from_decimal(text, plan_.unit, time);
+    }
+    if (result == TimeResult::malformed) return refuse(reading, field_type);
+    if (result == TimeResult::out_of_range) return refuse(reading, field_range);
+    values[reading.slot].set_integer(time.whole_ms(), {nothing, 0});
     return no_problem;
   }
 

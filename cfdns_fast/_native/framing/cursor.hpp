@@ -50,6 +50,7 @@ class Cursor {
   void pause();
 
   Slice message() const { return decoder_.record.raw; }
+  const Record& record() const { return decoder_.record; }
 
   Event event;
   Reject reject;

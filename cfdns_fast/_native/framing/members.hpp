@@ -33,7 +33,7 @@ inline void read_key(Slice key, const Plan& plan, Members& found) {
     readable = unescape(key, plain.data(), size_bytes) == EscapeResult::ok;
     plain.resize(size_bytes);
   }
-  if (readable && plan.find_source(plain) != plan.sources.size()) {
+  if (readable && plan.find_source(plain) < plan.key_count) {
     found.mapped = true;
   } else if (!readable || !is_utf8(plain.data(), plain.size())) {
     found.readable = false;

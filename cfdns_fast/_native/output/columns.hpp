@@ -209,7 +209,8 @@ class Column {
     switch (plan_->type) {
       case ColumnType::raw:
       case ColumnType::text: return append_text(row, value.type == ValueType::name ? text_of(plan, value) : value.text);
-      case ColumnType::integer: return append_integer(row, held(value));
+      case ColumnType::integer:
+        return append_integer(row, value.type == ValueType::name ? number_of(plan, value) : value.integer);
       case ColumnType::time: return value.integer == no_ns ? append_null(row) : append_integer(row, value.integer);
       case ColumnType::index: {
         int16_t index = static_cast<int16_t>(plan_->by_name[value.name]);
@@ -248,6 +249,14 @@ class Column {
 
   CFDNS_COLD static Slice text_of(const Plan& plan, const Value& name) {
     return plan.enumerations[static_cast<size_t>(name.integer)].texts[name.name].slice();
+  }
+
+  // The number that a name stands for. A column of several kinds has no table of them, and the name is its digits.
+  CFDNS_COLD int64_t number_of(const Plan& plan, const Value& name) const {
+    if (!plan_->by_name.empty()) return plan_->by_name[name.name];
+    int64_t number = 0;
+    parse_integer(text_of(plan, name), number);
+    return number;
   }
 
   int64_t held(const Value& value) const {

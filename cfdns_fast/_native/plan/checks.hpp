@@ -4,14 +4,9 @@
 #include <cstdint>
 #include <stdexcept>
 
-namespace cfdns {
+#include "support/checked_enum.hpp"
 
-// Convert a number from Python to an enum that has the values 0 to `last`.
-template <class Enum>
-Enum checked_enum(int value, Enum last) {
-  if (value < 0 || value > static_cast<int>(last)) throw std::invalid_argument("unknown value of an enum");
-  return static_cast<Enum>(value);
-}
+namespace cfdns {
 
 // Slots and tables are stored in 16 bits.
 inline uint16_t narrow_index(size_t index) {

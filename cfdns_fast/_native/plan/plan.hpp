@@ -8,9 +8,11 @@
 #include <string_view>
 #include <vector>
 
+#include "matching/predicates.hpp"
 #include "plan/checks.hpp"
 #include "values/suffix_table.hpp"
 #include "values/timestamp.hpp"
+#include "values/value.hpp"
 
 namespace cfdns {
 
@@ -22,9 +24,10 @@ enum class Kind : uint8_t {
   enumeration = 3,
   timestamp = 4,
   ip = 5,
-  domain_name = 6,  // a Python enum has a `name` of its own
-  list = 7,
-  objects = 8
+  domain_name = 6,   // a Python enum has a `name` of its own
+  milliseconds = 7,  // a timestamp as an integer
+  list = 8,
+  objects = 9
 };
 
 constexpr size_t name_slots = 4;  // name, registered_domain, subdomain, top_level_domain
@@ -37,6 +40,7 @@ enum ReadingFlag : uint8_t {
   keeps_empty = 16,  // lists and objects: an empty array is a value
   keeps_root = 32,   // names: the root "." is a value
   escapes = 64,      // names: bytes other than printable ASCII are escaped
+  wraps = 128        // lists: each element becomes an object with one member
 };
 
 // Reads an input into a slot, or into four slots for a name.
@@ -79,6 +83,21 @@ struct Input {
 struct DerivedSlot {
   uint16_t slot;
   std::vector<uint16_t> from;
+};
+
+// A slot whose texts are observables: the first members of their objects. The last member is the text.
+struct Observed {
+  uint16_t slot;
+  Value name;
+  Value type;
+  Value type_id;
+};
+
+// A slot for the observables of several slots, as a list of objects.
+struct Observables {
+  uint16_t slot;
+  uint16_t members;  // index of the member list
+  std::vector<Observed> from;
 };
 
 // A slot for one of two names: the second if the record has a problem.
@@ -151,6 +170,7 @@ class Plan {
   std::vector<MemberList> members;
   std::vector<DerivedSlot> coalesced;  // made before `collected`, which may use them
   std::vector<DerivedSlot> collected;
+  std::vector<Observables> observables;  // made after `coalesced`, which it may use
   std::vector<ConstantByProblem> constants_by_problem;
   std::vector<std::string> problem_texts;              // in the order of Event::problems
   uint16_t problems_slot = no_slot;                    // the slot of a record's problems as text
@@ -165,6 +185,13 @@ class Plan {
   size_t max_record_bytes = 0;
   std::string record_delimiter;  // ends records as newlines do; empty if there is none, and without brackets and quotes
   size_t slot_count = 0;
+  uint16_t matched_source = 0;           // the source of the name that matchers see, if there are matchers
+  std::vector<uint16_t> matched_others;  // the sources to try if it has no value
+  uint16_t matched_domain = no_slot;     // the slot of the name's registered domain by the ICANN section, if any
+  // The slots of the other fields that conditions compare, by MatchedField.
+  uint16_t matched_slots[matched_fields] = {no_slot, no_slot, no_slot, no_slot};
+  uint16_t matched_addresses[2] = {no_slot, no_slot};   // the slots of the address that asked, and of the answers
+  std::shared_ptr<const SuffixTable> matched_suffixes;  // the rules of the ICANN section
 
   // Add each key once.
   void add_source(std::string_view key) {
@@ -240,6 +267,22 @@ class Plan {
     ++variable_steps_;
     fixed_bytes_ += padding_bytes;
   }
+  void add_observables(size_t slot, size_t members) {
+    observables.push_back({narrow_index(slot), narrow_index(members), {}});
+    has_derived_slots = has_lists_ = true;
+  }
+  // Add to the last observables.
+  void add_observed(size_t slot, std::string_view name, std::string_view type, int64_t type_id) {
+    Observed observed{narrow_index(slot), {}, {}, {}};
+    for (auto [value, text] : {std::pair(&observed.name, name), std::pair(&observed.type, type)}) {
+      fragments_.emplace_back(text);
+      value->type = ValueType::text;
+      value->plain = false;
+      value->text = fragments_.back().slice();
+    }
+    observed.type_id.set_integer(type_id, {nothing, 0});
+    observables.back().from.push_back(observed);
+  }
   void add_constant_by_problem(size_t slot, size_t table) {
     has_derived_slots = true;
     constants_by_problem.push_back({narrow_index(slot), narrow_index(table)});
@@ -251,6 +294,21 @@ class Plan {
     has_derived_slots = true;
     fixed_bytes_ += 6 * max_text_bytes;
   }
+
+  // Set what matchers read. `domain`: SIZE_MAX if no slot has it.
+  void set_matched(size_t source, size_t domain, std::shared_ptr<const SuffixTable> icann) {
+    matched_source = narrow_index(source);
+    matched_domain = domain == SIZE_MAX ? no_slot : narrow_index(domain);
+    matched_suffixes = std::move(icann);
+  }
+  // `field`: a MatchedField.
+  void set_matched_field(size_t field, size_t slot) {
+    if (field >= matched_fields) throw std::invalid_argument("unknown field of conditions");
+    matched_slots[field] = narrow_index(slot);
+  }
+  // `index`: 0 for the address that asked, 1 for the answers.
+  void set_matched_address(size_t index, size_t slot) { matched_addresses[index != 0] = narrow_index(slot); }
+  void add_matched_other(size_t source) { matched_others.push_back(narrow_index(source)); }
 
   void add_enumeration(std::string_view unassigned) {
     enumerations.emplace_back();
@@ -267,6 +325,14 @@ class Plan {
     if (number > UINT16_MAX) throw std::invalid_argument("the number of a name is above 65535");
     table.index.resize(65536, 0);
     table.index[number] = narrow_index(table.names.size());
+    add_name(name, text);
+  }
+
+  // Add to the last enumeration the name of every number that has none, after all others.
+  void add_default_name(std::string_view name, std::string_view text) {
+    Enumeration& table = enumerations.back();
+    table.index.resize(65536, 0);
+    for (uint16_t& index : table.index) index = index == 0 ? narrow_index(table.names.size()) : index;
     add_name(name, text);
   }
 

@@ -94,4 +94,15 @@ inline unsigned highest_bit(uint64_t mask) {
 #endif
 }
 
+// The mask must not be 0.
+inline unsigned lowest_bit(uint64_t mask) {
+#if defined(_MSC_VER) && !defined(__clang__)
+  unsigned long bit;
+  _BitScanForward64(&bit, mask);
+  return bit;
+#else
+  return static_cast<unsigned>(__builtin_ctzll(mask));
+#endif
+}
+
 }  // namespace cfdns

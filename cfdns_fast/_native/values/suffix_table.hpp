@@ -59,6 +59,14 @@ class LabelFinder {
   bool by_mask_ = false;
 };
 
+// Whether padded text equals text in lower case, apart from the case of ASCII letters.
+inline bool equal_ignoring_ascii_case(const char* lower, const char* text, size_t size_bytes) {
+  for (; size_bytes > 8; lower += 8, text += 8, size_bytes -= 8) {
+    if (ascii_lower(load64(text)) != load64(lower)) return false;
+  }
+  return size_bytes == 0 || first_bytes(ascii_lower(load64(text)) ^ load64(lower), size_bytes) == 0;
+}
+
 class SuffixTable {
  public:
   enum NodeFlag : uint8_t { rule_ends = 1, has_wildcard = 2, has_children = 4 };
@@ -138,6 +146,19 @@ class SuffixTable {
     return parts;
   }
 
+  // Whether a suffix stands below the name, for example "c.kobe.jp" below "kobe.jp". name: as for split().
+  bool has_suffix_below(Slice name, bool plain) const {
+    const LabelFinder labels(name, plain);
+    const char* label_end = name.end();
+    uint32_t node = 0;
+    for (;;) {
+      const char* label = labels.label_start(label_end);
+      node = lookup(node, {label, static_cast<size_t>(label_end - label)}, false);
+      if (node == 0 || label == name.data) return node != 0 && flags_[node] & has_children;
+      label_end = label - 1;
+    }
+  }
+
  private:
   struct Edge {
     uint32_t parent, child, label, size_bytes;
@@ -215,13 +236,6 @@ class SuffixTable {
     uint64_t mixed = (first ^ (uint64_t{parent} << 32 | label.size_bytes)) * 0x9E3779B97F4A7C15u;
     mixed = (mixed ^ (mixed >> 29) ^ last) * 0xBF58476D1CE4E5B9u;
     return mixed ^ (mixed >> 32);
-  }
-
-  static bool equal_ignoring_ascii_case(const char* lower, const char* text, size_t size_bytes) {
-    for (; size_bytes > 8; lower += 8, text += 8, size_bytes -= 8) {
-      if (ascii_lower(load64(text)) != load64(lower)) return false;
-    }
-    return size_bytes == 0 || first_bytes(ascii_lower(load64(text)) ^ load64(lower), size_bytes) == 0;
   }
 
   // The child of a node by label, or by "!" and the label for an exception; 0 if there is none.

@@ -20,6 +20,9 @@ struct Time {
   int64_t us = 0;
   uint32_t ns = 0;
 
+  // The time in milliseconds, rounded down.
+  int64_t whole_ms() const { return us / 1000 - (us % 1000 < 0); }
+
   // The time in nanoseconds, or no_ns if 64 bits cannot hold it (before 1677-09-21T00:12:43.145225Z or after
   // 2262-04-11T23:47:16.854775807Z).
   int64_t whole_ns() const {
