@@ -1,9 +1,12 @@
-"""Bytes in and out: inputs in blocks, plain or gzip, and outputs that are complete or absent.
+"""Bytes in and out: inputs in blocks, plain or compressed, and outputs that are complete or absent.
 
-- `inputs`: read files and standard input, and decompress gzip.
+- `inputs`: read files, standard input and open readers, and decompress gzip and zstd.
+- `compressors`: compress outputs as gzip and zstd.
 - `outputs`: write files, which change only when all data is written, and other outputs.
 - `paths`: check the names of inputs and outputs before a run.
 - `read_ahead`: read an input on a background thread, and end reading on request.
+- `regular`: read a small file, and refuse any other kind of file.
+- `reject_lines`: rejects as lines of NDJSON.
 - `spill_file`, `temporaries`: temporary files.
 
 Sub-packages may use all names here; each is imported at first use.
@@ -13,16 +16,22 @@ Sub-packages may use all names here; each is imported at first use.
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from .compressors import Compressor, GzipCompressor, ZstdCompressor, compressor_of
     from .inputs import BLOCK_BYTES, InputFault, blocks_ahead, blocks_of, read_plain
     from .outputs import Output, OutputFault, publish_all
     from .paths import STANDARD_STREAM, PathError, check_outputs, descriptor_of, text_of, total_bytes
     from .read_ahead import ReadAhead, Stop
+    from .regular import read_regular
+    from .reject_lines import reject_line_pieces, reject_lines
     from .spill_file import SpillFile
     from .temporaries import remove_dead
+    from .zstd_library import ZstdMissing
 
 __all__ = [
     "BLOCK_BYTES",
     "STANDARD_STREAM",
+    "Compressor",
+    "GzipCompressor",
     "InputFault",
     "Output",
     "OutputFault",
@@ -30,24 +39,34 @@ __all__ = [
     "ReadAhead",
     "SpillFile",
     "Stop",
+    "ZstdCompressor",
+    "ZstdMissing",
     "blocks_ahead",
     "blocks_of",
     "check_outputs",
+    "compressor_of",
     "descriptor_of",
     "publish_all",
     "read_plain",
+    "read_regular",
+    "reject_line_pieces",
+    "reject_lines",
     "remove_dead",
     "text_of",
     "total_bytes",
 ]
 
 _MODULES = {
+    "compressors": ("Compressor", "GzipCompressor", "ZstdCompressor", "compressor_of"),
     "inputs": ("BLOCK_BYTES", "InputFault", "blocks_ahead", "blocks_of", "read_plain"),
     "outputs": ("Output", "OutputFault", "publish_all"),
     "paths": ("STANDARD_STREAM", "PathError", "check_outputs", "descriptor_of", "text_of", "total_bytes"),
     "read_ahead": ("ReadAhead", "Stop"),
+    "regular": ("read_regular",),
+    "reject_lines": ("reject_line_pieces", "reject_lines"),
     "spill_file": ("SpillFile",),
     "temporaries": ("remove_dead",),
+    "zstd_library": ("ZstdMissing",),
 }
 
 if not TYPE_CHECKING:

@@ -1,86 +1,48 @@
-"""Read inputs, plain or gzip, in blocks."""
+"""Read inputs, plain or compressed, in blocks."""
 
 from __future__ import annotations
 
 import errno
 import functools
 import itertools
+import os
 import select
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from typing import Any, BinaryIO
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import BinaryIO
 
-from zlib_ng import zlib_ng
-
-from ..errors import CfdnsError
+from .feed import BLOCK_BYTES, COMPRESSED_BYTES, GZIP_MAGIC, READ_BYTES, Feed
+from .input_fault import InputFault
 from .paths import STANDARD_STREAM, reason_of, status_of
 from .read_ahead import ReadAhead, Stop
+from .unzstd import is_zstd, may_become_zstd, unzstd
 
-__all__ = ["BLOCK_BYTES", "GZIP_WBITS", "READ_BYTES", "InputFault", "blocks_ahead", "blocks_of", "read_plain", "zlib"]
-
-#: zlib-ng decoded 914 MB/s of plain text, zlib 506 and isal 1,210 (2026-11-25). The decoder of isal cannot be copied,
-#: and bytes before a fault would be lost. Any, because the stubs of zlib-ng lack `copy` and mistype `error`.
-zlib: Any = zlib_ng
-
-#: Maximum number of plain bytes in a block. It bounds the memory of a run, because an event can be more than a hundred
-#: times as large as its record.
-BLOCK_BYTES = 1 << 17
-
-#: Maximum number of plain bytes that one call decompresses. It bounds the memory for any compression ratio. It is
-#: larger than a block, because every call copies the decoder and waits for the GIL.
-READ_BYTES = 1 << 19
+__all__ = ["BLOCK_BYTES", "READ_BYTES", "InputFault", "blocks_ahead", "blocks_of", "read_plain"]
 
 #: Maximum number of reads that wait for the conversion.
 _READS_AHEAD = 4
 
-#: Maximum number of compressed bytes in a read. zlib copies the bytes after every member, so small members make large
-#: reads slow.
-_COMPRESSED_BYTES = 1 << 16
-
-_GZIP_MAGIC = b"\x1f\x8b"
-#: Maximum number of gzip layers. Some stores compress compressed objects again; data that decompresses to itself has no
-#: last layer.
-_MAX_GZIP_LAYERS = 4
-_LAYERS = (None, "compressed input", "second gzip layer", "third gzip layer", "fourth gzip layer", "fifth gzip layer")
-#: Parameter of zlib that selects the gzip format.
-GZIP_WBITS = 31
-
-
-class InputFault(CfdnsError):
-    """An input could not be read to its end. All bytes before the fault were yielded.
-
-    Attributes
-    ----------
-    reason : str
-        The cause, as text.
-    byte_offset : int or None
-        The offset of the fault in the stored input, or in the gzip layer; None if the input could not be opened.
-    layer : int
-        The gzip layer, 1 for the outermost one; 0 if the input is not gzip.
-    """
-
-    def __init__(self, reason: str, byte_offset: int | None = None, *, layer: int = 0) -> None:
-        self.reason = reason
-        self.byte_offset = byte_offset
-        self.layer = layer
-        of_what = f" of the {_LAYERS[layer]}" if layer else ""
-        super().__init__(reason if byte_offset is None else f"{reason} (at byte {byte_offset}{of_what})")
+#: Maximum number of layers of compression. Some stores compress compressed objects again; data that decompresses to
+#: itself has no last layer.
+_MAX_LAYERS = 4
 
 
 @contextmanager
 def blocks_ahead(
-    name: str, on_read: Callable[[int], object] | None = None, stop: Stop | None = None
+    source: str | BinaryIO, on_read: Callable[[int], object] | None = None, stop: Stop | None = None
 ) -> Iterator[Iterator[bytes]]:
     """Read an input on a background thread, and return an iterator over its blocks of at most `BLOCK_BYTES`.
 
-    Leaving the context ends the thread. An empty block means that no further input is available yet; a regular file
-    gives no empty block. Parameters and exceptions are those of `read_plain`.
+    Leaving the context ends the thread with its next read, so the caller must not close an open reader before the
+    context is left. An empty block means that no further input is available yet; regular files and open readers give no
+    empty block. Parameters and exceptions are those of `read_plain`.
     """
-    status = status_of(name, 0)
-    idle = None if status is not None and stat.S_ISREG(status.st_mode) else b""
-    with ReadAhead(read_plain(name, on_read, stop), depth=_READS_AHEAD, idle=idle, stop=stop) as pieces:
+    status = status_of(source, 0) if isinstance(source, str) else None
+    has_all = not isinstance(source, str) or (status is not None and stat.S_ISREG(status.st_mode))
+    idle = None if has_all else b""
+    with ReadAhead(read_plain(source, on_read, stop), depth=_READS_AHEAD, idle=idle, stop=stop) as pieces:
         yield (block for piece in pieces for block in blocks_of(piece))
 
 
@@ -89,16 +51,20 @@ def blocks_of(plain: bytes) -> Iterator[bytes]:
     return (plain[start : start + BLOCK_BYTES] for start in range(0, len(plain) or 1, BLOCK_BYTES))
 
 
-def read_plain(name: str, on_read: Callable[[int], object] | None = None, stop: Stop | None = None) -> Iterator[bytes]:
+def read_plain(
+    source: str | BinaryIO, on_read: Callable[[int], object] | None = None, stop: Stop | None = None
+) -> Iterator[bytes]:
     """Yield the plain bytes of an input, in pieces of at most about `READ_BYTES`, cut at any byte.
 
-    Gzip is detected by the first two bytes that are not zero, never by the name. All members are read, and zero bytes
-    before and after a member are padding. Gzip within gzip is read, at most four layers deep.
+    Gzip and zstd are detected by the first bytes that are not zero, never by the name. All gzip members or zstd frames
+    are read, and zero bytes before and after them are padding. Compressed data within compressed data is read, at most
+    four layers deep.
 
     Parameters
     ----------
-    name : str
-        A path, or ``-`` for standard input.
+    source : str or binary reader
+        A path, ``-`` for standard input, or an open reader, which the caller closes. The method ``read(n)`` of a reader
+        blocks, and returns at most n bytes, and empty bytes at the end only. If it can seek, it may be read twice.
     on_read : callable, optional
         Called with the number of stored bytes of every read.
     stop : Stop, optional
@@ -108,18 +74,19 @@ def read_plain(name: str, on_read: Callable[[int], object] | None = None, stop: 
     ------
     InputFault
         The input is missing, unreadable, truncated or damaged. Raised after all bytes that can be decoded were yielded.
+        An exception of an open reader that is no OSError is raised as it is, also after these bytes.
     """
-    source: _Source | None = None
+    stored: _Source | None = None
     try:
-        with _open_input(name) as raw:
-            source = _Source(raw, on_read, stop)
-            yield from _without_gzip(source.pieces())
+        with _open_input(source) as raw:
+            stored = _Source(raw, on_read, stop)
+            yield from _decompressed(stored.pieces(), stored)
     except _Stopped:
         return
     except OSError as error:
-        if source is None:
+        if stored is None:
             raise InputFault(reason_of(error)) from error
-        raise InputFault(reason_of(error), source.byte_offset, layer=int(source.is_gzip)) from error
+        raise InputFault(reason_of(error), stored.byte_offset, layer=stored.layer) from error
 
 
 class _Stopped(Exception):
@@ -127,24 +94,41 @@ class _Stopped(Exception):
 
 
 class _Source:
-    """The stored bytes of an input, with the number of bytes read."""
+    """The stored bytes of an input, with the number of bytes read.
+
+    Attributes
+    ----------
+    byte_offset : int
+        The offset of the next read.
+    layer : int
+        1 if the input is compressed, else 0.
+    """
 
     def __init__(self, raw: BinaryIO, on_read: Callable[[int], object] | None, stop: Stop | None) -> None:
         self._raw = raw
         self._on_read = on_read
         self._stop = stop
+        self._first_position = raw.tell() if _can_seek(raw) else None
+        self._known_bytes = 0  # that were read before
         self.byte_offset = 0
-        self._start = b""
-
-    @property
-    def is_gzip(self) -> bool:
-        return self._start == _GZIP_MAGIC
+        self.layer = 0
 
     def pieces(self) -> Iterator[bytes]:
         """Return an iterator over the bytes of the input. It keeps no reference to a piece."""
-        head = self.read(_COMPRESSED_BYTES)
-        size_bytes = _COMPRESSED_BYTES if head.startswith(_GZIP_MAGIC[:1]) else READ_BYTES
+        head = self.read(COMPRESSED_BYTES)
+        size_bytes = COMPRESSED_BYTES if _may_be_compressed(head[:1]) else READ_BYTES
         return itertools.chain((head,) if head else (), iter(functools.partial(self.read, size_bytes), b""))
+
+    @property
+    def read_again(self) -> Callable[[int], Iterator[bytes]] | None:
+        """Return the bytes from an offset on as `pieces` does; None if the input cannot seek."""
+        return None if self._first_position is None else self._pieces_from
+
+    def _pieces_from(self, byte_offset: int) -> Iterator[bytes]:
+        assert self._first_position is not None
+        self._raw.seek(self._first_position + byte_offset)
+        self.byte_offset = byte_offset
+        return iter(functools.partial(self.read, COMPRESSED_BYTES), b"")
 
     def read(self, size_bytes: int) -> bytes:
         """Return at most `size_bytes`; empty bytes at the end only."""
@@ -155,129 +139,100 @@ class _Source:
                 select.select([self._raw], [], [])
             data = self._read(size_bytes)
         self.byte_offset += len(data)
-        self._start += (data if self._start else data.lstrip(b"\0"))[: len(_GZIP_MAGIC) - len(self._start)]
+        new_bytes = max(self.byte_offset - self._known_bytes, 0)
+        self._known_bytes += new_bytes
         if self._on_read is not None:
-            self._on_read(len(data))
+            self._on_read(new_bytes)
         return data
 
     def _read(self, size_bytes: int) -> bytes | None:
-        if self._stop is not None and not self._stop.may_read(self._raw):
+        # Bytes that were read before are read again after the request too.
+        is_new = self.byte_offset >= self._known_bytes
+        if is_new and self._stop is not None and not self._stop.may_read(self._raw):
             raise _Stopped
         return self._raw.read(size_bytes)
 
 
-def _open_input(name: str) -> AbstractContextManager[BinaryIO]:
-    if name == STANDARD_STREAM:
+def _can_seek(raw: BinaryIO) -> bool:
+    """Return whether the bytes of a reader can be read again: a regular file, or an open reader that can seek."""
+    try:
+        status = os.fstat(raw.fileno())
+    except (AttributeError, OSError):
+        seekable = getattr(raw, "seekable", None)
+        return seekable is not None and bool(seekable())
+    return stat.S_ISREG(status.st_mode) and raw.seekable()
+
+
+def _open_input(source: str | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    if not isinstance(source, str):
+        return nullcontext(source)
+    if source == STANDARD_STREAM:
         # If standard input is closed, the next opened file gets its number.
         if sys.stdin is None:
             raise OSError(errno.EBADF, "is closed")
         buffer = sys.stdin.buffer
         return nullcontext(getattr(buffer, "raw", buffer))
-    return open(name, "rb", buffering=0)
+    return open(source, "rb", buffering=0)
 
 
-def _without_gzip(pieces: Iterator[bytes], layer: int = 1) -> Iterator[bytes]:
-    """Yield the plain bytes in all gzip layers of pieces; `layer` is the number of the first one."""
+def _may_be_compressed(head: bytes) -> bool:
+    """Return whether more bytes after `head`, the first bytes of data, decide or decided that it is compressed."""
+    return bool(head) and (GZIP_MAGIC.startswith(head[: len(GZIP_MAGIC)]) or may_become_zstd(head))
+
+
+def _decoder_of(head: bytes) -> Callable[[Feed], Iterator[bytes]] | None:
+    """Return the decoder of data with these first bytes; None if it is not compressed."""
+    if head.startswith(GZIP_MAGIC):
+        # Imported here, because its library takes time to import, and much input is plain.
+        from .gunzip import gunzip
+
+        return gunzip
+    return unzstd if is_zstd(head) else None
+
+
+def _decompressed(pieces: Iterator[bytes], source: _Source | None, layer: int = 1) -> Iterator[bytes]:
+    """Yield the plain bytes in all layers of pieces.
+
+    Parameters
+    ----------
+    pieces : iterator of bytes
+        The bytes of the first layer.
+    source : _Source or None
+        The source of the pieces; None for an inner layer.
+    layer : int
+        The number of the first layer.
+    """
     padding_bytes, head = 0, b""
     try:
         while not head and (data := next(pieces, b"")):
             head = data.lstrip(b"\0")
             padding_bytes += len(data) - len(head)
-        # The first read from a pipe may return one byte.
-        if head == _GZIP_MAGIC[:1]:
-            head += next(pieces, b"")
+        # A read from a pipe may return one byte.
+        while _decoder_of(head) is None and _may_be_compressed(head) and (data := next(pieces, b"")):
+            head += data
     except Exception:
         yield from _zero_blocks(padding_bytes)
         if head:
             yield head
         raise
-    if not head.startswith(_GZIP_MAGIC):
+    decoder = _decoder_of(head)
+    if decoder is None:
         yield from _zero_blocks(padding_bytes)
         if head:
             yield head
         del head
         yield from pieces
         return
-    if layer > _MAX_GZIP_LAYERS:
-        raise InputFault(f"gzip within gzip is read {_MAX_GZIP_LAYERS} layers deep, not deeper", 0, layer=layer)
-    yield from _without_gzip(_gunzip(itertools.chain((head,), pieces), layer, padding_bytes), layer + 1)
+    if layer > _MAX_LAYERS:
+        raise InputFault(f"compressed data is read {_MAX_LAYERS} layers deep, not deeper", 0, layer=layer)
+    if source is not None:
+        source.layer = layer
+    read_again = None if source is None else source.read_again
+    feed = Feed(itertools.chain((head,), pieces), padding_bytes, layer, read_again)
+    del head
+    yield from _decompressed(decoder(feed), None, layer + 1)
 
 
 def _zero_blocks(size_bytes: int) -> Iterator[bytes]:
     """Return an iterator over blocks of zero bytes of that size in total."""
     return (bytes(min(BLOCK_BYTES, size_bytes - start)) for start in range(0, size_bytes, BLOCK_BYTES))
-
-
-def _gunzip(pieces: Iterator[bytes], layer: int, byte_offset: int) -> Iterator[bytes]:
-    """Yield the content of all gzip members, in pieces of at most `READ_BYTES`.
-
-    Parameters
-    ----------
-    pieces : iterator of bytes
-        The gzip data.
-    layer : int
-        The gzip layer, for errors.
-    byte_offset : int
-        The offset of the first piece, for errors.
-    """
-    decoder = None
-    size_bytes = BLOCK_BYTES  # so that the conversion begins soon
-    piece = next(pieces, b"")
-    while piece:
-        # No other name may refer to `data`, so that its memory is free before the next read.
-        data, piece = piece[:_COMPRESSED_BYTES], piece[_COMPRESSED_BYTES:]
-        byte_offset += len(data)
-        while data:
-            if decoder is None:
-                data = data.lstrip(b"\0")
-                if data and not _GZIP_MAGIC.startswith(data[:2]):
-                    raise InputFault("not gzip after the last member", byte_offset - len(data), layer=layer)
-                decoder = zlib.decompressobj(GZIP_WBITS) if data else None
-            while decoder is not None:
-                before = decoder.copy()
-                try:
-                    block = decoder.decompress(data, size_bytes)
-                except zlib.error as error:
-                    block, left = _decode_to_fault(before, data)
-                    if block:
-                        yield block
-                    reason = str(error).rpartition(": ")[2]
-                    raise InputFault(f"damaged gzip, {reason}", byte_offset - left, layer=layer) from error
-                if block:
-                    yield block
-                data = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
-                if decoder.eof:
-                    decoder = None
-                    break
-                # A full block may leave output in the decoder, even if all input is consumed.
-                if not data and len(block) < size_bytes:
-                    break
-                size_bytes = min(2 * size_bytes, READ_BYTES)
-        piece = piece or next(pieces, b"")
-    if decoder is not None:
-        raise InputFault("truncated gzip", byte_offset, layer=layer)
-
-
-def _decode_to_fault(decoder: Any, data: bytes) -> tuple[bytes, int]:
-    """Return the output before the fault in `data`, and the number of bytes from the fault on.
-
-    The Python binding of zlib discards the output of a call that meets a fault. Copies of the decoder therefore
-    approach the fault: first by ever smaller outputs, then by single bytes of input.
-    """
-    blocks = []
-    step_bytes = READ_BYTES
-    while step_bytes:
-        trial = decoder.copy()
-        try:
-            block = trial.decompress(data, step_bytes)
-        except zlib.error:
-            step_bytes //= 2
-        else:
-            blocks.append(block)
-            decoder, data = trial, trial.unconsumed_tail
-    taken = 0
-    with suppress(zlib.error):
-        while taken < len(data):
-            blocks.append(decoder.decompress(data[taken : taken + 1]))
-            taken += 1
-    return b"".join(blocks), len(data) - taken

@@ -62,11 +62,14 @@ class Stop:
             self._items.put(_WAKE)
 
     def may_read(self, raw: BinaryIO) -> bool:
-        """Wait until `raw` can be read and return True; return False if the request comes first."""
+        """Wait until `raw` can be read and return True; return False if the request comes first.
+
+        A reader without a descriptor (an object of a store) is not waited for.
+        """
         # Set `is_open` before `requested` is read, because `next_item` reads them in the opposite order.
         self.is_open = True
-        if not self.requested:
-            _wait_until_readable([raw.fileno(), self._read_descriptor])
+        if not self.requested and (descriptor := _descriptor_of(raw)) is not None:
+            _wait_until_readable([descriptor, self._read_descriptor])
         self.is_early |= self.requested
         return not self.requested
 
@@ -94,6 +97,14 @@ class Stop:
         """Close the descriptors. No request may follow."""
         os.close(self._read_descriptor)
         os.close(self._write_descriptor)
+
+
+def _descriptor_of(raw: BinaryIO) -> int | None:
+    """Return the descriptor of a reader; None if it has none."""
+    # io.UnsupportedOperation is an OSError.
+    with suppress(AttributeError, OSError):
+        return raw.fileno()
+    return None
 
 
 def _wait_until_readable(descriptors: list[int]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
+from typing import Protocol
 
-from .outputs import Output, OutputFault
+from .outputs import OutputFault
 from .paths import reason_of
 from .temporaries import Temporary, system_folder
 
@@ -15,17 +16,27 @@ __all__ = ["SpillFile"]
 _PIECE_BYTES = 3 << 16
 
 
+class _Owner(Protocol):
+    """The output of the rejects, for example an `Output`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def temporary_folder(self) -> str | None: ...
+
+
 class SpillFile:
     """The bytes of one reject in a temporary file; a `RejectSpill`.
 
     Parameters
     ----------
-    output : Output
+    output : Output, or any object with `name` and `temporary_folder`
         The output of the rejects. The file is in the folder of its temporary file, or in the system's folder for
         temporary files. Errors name this output.
     """
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: _Owner) -> None:
         self.size_bytes = 0
         self._starts_as_text = True  # all bytes are UTF-8, except a last character that may be incomplete
         self._output = output

@@ -13,7 +13,7 @@ from typing import BinaryIO
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["Temporary", "remove_dead", "system_folder"]
+__all__ = ["Temporary", "create_named", "is_temporary", "remove_dead", "system_folder"]
 
 _COPY_BYTES = 1 << 20
 _PREFIX = ".cfdns-fast-"
@@ -54,12 +54,10 @@ class Temporary:
         """Create the file; raises OSError."""
         descriptor = _open_unnamed(self.folder, self._mode)
         if descriptor is None:
-            self._path = _new_path(self.folder)
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-            descriptor = os.open(self._path, flags, self._mode)
+            descriptor, self._path = create_named(self.folder, self._mode)
+        else:
+            _lock(descriptor)
         self._file = os.fdopen(descriptor, "r+b", buffering=0)
-        # The lock marks the file as in use for `remove_dead` in another container, which cannot see this process.
-        _lock(descriptor)
 
     def write(self, data: bytes) -> None:
         """Append all of the data; raises OSError."""
@@ -167,6 +165,35 @@ def system_folder() -> str:
     from tempfile import gettempdir
 
     return os.path.abspath(gettempdir())
+
+
+def create_named(folder: str, mode: int = 0o600) -> tuple[int, str]:
+    """Create a temporary file with a hidden name for `remove_dead`; raises OSError.
+
+    Parameters
+    ----------
+    folder : str
+        Absolute path of the folder.
+    mode : int
+        Permissions before the umask applies.
+
+    Returns
+    -------
+    descriptor : int
+        Opened for reading and writing. While it is open, its lock marks the file as in use for `remove_dead` in another
+        container, which cannot see this process.
+    path : str
+        Absolute path of the file.
+    """
+    path = _new_path(folder)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+    _lock(descriptor)
+    return descriptor, path
+
+
+def is_temporary(name: str) -> bool:
+    """Return whether a file name is that of a temporary file of this package."""
+    return name.startswith(_PREFIX) and name.endswith(".tmp")
 
 
 def remove_dead(folder: str) -> list[str]:
