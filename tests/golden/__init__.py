@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-__all__ = ["CASES", "CONSTANTS", "INPUTS", "INTAKE_SAMPLES", "SPLITS", "Case", "ExpectedReject", "Split", "flatten"]
+from cfdns_fast import mapping_tools
+from cfdns_fast.mapping_tools import Defaults, ExpectedReject
+from cfdns_fast.mapping_tools.case_entries import input_bytes, value_cases, whole_case
+from cfdns_fast.mapping_tools.flatten import flatten
+
+__all__ = [
+    "CASES",
+    "CONSTANTS",
+    "DEFAULTS",
+    "DETECTIONS",
+    "INPUTS",
+    "INTAKE_SAMPLES",
+    "SPLITS",
+    "Case",
+    "DetectionCase",
+    "Split",
+    "flatten",
+]
 
 _FOLDER = Path(__file__).parent
 
@@ -23,38 +40,42 @@ CONSTANTS = {
     "observer.vendor": "Cloudflare",
 }
 
+#: What the cases need not write: the constants, and the raw record.
+DEFAULTS = Defaults(mapping_tools.load_named("sekoia"))
+
 _MISSING = "field.missing:Timestamp"
 _UNKNOWN = "record.unknown"
 
 
 @dataclass(frozen=True)
-class ExpectedReject:
-    line: int
-    offset: int
-    length: int
-    code: str
+class Case(mapping_tools.Case):
+    """A case of these files; `topic` is the name of its file."""
 
-
-@dataclass(frozen=True)
-class Case:
-    """One input and its complete result. `events` are flattened, without the constants and `message`."""
-
-    topic: str
-    name: str
-    rule: str
-    data: bytes
-    options: dict[str, Any] = field(default_factory=dict)
-    events: tuple[dict[str, Any], ...] = ()
-    messages: tuple[str, ...] | None = None
-    rejects: tuple[ExpectedReject, ...] = ()
-    blank: int = 0
-    problems: dict[str, int] = field(default_factory=dict)
-    ndjson: bytes | None = None
+    topic: str = ""
 
     @property
     def id(self) -> str:
         readable = "".join(c if c.isprintable() and c.isascii() else "?" for c in self.name)
         return f"{self.topic}: {readable[:70]}"
+
+
+@dataclass(frozen=True)
+class DetectionCase:
+    """What is found in one input. `found` has the members of detections that are not the default, and `added` the
+    flattened members that an annotation adds to each event.
+    """
+
+    name: str
+    rule: str
+    data: bytes
+    options: dict[str, Any]
+    sliver: bool
+    feed: str | None
+    allow: str | None
+    load: dict[str, Any]
+    rules: str | None
+    found: tuple[dict[str, Any], ...]
+    added: tuple[dict[str, Any], ...] | None
 
 
 @dataclass(frozen=True)
@@ -73,96 +94,25 @@ class Split:
         return ascii(self.name)[1:-1][:70]
 
 
-def flatten(event: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return `{"a.b": value}` for `{"a": {"b": value}}`; a dot within a key is not escaped."""
-    flat: dict[str, Any] = {}
-    for key, value in event.items():
-        if isinstance(value, dict) and value:
-            flat.update(flatten(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def _bytes(written: Any) -> bytes:
-    """Join the parts of an input: text, `{hex = "ff"}`, `{repeat = "[", times = 256}`, or a list of these."""
-    if isinstance(written, list):
-        return b"".join(map(_bytes, written))
-    if isinstance(written, str):
-        return written.encode()
-    if "hex" in written:
-        return bytes.fromhex(written["hex"])
-    return _bytes(written["repeat"]) * written["times"]
-
-
-def _text(written: Any) -> str:
-    return _bytes(written).decode()
-
-
 def _only(entry: dict[str, Any], *allowed: str) -> None:
     unknown = set(entry) - set(allowed)
     assert not unknown, f"golden entry {entry.get('name')!r} holds unknown keys {sorted(unknown)}"
 
 
-def _problems(events: tuple[dict[str, Any], ...]) -> dict[str, int]:
-    counts = {_MISSING: sum("@timestamp" not in event for event in events), _UNKNOWN: events.count({})}
-    return {key: count for key, count in counts.items() if count}
-
-
-def _whole_case(topic: str, entry: dict[str, Any]) -> Case:
-    _only(entry, "name", "rule", "input", "options", "events", "messages", "rejects", "blank", "problems", "ndjson")
-    events = tuple(entry.get("events", ()))
-    messages = entry.get("messages")
-    return Case(
-        topic=topic,
-        name=entry["name"],
-        rule=entry["rule"],
-        data=_bytes(entry["input"]),
-        options=entry.get("options", {}),
-        events=events,
-        messages=None if messages is None else tuple(map(_text, messages)),
-        rejects=tuple(ExpectedReject(**reject) for reject in entry.get("rejects", ())),
-        blank=entry.get("blank", 0),
-        problems=entry.get("problems", _problems(events)),
-        ndjson=entry["ndjson"].encode() if "ndjson" in entry else None,
-    )
-
-
-def _value_cases(topic: str, table: dict[str, Any]) -> Iterator[Case]:
-    _only(table, "name", "rule", "source", "targets", "lists", "options", "rows")
-    source = table["source"]
-    for written, expected in table["rows"]:
-        token = _bytes(written)
-        record = b'{"%s":%s}' % (source.encode(), token)
-        event: dict[str, Any] = {}
-        problems: dict[str, int] = {}
-        if isinstance(expected, dict) and "problem" in expected:
-            problems[f"{expected['problem']}:{source}"] = 1
-        elif not isinstance(expected, dict) or "repeat" in expected:
-            value = _text(expected) if isinstance(expected, dict) else expected
-            event.update({target: value for target in table["targets"]})
-            event.update({target: [value] for target in table.get("lists", ())})
-        if source != "Timestamp":
-            problems[_MISSING] = 1
-        yield Case(
-            topic=topic,
-            name=f"{table['name']} {token[:60].decode('utf-8', 'replace')}",
-            rule=table["rule"],
-            data=record,
-            options=table.get("options", {}),
-            events=(event,),
-            messages=(record.decode(),),
-            problems=problems,
-        )
+def _of_topic(topic: str, cases: Iterable[mapping_tools.Case]) -> Iterator[Case]:
+    for case in cases:
+        assert case.rule, f"golden entry {case.name!r} has no rule"
+        yield Case(**{each.name: getattr(case, each.name) for each in fields(case)}, topic=topic)
 
 
 def _rejected_cases(topic: str, table: dict[str, Any]) -> Iterator[Case]:
     _only(table, "name", "rule", "code", "options", "rows")
     good = b'{"ColoCode":"AMS"}'
     for written in table["rows"]:
-        line = _bytes(written)
+        line = input_bytes(written)
         yield Case(
             topic=topic,
+            line=0,
             name=f"{table['code']} {table['name']} {line[:50].decode('utf-8', 'replace')}",
             rule=table["rule"],
             data=good + b"\n" + line + b"\r\n" + good + b"\n",
@@ -177,9 +127,10 @@ def _rejected_cases(topic: str, table: dict[str, Any]) -> Iterator[Case]:
 def _accepted_cases(topic: str, table: dict[str, Any]) -> Iterator[Case]:
     _only(table, "name", "rule", "rows")
     for written in table["rows"]:
-        line = _bytes(written)
+        line = input_bytes(written)
         yield Case(
             topic=topic,
+            line=0,
             name=f"{table['name']} {line[:50].decode('utf-8', 'replace')}",
             rule=table["rule"],
             data=line + b"\n",
@@ -187,6 +138,23 @@ def _accepted_cases(topic: str, table: dict[str, Any]) -> Iterator[Case]:
             messages=(line.decode(),),
             problems={_MISSING: 1, _UNKNOWN: 1},
         )
+
+
+def _detection_case(entry: dict[str, Any]) -> DetectionCase:
+    _only(entry, "name", "rule", "input", "options", "sliver", "feed", "allow", "load", "rules", "found", "added")
+    return DetectionCase(
+        name=entry["name"],
+        rule=entry["rule"],
+        data=input_bytes(entry["input"]),
+        options=entry.get("options", {}),
+        sliver=entry.get("sliver", False),
+        feed=entry.get("feed"),
+        allow=entry.get("allow"),
+        load=entry.get("load", {}),
+        rules=entry.get("rules"),
+        found=tuple(entry.get("found", ())),
+        added=tuple(entry["added"]) if "added" in entry else None,
+    )
 
 
 def _splits(table: dict[str, Any]) -> Iterator[tuple[Split, str]]:
@@ -214,6 +182,7 @@ def _name_case(topic: str, split: Split, kept: str) -> Case:
     record = json.dumps({"QueryName": split.name}, ensure_ascii=False)
     return Case(
         topic=topic,
+        line=0,
         name=split.name,
         rule=split.rule,
         data=record.encode(),
@@ -224,16 +193,18 @@ def _name_case(topic: str, split: Split, kept: str) -> Case:
     )
 
 
-def _read() -> tuple[tuple[Case, ...], tuple[Split, ...]]:
+def _read() -> tuple[tuple[Case, ...], tuple[Split, ...], tuple[DetectionCase, ...]]:
     cases: list[Case] = []
     splits: list[Split] = []
+    detections: list[DetectionCase] = []
     for path in sorted(_FOLDER.glob("*.toml")):
         topic = path.stem
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-        _only(document, "case", "values", "rejected", "accepted", "names")
-        cases += [_whole_case(topic, entry) for entry in document.get("case", ())]
-        for table in document.get("values", ()):
-            cases += _value_cases(topic, table)
+        _only(document, "case", "values", "rejected", "accepted", "names", "detection")
+        detections += map(_detection_case, document.get("detection", ()))
+        for read, name in ((whole_case, "case"), (value_cases, "values")):
+            for table in document.get(name, ()):
+                cases += _of_topic(topic, read(table, 0, DEFAULTS))
         for table in document.get("rejected", ()):
             cases += _rejected_cases(topic, table)
         for table in document.get("accepted", ()):
@@ -242,10 +213,10 @@ def _read() -> tuple[tuple[Case, ...], tuple[Split, ...]]:
             for split, kept in _splits(table):
                 splits.append(split)
                 cases.append(_name_case(topic, split, kept))
-    return tuple(cases), tuple(splits)
+    return tuple(cases), tuple(splits), tuple(detections)
 
 
-CASES, SPLITS = _read()
+CASES, SPLITS, DETECTIONS = _read()
 
 #: The samples of the intake page, unchanged.
 INTAKE_SAMPLES: list[dict[str, Any]] = json.loads((_FOLDER / "intake_page.json").read_text(encoding="utf-8"))
