@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from .. import InputFormatError, Normalizer
 from .report import UNKNOWN
-from .unknown_records import Schema
+from .schema import Schema
 
 __all__ = ["CheckFile", "log_blocks"]
 

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 from .. import InputFormatError, Normalizer, Result, Stream
 from ..io.inputs import InputFault, blocks_ahead
 from ..io.outputs import Output, OutputFault, publish_all
 from ..io.read_ahead import Stop
+from ..io.reject_lines import reject_line_pieces, reject_lines
 from ..io.spill_file import SpillFile
 from ..io.temporaries import remove_dead
 from .check_files import CheckFile, log_blocks
-from .report import Progress, Tally, reject_line_pieces, reject_lines, shown_name
+from .detection import AlertsOutput
+from .report import UNKNOWN, Progress, Tally, shown_name
+from .schema import Schema
 from .signals import INTERRUPTS
-from .unknown_records import FirstRecord, Schema, UnknownInput
+from .sources import Source, SourceFault, Sources
+from .unknown_records import FirstRecord
+
+if TYPE_CHECKING:
+    from .parquet_file import ParquetFile
+    from .unknown_input import UnknownInput
 
 __all__ = ["Conversion"]
 
@@ -29,6 +38,7 @@ class Conversion:
         Inputs that were not read to their end or have no known format, and the reasons.
     unknown : list of UnknownInput
         Inputs with records, of which none has a key that the mapping reads.
+    alerts : AlertsOutput or None
     """
 
     def __init__(
@@ -40,6 +50,8 @@ class Conversion:
         spill: SpillFile | None,
         progress: Progress,
         threads: int,
+        alerts: AlertsOutput | None = None,
+        parquet: ParquetFile | None = None,
     ) -> None:
         self._normalizer = normalizer
         self._schema = schema
@@ -48,19 +60,23 @@ class Conversion:
         self._rejects = rejects
         self._spill = spill
         self._progress = progress
+        self._parquet = parquet
+        self.alerts = alerts
         self._stop: Stop | None = None
         self._opened = 0
         self.tally = Tally()
         self.faults: list[tuple[str, InputFault | InputFormatError]] = []
         self.unknown: list[UnknownInput] = []
 
-    def run(self, inputs: Sequence[str]) -> bool:
+    def run(self, sources: Sources) -> bool:
         """Convert all inputs and publish the outputs; False if the reader of the events has gone before the end.
 
         If the events are written directly, the first signal ends the reading only: what was read is converted, and the
         outputs are published, so that every reject of it is kept.
         """
         outputs = [self._events] if self._rejects is None else [self._events, self._rejects]
+        if self.alerts is not None:
+            outputs.append(self.alerts.output)
         with ExitStack() as cleanup:
             for output in outputs:
                 cleanup.callback(output.discard)
@@ -73,6 +89,11 @@ class Conversion:
             try:
                 for output in outputs:
                     output.open()
+                if self._parquet is not None:
+                    self._parquet.start()
+                    cleanup.callback(self._parquet.discard)
+                if self.alerts is not None:
+                    self.alerts.start()
                 self._remove_dead(outputs)
                 if self._events.is_direct:
                     self._stop = Stop()
@@ -80,12 +101,14 @@ class Conversion:
                     cleanup.callback(self._stop.close)
                     # Called before the one above: a request of a closed Stop would write to some other descriptor.
                     cleanup.callback(INTERRUPTS.defer, None)
-                for name in inputs:
-                    if self._stop is None or not self._stop.requested:
-                        self._convert_input(name)
+                self._convert_all(sources)
                 if not self._opened:
                     # No input was read, so the files keep what they held before.
                     return True
+                if self._parquet is not None:
+                    self._parquet.finish()
+                if self.alerts is not None:
+                    self.alerts.finish()
                 for output in outputs:
                     output.seal()
             except OutputFault:
@@ -102,12 +125,23 @@ class Conversion:
             for path in [] if folder is None else remove_dead(folder):
                 self._progress.say(f"{path}: removed; a run that was killed left it")
 
-    def _convert_input(self, name: str) -> None:
-        whole_rejects = False if self._spill is None else self._spill
-        with self._normalizer.stream(threads=self._threads, whole_rejects=whole_rejects) as stream:
-            self._convert_stream(name, stream)
+    def _convert_all(self, sources: Sources) -> None:
+        for source in sources:
+            if self._stop is not None and self._stop.requested:
+                return
+            if isinstance(source, SourceFault):
+                self._report_fault(source.name, source.fault)
+            else:
+                self._convert_input(source)
 
-    def _convert_stream(self, name: str, stream: Stream[bytes]) -> None:
+    def _convert_input(self, source: Source) -> None:
+        whole_rejects = False if self._spill is None else self._spill
+        output = "ndjson" if self._parquet is None else "arrow"
+        with self._normalizer.stream(threads=self._threads, output=output, whole_rejects=whole_rejects) as stream:
+            self._convert_stream(source, stream)
+
+    def _convert_stream(self, source: Source, stream: Stream[Any]) -> None:
+        name = source.name
         fault: InputFault | InputFormatError | None = None
         first = FirstRecord()
         is_cut = False
@@ -115,7 +149,7 @@ class Conversion:
             try:
                 # This thread shows the progress: bytes that were read ahead count when they are used.
                 counted = _Counter()
-                with blocks_ahead(name, counted.add, self._stop) as blocks:
+                with source.opened() as opened, blocks_ahead(opened, counted.add, self._stop) as blocks:
                     for block in log_blocks(name, blocks, self._normalizer, self._schema):
                         first.feed(block)
                         if block:
@@ -143,22 +177,30 @@ class Conversion:
         if is_cut:
             self.tally.unfinished_bytes += stream.unfinished_bytes
         if fault is not None:
-            self.faults.append((name, fault))
-            self._progress.say(f"{shown_name(name)}: {fault}")
+            self._report_fault(name, fault)
         unknown = first.explain(name, self._schema)
         if unknown is not None:
             self.unknown.append(unknown)
             self._progress.say(str(unknown))
 
-    def _take(self, name: str, parts: Iterator[Result[bytes]], first: FirstRecord) -> None:
+    def _report_fault(self, name: str, fault: InputFault | InputFormatError) -> None:
+        self.faults.append((name, fault))
+        self._progress.say(f"{shown_name(name)}: {fault}")
+
+    def _take(self, name: str, parts: Iterator[Result[Any]], first: FirstRecord) -> None:
         for part in parts:
-            self._events.write(part.output)
+            if self._parquet is None:
+                self._events.write(part.output)
+            else:
+                self._parquet.write(part.output)
+            if self.alerts is not None:
+                self.alerts.take(part)
             if self._rejects is not None and part.rejects:
                 self._write_rejects(name, part, self._rejects)
             self.tally.add(name, part)
-            first.add(part)
+            first.add(part.events, part.problems.get(UNKNOWN, 0))
 
-    def _write_rejects(self, name: str, part: Result[bytes], output: Output) -> None:
+    def _write_rejects(self, name: str, part: Result[Any], output: Output) -> None:
         last = part.rejects[-1]
         # Only the last reject of a part can be too long for memory; the spill then holds all of its bytes.
         is_spilled = last.byte_length > len(last.raw)
@@ -176,6 +218,8 @@ class Conversion:
         self._events.flush()
         if self._rejects is not None:
             self._rejects.flush()
+        if self.alerts is not None:
+            self.alerts.output.flush()
 
 
 class _Counter:

@@ -1,72 +1,35 @@
-"""The reports of a run: rejects as lines, the summary, messages, progress."""
+"""The reports of a run: the summary, messages, progress."""
 
 from __future__ import annotations
 
-import codecs
 import itertools
-import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from .. import Reject, Result
 from ..io.paths import STANDARD_STREAM, text_of
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from .. import Result
 
 __all__ = [
     "UNKNOWN",
     "Progress",
     "Tally",
+    "assumed_size",
+    "by_code",
+    "is_terminal",
     "printable",
-    "reject_line_pieces",
-    "reject_lines",
     "say",
     "shown_name",
 ]
 
 #: The problem of a record without a key that the mapping reads.
 UNKNOWN = "record.unknown"
-
-#: Lines of rejects are written together when they have this size.
-_PIECE_BYTES = 1 << 16
-
-#: One encoder for all pieces: json.dumps() makes a new one at every call with options.
-_to_json = json.JSONEncoder(ensure_ascii=False).encode
-
-
-def reject_lines(name: str, rejects: Iterable[Reject]) -> Iterator[bytes]:
-    """Yield the rejects of the input `name` as lines of NDJSON, several at a time."""
-    lines: list[bytes] = []
-    size_bytes = 0
-    for reject in rejects:
-        lines.append(reject.to_json(name) + b"\n")
-        size_bytes += len(lines[-1])
-        if size_bytes >= _PIECE_BYTES:
-            yield b"".join(lines)
-            lines.clear()
-            size_bytes = 0
-    if lines:
-        yield b"".join(lines)
-
-
-def reject_line_pieces(name: str, reject: Reject, pieces: Iterable[bytes], *, is_text: bool) -> Iterator[bytes]:
-    """Yield the line of a reject that is too long for memory.
-
-    Parameters
-    ----------
-    pieces : iterable of bytes
-        All bytes of the reject, in pieces whose sizes are a multiple of 3, except the last one.
-    is_text : bool
-        Whether these bytes are UTF-8.
-    """
-    yield reject._replace(raw=b"").to_json(name).removesuffix(b'"raw":""}')
-    yield b'"raw":"' if is_text else b'"raw_base64":"'
-    from base64 import b64encode  # not at the top: few runs have such rejects
-
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    for piece in pieces:
-        yield _to_json(decoder.decode(piece))[1:-1].encode("utf-8") if is_text else b64encode(piece)
-    yield b'"}\n'
 
 
 class Tally:
@@ -117,12 +80,12 @@ class Tally:
 
     def summary(self, seconds: float, *, positions: bool) -> str:
         """Return the totals in one line; with `positions` also where the first reject of each code is."""
-        problems = _by_code(self.problems, {})
+        problems = by_code(self.problems, {})
         first = {
             code: f"first at {shown_name(name)}:{line} byte offset {byte_offset}"
             for code, (name, line, byte_offset) in self.first.items()
         }
-        rejects = _by_code(self.rejects, first if positions else {})
+        rejects = by_code(self.rejects, first if positions else {})
         rate = self.events_per_second(seconds)
         counts = f"lines {self.lines}, events {self.events}, blank {self.blank}"
         text = f"{counts}, problems {problems}, rejects {rejects}, {rate} events/s"
@@ -165,7 +128,8 @@ class _Names:
         return f"{shown} and {more} more" if len(self._kept) < self._MAX_KEPT else f"{shown} and many more"
 
 
-def _by_code(counts: Counter[str], notes: dict[str, str]) -> str:
+def by_code(counts: Counter[str], notes: Mapping[str, str]) -> str:
+    """Return a total and its counts by code, each with its note."""
     each = (f"{code} {counts[code]}" + (f", {notes[code]}" if code in notes else "") for code in sorted(counts))
     return f"{counts.total()} ({'; '.join(each)})" if counts else "0"
 
@@ -189,7 +153,7 @@ class Progress:
             # The monitor thread of tqdm is for loops that update too rarely; this one updates at every block.
             tqdm.monitor_interval = 0
             self._bar = tqdm(
-                total=total_bytes, unit="B", unit_scale=True, leave=False, file=sys.stderr, **_assumed_size()
+                total=total_bytes, unit="B", unit_scale=True, leave=False, file=sys.stderr, **assumed_size()
             )
 
     def update(self, size_bytes: int) -> None:
@@ -216,13 +180,18 @@ class Progress:
             self._bar = None
 
 
-def _assumed_size() -> dict[str, int]:
+def assumed_size() -> dict[str, int]:
     """Return a size for tqdm if the terminal does not report its own; without it tqdm would show nothing."""
     try:
         known = all(os.get_terminal_size(sys.stderr.fileno()))
     except (OSError, ValueError):
         known = False
     return {} if known else {"ncols": 80, "nrows": 24}
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether a standard stream, which may be closed, is a terminal."""
+    return stream is not None and stream.isatty()
 
 
 def shown_name(name: str) -> str:

@@ -16,9 +16,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
-    from typing import NoReturn
+    from typing import NoReturn, Protocol
 
-    from ..io.read_ahead import Stop
+    class Stoppable(Protocol):
+        """What can be asked to stop."""
+
+        def request(self) -> None: ...
+
 
 __all__ = ["EXIT_SIGNAL", "INTERRUPTS", "Interrupts", "is_out_of_memory", "signal_text"]
 
@@ -43,7 +47,7 @@ class Interrupts:
     def __init__(self) -> None:
         self.number = 0  # of the first signal that requested the Stop
         self._requested_s = 0.0
-        self._stop: Stop | None = None
+        self._stop: Stoppable | None = None
         self._clean_ups: list[Callable[[], object]] = []
         self._is_ignoring = False
 
@@ -57,7 +61,7 @@ class Interrupts:
         """Call `clean_up` before a signal ends the process. The call may come at any time, and more than once."""
         self._clean_ups.append(clean_up)
 
-    def defer(self, stop: Stop | None) -> None:
+    def defer(self, stop: Stoppable | None) -> None:
         """Let the first signal only request `stop`; with None it ends the process again."""
         self._stop = stop
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ..io.inputs import InputFault
@@ -16,14 +17,24 @@ _FORMAT = 1
 
 
 def summary_line(
-    conversion: Conversion, *, inputs: int, seconds: float, end: str, signal: str | None, failure: str | None, code: int
+    conversion: Conversion,
+    *,
+    inputs: int,
+    not_read: Mapping[str, int] | None,
+    seconds: float,
+    end: str,
+    signal: str | None,
+    failure: str | None,
+    code: int,
 ) -> bytes:
     """Return the totals of a run as one line of JSON; ``docs/codes.md`` describes the members.
 
     Parameters
     ----------
     inputs : int
-        Number of inputs that were named.
+        Number of inputs that were named; of what is listed, of the files or objects.
+    not_read : mapping of str to int, or None
+        The number of listed files and objects that were not read, by reason; None if no input is listed.
     seconds : float
         Duration of the conversion.
     end : {"complete", "interrupted", "closed", "failed"}
@@ -68,6 +79,10 @@ def summary_line(
         "seconds": round(seconds, 6),
         "events_per_second": tally.events_per_second(seconds),
     }
+    if not_read is not None:
+        line["not_read"] = dict(sorted(not_read.items()))
+    if conversion.alerts is not None:
+        line["alerts"] = conversion.alerts.counts()
     return json.dumps(line, ensure_ascii=False).encode("utf-8") + b"\n"
 
 
