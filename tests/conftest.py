@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from support.command import Cli
+    from support.command import Cli, CliHere
+    from support.object_servers import Bucket
 
 try:
     from hypothesis import HealthCheck, settings
@@ -37,6 +38,26 @@ def pytest_collection_finish() -> None:
     """Exempt the collected tests from garbage collection, because many tests call gc.collect()."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_objects_for_the_collector() -> None:
+    """Exempt what earlier modules made, caches for the most part, for the same reason."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bytecode_of_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let the processes of the tests share bytecode where PYTHONDONTWRITEBYTECODE forbids it in the tree.
+
+    Otherwise each of some 300 processes compiles the package again, which takes longer than most of these tests.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if os.environ.get("PYTHONDONTWRITEBYTECODE"):
+            patch.delenv("PYTHONDONTWRITEBYTECODE")
+            patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("bytecode")))
+        yield
 
 
 class Native:
@@ -130,6 +151,14 @@ def never_stuck() -> Iterator[None]:
 
 
 @pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Use the default handler of SIGINT, which commands in the background of a script ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
 def cli(tmp_path: Path, never_stuck: None) -> Iterator[Cli]:
     """Return the command in its own directory, and check that it leaves no temporary file there."""
     from support.command import Cli
@@ -138,3 +167,60 @@ def cli(tmp_path: Path, never_stuck: None) -> Iterator[Cli]:
     directory.mkdir()
     yield Cli(directory)
     assert not list(directory.rglob(".cfdns-fast-*"))
+
+
+@pytest.fixture
+def cli_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> Iterator[CliHere]:
+    """Return the command in this process and its own directory, and check that it leaves no temporary file there."""
+    from support.command import CliHere
+
+    monkeypatch.chdir(tmp_path)
+    yield CliHere(tmp_path, capfdbinary)
+    assert not list(tmp_path.rglob(".cfdns-fast-*"))
+
+
+@pytest.fixture(scope="session")
+def seaweed() -> Iterator[Bucket]:
+    """Return a bucket of SeaweedFS, which all tests share: use a prefix of your own, and kill no server."""
+    from support.object_servers import seaweed_bucket
+
+    with seaweed_bucket() as bucket:
+        yield bucket
+
+
+@pytest.fixture(scope="session")
+def moto_store() -> Iterator[Bucket]:
+    """Return a bucket of moto, shared as `seaweed` is. moto needs seconds of CPU to start: for slow tests."""
+    from support.object_servers import moto_bucket
+
+    with moto_bucket() as bucket:
+        yield bucket
+
+
+@pytest.fixture(scope="session")
+def rclone_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
+    """Return a bucket of rclone, which ignores conditions, shared as `seaweed` is."""
+    from support.object_servers import rclone_bucket
+
+    with rclone_bucket(tmp_path_factory.mktemp("rclone")) as bucket:
+        yield bucket
+
+
+@pytest.fixture(scope="session")
+def gcs_store() -> Iterator[Bucket]:
+    """Return a bucket of fake-gcs-server, for reading, shared as `seaweed` is."""
+    from support.object_servers import fake_gcs
+
+    with fake_gcs() as bucket:
+        yield bucket
+
+
+@pytest.fixture(scope="session")
+def azure_store() -> Iterator[Bucket]:
+    """Return a container of Azurite, shared as `seaweed` is."""
+    from support.object_servers import azurite
+
+    with azurite() as bucket:
+        yield bucket

@@ -25,13 +25,14 @@ def test_on_reject_raise_returns_accepted_records(write: Any) -> None:
 
 
 @every_writer
-def test_on_reject_raise_raises_the_first_reject(write: Any) -> None:
+def test_on_reject_raise_raises_the_first_reject(native: Any, write: Any) -> None:
     for case in CASES:
         if not case.rejects:
             continue
-        first = Normalizer(**case.options).to_ndjson(case.data).rejects[0]
+        first = native.normalizer(**case.options).to_ndjson(case.data).rejects[0]
+        normalizer = native.normalizer(on_reject="raise", **case.options)
         with pytest.raises(RecordError) as caught:
-            write(Normalizer(on_reject="raise", **case.options), case.data)
+            write(normalizer, case.data)
         error = caught.value
         assert Reject(error.line, error.byte_offset, error.byte_length, error.code, error.raw) == first
 

@@ -18,8 +18,8 @@ from support.processes import run_python
 from support.records import GOOD
 
 from cfdns_fast import Normalizer, Reject, Rejects
-from cfdns_fast.cli.report import reject_lines
 from cfdns_fast.errors import REJECT_CODES
+from cfdns_fast.io.reject_lines import reject_lines
 
 FIELDS = {
     "line": st.integers(1, 2**64 - 1),

@@ -194,21 +194,27 @@ def test_reject_spill_receives_long_rejects_only() -> None:
     assert kept == [LONG]
 
 
+# Single bytes at the start and the end of the reject, and where its bytes go to the spill: after 1000 and 65,536 bytes.
+SINGLES = [1] * 6_000
+
+
 @pytest.mark.parametrize("input_format", LONG_INPUTS)
-@pytest.mark.parametrize("block_bytes", [1, 65_536, 100_000])
-def test_reject_spill_receives_no_empty_bytes(input_format: str, block_bytes: int) -> None:
-    sizes = []
+@pytest.mark.parametrize(
+    "sizes", [[*SINGLES, 55_000, *SINGLES], [65_536], [100_000]], ids=["single bytes", "64 KiB", "large"]
+)
+def test_reject_spill_receives_no_empty_bytes(input_format: str, sizes: list[int]) -> None:
+    written = []
 
     class SizeSpill(MemorySpill):
         def write(self, data: bytes) -> None:
-            sizes.append(len(data))
+            written.append(len(data))
 
     data = LONG_INPUTS[input_format]
     stream = Normalizer(input_format=input_format, max_record_bytes=1000).stream(whole_rejects=SizeSpill())
-    for block in cut(data, block_bytes):
+    for block in cut(data, sizes):
         list(stream.parts(block))
     list(stream.parts(b"", final=True))
-    assert sizes and 0 not in sizes and sum(sizes) in (len(LONG), 200_000)
+    assert written and 0 not in written and sum(written) in (len(LONG), 200_000)
 
 
 @pytest.mark.parametrize("call", CALLS[:4], ids=["feed", "flush", "finish", "cut"])

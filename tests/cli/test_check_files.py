@@ -13,7 +13,7 @@ from support.feeding import cut
 from cfdns_fast import Normalizer
 from cfdns_fast.cli.app import main
 from cfdns_fast.cli.check_files import CheckFile, log_blocks
-from cfdns_fast.cli.unknown_records import Schema
+from cfdns_fast.cli.schema import Schema
 from cfdns_fast.io.inputs import InputFault
 
 SCHEMA = Schema("sekoia", "dns_logs", "auto")

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from support.command import RECORD, TIMEOUT_S, Cli, Finished, needs_posix, numbered, query_names, records
+from support.command import RECORD, TIMEOUT_S, Cli, CliHere, Finished, needs_posix, numbered, query_names, records
 
 
 def test_convert_without_inputs_reads_stdin(cli: Cli) -> None:
@@ -38,11 +38,11 @@ def test_convert_detects_gzip_by_content(cli: Cli) -> None:
     assert query_names(run.output) == numbered(6)
 
 
-def test_convert_reads_gzip_members_cut_within_lines(cli: Cli) -> None:
+def test_convert_reads_gzip_members_cut_within_lines(cli_here: CliHere) -> None:
     content = records(3000)
     parts = content[:1000], content[1000:1001], content[1001:]
-    cli.write("in.gz", b"".join(map(gzip.compress, parts)))
-    run = cli("convert", "in.gz")
+    cli_here.write("in.gz", b"".join(map(gzip.compress, parts)))
+    run = cli_here("convert", "in.gz")
     assert run.code == 0
     assert query_names(run.output) == numbered(3000)
 
@@ -54,18 +54,18 @@ def test_convert_keeps_the_order_of_many_blocks(cli: Cli) -> None:
     assert "lines 30000, events 30000, blank 0, problems 0, rejects 0" in run.errors
 
 
-def test_convert_frames_each_input_separately(cli: Cli) -> None:
+def test_convert_frames_each_input_separately(cli_here: CliHere) -> None:
     """The inputs have no final newline."""
-    cli.write("a", records(1).rstrip())
-    cli.write("b", records(1, 1).rstrip())
-    run = cli("convert", "a", "b")
+    cli_here.write("a", records(1).rstrip())
+    cli_here.write("b", records(1, 1).rstrip())
+    run = cli_here("convert", "a", "b")
     assert query_names(run.output) == numbered(2)
     assert "lines 2, events 2" in run.errors
 
 
-def test_convert_of_empty_input_writes_nothing(cli: Cli) -> None:
-    cli.write("in", b"")
-    run = cli("convert", "in")
+def test_convert_of_empty_input_writes_nothing(cli_here: CliHere) -> None:
+    cli_here.write("in", b"")
+    run = cli_here("convert", "in")
     assert (run.code, run.output) == (0, b"")
     assert "lines 0, events 0, blank 0, problems 0, rejects 0, 0 events/s" in run.errors
 
@@ -83,60 +83,60 @@ def test_convert_writes_each_event_immediately(cli: Cli) -> None:
     assert Finished(process).code == 0
 
 
-def test_convert_of_missing_input_exits_1(cli: Cli) -> None:
+def test_convert_of_missing_input_exits_1(cli_here: CliHere) -> None:
     """The other inputs are converted."""
-    cli.write("in", records(2))
-    run = cli("convert", "nowhere", "in", "-o", "out")
+    cli_here.write("in", records(2))
+    run = cli_here("convert", "nowhere", "in", "-o", "out")
     assert run.code == 1
     assert run.lines[0] == "cfdns-fast: nowhere: No such file or directory"
     assert run.lines[1].startswith("cfdns-fast: lines 2, events 2,")
     assert len(run.lines) == 2
-    assert query_names((cli.directory / "out").read_bytes()) == numbered(2)
+    assert query_names((cli_here.directory / "out").read_bytes()) == numbered(2)
 
 
-def test_convert_without_readable_input_keeps_output(cli: Cli) -> None:
-    cli.write("out", b"kept")
-    run = cli("convert", "typo", "-o", "out", "--rejects", "rejects")
+def test_convert_without_readable_input_keeps_output(cli_here: CliHere) -> None:
+    cli_here.write("out", b"kept")
+    run = cli_here("convert", "typo", "-o", "out", "--rejects", "rejects")
     assert (run.code, run.lines[0]) == (1, "cfdns-fast: typo: No such file or directory")
-    assert ((cli.directory / "out").read_bytes(), cli.names()) == (b"kept", ["out"])
+    assert ((cli_here.directory / "out").read_bytes(), cli_here.names()) == (b"kept", ["out"])
 
 
 @pytest.mark.parametrize("arguments", [["", "-o", "out"], ["-o", ""], ["--rejects", ""]])
-def test_convert_rejects_empty_names(cli: Cli, arguments: list[str]) -> None:
-    run = cli("convert", *arguments)
-    assert (run.code, len(run.lines), cli.names()) == (2, 1, [])
+def test_convert_rejects_empty_names(cli_here: CliHere, arguments: list[str]) -> None:
+    run = cli_here("convert", *arguments)
+    assert (run.code, len(run.lines), os.listdir()) == (2, 1, [])
     assert "has an empty name" in run.lines[0]
 
 
 @needs_posix
-def test_convert_of_a_directory_exits_1(cli: Cli) -> None:
-    (cli.directory / "folder").mkdir()
-    run = cli("convert", "folder", "--quiet")
-    assert (run.code, run.lines) == (1, ["cfdns-fast: folder: Is a directory"])
+def test_convert_of_an_empty_directory_exits_1(cli_here: CliHere) -> None:
+    (cli_here.directory / "folder").mkdir()
+    run = cli_here("convert", "folder", "--quiet")
+    assert (run.code, run.lines) == (1, ["cfdns-fast: folder: has no files"])
 
 
-def test_convert_of_truncated_gzip_rejects_the_rest(cli: Cli) -> None:
+def test_convert_of_truncated_gzip_rejects_the_rest(cli_here: CliHere) -> None:
     """The records before the fault and the next input are converted."""
     compressed = gzip.compress(records(5000))[:-200]
-    cli.write("cut.gz", compressed)
-    cli.write("in", records(1))
-    run = cli("convert", "cut.gz", "in", "-o", "out", "--rejects", "rejects")
+    cli_here.write("cut.gz", compressed)
+    cli_here.write("in", records(1))
+    run = cli_here("convert", "cut.gz", "in", "-o", "out", "--rejects", "rejects")
     assert run.code == 1
     assert run.lines[0] == f"cfdns-fast: cut.gz: truncated gzip (at byte {len(compressed)} of the compressed input)"
-    *before, last = query_names((cli.directory / "out").read_bytes())
+    *before, last = query_names((cli_here.directory / "out").read_bytes())
     assert 4000 < len(before) < 5000
     assert before == numbered(len(before))
     assert last == "n0.example.com"
-    (reject,) = map(json.loads, (cli.directory / "rejects").read_bytes().splitlines())
+    (reject,) = map(json.loads, (cli_here.directory / "rejects").read_bytes().splitlines())
     assert reject["line"] == len(before) + 1
     assert records(1, len(before)).decode().startswith(reject["raw"])
 
 
-def test_convert_of_gzip_with_garbage_exits_1(cli: Cli) -> None:
+def test_convert_of_gzip_with_garbage_exits_1(cli_here: CliHere) -> None:
     """Every record before the garbage is converted."""
     compressed = gzip.compress(records(3))
-    cli.write("in.gz", compressed + b"garbage")
-    run = cli("convert", "in.gz", "--quiet")
+    cli_here.write("in.gz", compressed + b"garbage")
+    run = cli_here("convert", "in.gz", "--quiet")
     assert run.code == 1
     assert query_names(run.output) == numbered(3)
     position = f"(at byte {len(compressed)} of the compressed input)"
@@ -149,16 +149,16 @@ def test_convert_of_closed_stdin_exits_1(cli: Cli) -> None:
     assert (run.code, run.lines) == (1, ["cfdns-fast: stdin: is closed"])
 
 
-def test_rejects_file_holds_every_byte_in_order(cli: Cli) -> None:
+def test_rejects_file_holds_every_byte_in_order(cli_here: CliHere) -> None:
     long_text = b'{"a":"' + b"\xc3\xa9" * 100_000
     long_binary = b"\xff\x00" * 50_000
     first = records(1) + long_text + b"\n\n" + records(1, 1)
     second = long_binary + b"\n[1]"
-    cli.write("one", first)
-    cli.write("two.gz", gzip.compress(second))
-    run = cli("convert", "--input-format", "ndjson", "one", "two.gz", "-o", "out", "--rejects", "rejects")
+    cli_here.write("one", first)
+    cli_here.write("two.gz", gzip.compress(second))
+    run = cli_here("convert", "--input-format", "ndjson", "one", "two.gz", "-o", "out", "--rejects", "rejects")
     assert run.code == 0
-    content = (cli.directory / "rejects").read_bytes()
+    content = (cli_here.directory / "rejects").read_bytes()
     assert content.endswith(b"\n")
     expected = [
         ("one", 2, len(records(1)), "json.syntax", long_text),
@@ -191,17 +191,17 @@ def test_reject_of_stdin_names_the_input_dash(cli: Cli) -> None:
     }
 
 
-def test_rejects_file_without_rejects_is_empty(cli: Cli) -> None:
-    cli.write("rejects", b"of yesterday")
-    assert cli("convert", "--rejects", "rejects", input=RECORD).code == 0
-    assert (cli.directory / "rejects").read_bytes() == b""
+def test_rejects_file_without_rejects_is_empty(cli_here: CliHere) -> None:
+    cli_here.write("rejects", b"of yesterday")
+    assert cli_here("convert", "--rejects", "rejects", "in", **{"in": RECORD}).code == 0
+    assert (cli_here.directory / "rejects").read_bytes() == b""
 
 
-def test_summary_line_counts_and_locates_rejects(cli: Cli) -> None:
+def test_summary_line_counts_and_locates_rejects(cli_here: CliHere) -> None:
     bad = b'{"QueryName":1,"SourceIP":"x"}\n'
-    cli.write("a", RECORD + b"\n \t\r\n" + bad)
-    cli.write("b", bad + b"[]\nx\n[]\n")
-    run = cli("convert", "a", "b")
+    cli_here.write("a", RECORD + b"\n \t\r\n" + bad)
+    cli_here.write("b", bad + b"[]\nx\n[]\n")
+    run = cli_here("convert", "a", "b")
     assert run.code == 0
     # Standard error is no terminal here, so there is one line and no progress.
     (line,) = run.lines
@@ -250,19 +250,19 @@ def test_convert_passes_options_to_the_normalizer(cli: Cli) -> None:
     assert event["dns"]["question"]["registered_domain"] == "b.github.io"
 
 
-def test_convert_uses_the_mapping_file(cli: Cli) -> None:
-    cli.write("my.toml", b'[[field]]\nto = "name"\nfrom = "QueryName"\nkind = "text"\n')
-    assert cli("convert", "--schema", "my.toml", input=RECORD).output == b'{"name":"www.example.com"}\n'
+def test_convert_uses_the_mapping_file(cli_here: CliHere) -> None:
+    cli_here.write("my.toml", b'[[field]]\nto = "name"\nfrom = "QueryName"\nkind = "text"\n')
+    assert cli_here("convert", "--schema", "my.toml", "in", **{"in": RECORD}).output == b'{"name":"www.example.com"}\n'
 
 
-def test_invalid_mapping_is_one_line_and_exit_2(cli: Cli) -> None:
+def test_invalid_mapping_is_one_line_and_exit_2(cli_here: CliHere) -> None:
     """The line names the entry and the allowed values."""
-    cli.write("my.toml", b'[[field]]\nto = "name"\nfrom = "QueryName"\nkind = "word"\n')
-    run = cli("convert", "--schema", "my.toml", "-o", "out")
+    mapping = b'[[field]]\nto = "name"\nfrom = "QueryName"\nkind = "word"\n'
+    run = cli_here("convert", "--schema", "my.toml", "-o", "out", **{"my.toml": mapping})
     assert (run.code, len(run.lines)) == (2, 1)
-    assert run.lines[0].startswith("cfdns-fast: my.toml: field 1 (name): kind must be one of raw, constant, text,")
-    assert cli.names() == ["my.toml"]
-    run = cli("convert", "--schema", "nowhere")
+    assert run.lines[0].startswith("cfdns-fast: my.toml:4: field 1 (name): kind must be one of raw, constant, text,")
+    assert os.listdir() == ["my.toml"]
+    run = cli_here("convert", "--schema", "nowhere")
     assert (run.code, len(run.lines)) == (2, 1)
     assert "sekoia" in run.lines[0]
 
@@ -277,8 +277,8 @@ def test_invalid_mapping_is_one_line_and_exit_2(cli: Cli) -> None:
         ["transmute"],
     ],
 )
-def test_wrong_usage_is_one_line_and_exit_2(cli: Cli, arguments: list[str]) -> None:
-    run = cli(*arguments)
+def test_wrong_usage_is_one_line_and_exit_2(cli_here: CliHere, arguments: list[str]) -> None:
+    run = cli_here(*arguments)
     assert (run.code, run.output, len(run.lines)) == (2, b"", 1)
     assert run.lines[0].startswith("cfdns-fast: ") and run.lines[0].endswith(" --help)")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.command import CliHere
 from support.processes import SANITIZED, run_python
 
 RECORDS = [b'{"ColoCode":"AMS","QueryType":1}', b'{"ColoCode":"CDG","QueryType":28}']
@@ -23,19 +24,12 @@ FORMATS = {
 
 
 @pytest.fixture
-def convert(tmp_path: Path) -> Any:
+def convert(cli_here: CliHere) -> Any:
     """Return a function that runs the command on files and returns (code, output, lines of errors)."""
 
-    def run(*arguments: str, input: bytes = b"", **files: bytes) -> tuple[int, bytes, list[str]]:
-        for name, content in files.items():
-            (tmp_path / name).write_bytes(content)
-        code = (
-            f"import os, sys; os.chdir({str(tmp_path)!r}); sys.argv = ['cfdns-fast', 'convert', *{list(arguments)!r}]\n"
-            "from cfdns_fast.__main__ import main\nmain()"
-        )
-        done = run_python(code, input=input)
-        assert "Traceback" not in done.stderr, done.stderr
-        return done.returncode, done.stdout.encode(), done.stderr.splitlines()
+    def run(*arguments: str, **files: bytes) -> tuple[object, bytes, list[str]]:
+        done = cli_here("convert", *arguments, **files)
+        return done.code, done.output, done.lines
 
     return run
 
@@ -150,14 +144,14 @@ def test_convert_bounds_unused_columns(convert: Any) -> None:
     assert lines[0].endswith(f", columns not used: {shown} and 13 more")
 
 
-SLOW_INPUTS = ("json", "a line", "delimited", "broken", "broken line")
+SLOW_INPUTS = ("csv", "json", "a line", "delimited", "broken", "broken line")
 
 
 # AddressSanitizer keeps freed memory for a while, so the size of the process is meaningless.
 @pytest.mark.skipif(sys.platform != "linux" or SANITIZED, reason="reads the process's size from /proc")
 @pytest.mark.parametrize(
     "kind",
-    ["lines", "csv", *(pytest.param(each, marks=pytest.mark.slow) for each in SLOW_INPUTS)],
+    ["lines", *(pytest.param(each, marks=pytest.mark.slow) for each in SLOW_INPUTS)],
 )
 def test_memory_stays_flat_for_large_input(kind: str) -> None:
     parts = {

@@ -24,10 +24,12 @@ def live(cli: Cli, steps: list[tuple[bytes, int]], *arguments: str) -> Finished:
     process = cli.start("convert", "--no-message", *arguments, stdin=subprocess.PIPE, bufsize=0)
     assert process.stdin is not None and process.stdout is not None
     seen: list[str] = []
-    for part, events in steps:
-        process.stdin.write(part)
-        for _ in range(events):
-            seen += query_names(process.stdout.readline())
+    # The pipes have no buffer, and `readline` would read single bytes.
+    with open(process.stdout.fileno(), "rb", closefd=False) as lines:
+        for part, events in steps:
+            process.stdin.write(part)
+            for _ in range(events):
+                seen += query_names(lines.readline())
     assert seen == numbered(len(seen))
     return Finished(process)
 

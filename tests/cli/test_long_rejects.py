@@ -130,7 +130,9 @@ def test_spill_starts_again_after_clear(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ENDLESS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "quoted rows" else []) for name in ENDLESS]
+)
 @pytest.mark.parametrize("delimiter", [None, "|"])
 def test_stream_keeps_little_of_endless_input(name: str, delimiter: str | None) -> None:
     first, unit, input_format = ENDLESS[name]

@@ -20,12 +20,13 @@ from support.command import RECORD, Cli, Finished, query_names, records, tempora
 from cfdns_fast.io.temporaries import _open_unnamed
 
 NOBODY = 65534
-#: The command as another user, after a run that imports all modules: this user may be unable to read them.
+#: The command as another user, after a run that imports all modules, which this user may be unable to read.
 AS_NOBODY = f"""
-import os, sys, tempfile
+import contextlib, io, os, sys, tempfile
 from cfdns_fast.cli.app import main
 try:
-    main(["convert", "-q", os.devnull])
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
+        main(["convert", "-q", os.devnull, folder])
 except SystemExit:
     os.setgroups([])
     os.setresgid({NOBODY}, {NOBODY}, {NOBODY})
@@ -96,7 +97,9 @@ def test_convert_rewrites_a_file_in_a_read_only_folder(cli: Cli) -> None:
     cli.write("real", b"old")
     (cli.directory / "folder").mkdir()
     cli.write("folder/out", b"")
-    setup = "mount --bind folder folder; mount --bind real folder/out; mount -o remount,bind,ro folder"
+    # Files of killed processes in the system's folder would be removed, and reported.
+    setup = "mkdir empty; export TMPDIR=$PWD/empty; mount --bind folder folder; mount --bind real folder/out; "
+    setup += "mount -o remount,bind,ro folder"
     run = with_mounts(cli, setup, "convert", "in", "-o", "folder/out")
     assert (run.code, len(run.lines)) == (0, 1)
     assert query_names((cli.directory / "real").read_bytes()) == ["www.example.com"]
@@ -147,7 +150,7 @@ def test_convert_reports_each_unreadable_input(unprivileged: Cli) -> None:
         "cfdns-fast: secret: Permission denied",
         "cfdns-fast: nowhere: No such file or directory",
         "cfdns-fast: good/x: Not a directory",
-        "cfdns-fast: folder: Is a directory",
+        "cfdns-fast: folder: has no files",
         "cfdns-fast: loop: Too many levels of symbolic links",
     ]
 

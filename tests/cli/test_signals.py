@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -32,7 +31,7 @@ from support.processes import SANITIZED, run_python
 
 from cfdns_fast.cli.signals import is_out_of_memory
 
-pytestmark = needs_posix
+pytestmark = [needs_posix, pytest.mark.usefixtures("interrupts")]
 
 SIGNALS = [
     (signal.SIGINT, 130, "cfdns-fast: interrupted"),
@@ -40,14 +39,6 @@ SIGNALS = [
 ]
 if hasattr(signal, "SIGHUP"):
     SIGNALS.append((signal.SIGHUP, 129, "cfdns-fast: ended by SIGHUP"))
-
-
-@pytest.fixture(autouse=True)
-def interrupts() -> Iterator[None]:
-    """Use the default handler of SIGINT, which commands in the background of a script ignore."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def fed(cli: Cli, data: bytes, *arguments: str, events: int = 1) -> tuple[subprocess.Popen[bytes], bytes]:
@@ -75,7 +66,7 @@ def test_signal_keeps_old_output_file(cli: Cli, number: int, code: int, line: st
     assert cli.names() == ["fifo", "out"]
 
 
-@pytest.mark.parametrize("threads", ["1", "2"])
+@pytest.mark.parametrize("threads", [pytest.param("1", marks=pytest.mark.slow), "2"])
 @pytest.mark.parametrize(("number", "code", "line"), SIGNALS)
 def test_signal_on_pipe_loses_no_record(cli: Cli, number: int, code: int, line: str, threads: str) -> None:
     """With output to a pipe, everything that was read is converted, except an unfinished record."""

@@ -8,20 +8,20 @@ import os
 from typing import Any
 
 import pytest
-from support.command import RECORD, TIMEOUT_S, Cli, needs_posix, records
+from support.command import RECORD, TIMEOUT_S, Cli, CliHere, Folder, needs_posix, records
 
 
-def summary_of(cli: Cli, name: str = "summary") -> dict[str, Any]:
+def summary_of(cli: Folder, name: str = "summary") -> dict[str, Any]:
     (line,) = (cli.directory / name).read_bytes().splitlines()
     summary: dict[str, Any] = json.loads(line)
     return summary
 
 
-def test_summary_holds_the_figures_of_the_line(cli: Cli) -> None:
-    cli.write("a", records(2) + b"\noops\n")
-    cli.write("b", b'{"QueryName":5}\n' + b"[]\noops\n")
-    run = cli("convert", "a", "b", "-o", "out", "--summary-json", "summary")
-    summary = summary_of(cli)
+def test_summary_holds_the_figures_of_the_line(cli_here: CliHere) -> None:
+    cli_here.write("a", records(2) + b"\noops\n")
+    cli_here.write("b", b'{"QueryName":5}\n' + b"[]\noops\n")
+    run = cli_here("convert", "a", "b", "-o", "out", "--summary-json", "summary")
+    summary = summary_of(cli_here)
     assert run.code == summary["exit_code"] == 0
     assert summary.pop("seconds") > 0 and summary.pop("events_per_second") > 0
     assert summary == {
@@ -48,13 +48,15 @@ def test_summary_holds_the_figures_of_the_line(cli: Cli) -> None:
     }
 
 
-def test_summary_names_inputs_with_faults(cli: Cli) -> None:
+def test_summary_names_inputs_with_faults(cli_here: CliHere) -> None:
     compressed = gzip.compress(RECORD)
-    cli.write("cut.gz", compressed[:-4])
-    cli.write("text", b"hello\n")
-    cli.write("ownership-challenge-01234567.txt", b"x")
-    run = cli("convert", "cut.gz", "nowhere", "text", "ownership-challenge-01234567.txt", "--summary-json", "summary")
-    summary = summary_of(cli)
+    cli_here.write("cut.gz", compressed[:-4])
+    cli_here.write("text", b"hello\n")
+    cli_here.write("ownership-challenge-01234567.txt", b"x")
+    run = cli_here(
+        "convert", "cut.gz", "nowhere", "text", "ownership-challenge-01234567.txt", "--summary-json", "summary"
+    )
+    summary = summary_of(cli_here)
     assert (run.code, summary["exit_code"], summary["end"], summary["inputs"]) == (1, 1, "complete", 4)
     assert summary["skipped"] == ["ownership-challenge-01234567.txt"]
     assert summary["faults"] == [
@@ -70,16 +72,16 @@ def test_summary_may_go_to_standard_output(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("options", [[], ["-o", "out", "--rejects", "-"], ["-o", "-"]])
-def test_summary_needs_standard_output_alone(cli: Cli, options: list[str]) -> None:
-    run = cli("convert", *options, "--summary-json", "-", input=RECORD)
-    assert (run.code, len(run.lines), run.output, cli.names()) == (2, 1, b"", [])
+def test_summary_needs_standard_output_alone(cli_here: CliHere, options: list[str]) -> None:
+    run = cli_here("convert", *options, "--summary-json", "-", "in", **{"in": RECORD})
+    assert (run.code, len(run.lines), run.output, cli_here.names()) == (2, 1, b"", ["in"])
     assert "events and the JSON summary cannot both go to standard output" in run.lines[0]
 
 
 @pytest.mark.parametrize("options", [["-o", "summary"], ["--rejects", "summary"]])
-def test_summary_cannot_be_another_output(cli: Cli, options: list[str]) -> None:
-    run = cli("convert", *options, "--summary-json", "summary", input=RECORD)
-    assert (run.code, cli.names()) == (2, [])
+def test_summary_cannot_be_another_output(cli_here: CliHere, options: list[str]) -> None:
+    run = cli_here("convert", *options, "--summary-json", "summary", "in", **{"in": RECORD})
+    assert (run.code, cli_here.names()) == (2, ["in"])
 
 
 @needs_posix

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from support.command import RECORD, Cli, records
+from support.command import RECORD, Cli, CliHere, records
 
-from cfdns_fast.cli.unknown_records import FirstRecord, Schema
-from cfdns_fast.results import Result
+from cfdns_fast.cli.schema import Schema
+from cfdns_fast.cli.unknown_records import FirstRecord
 
 NDJSON = Schema("sekoia", "dns_logs", "ndjson")
 AUTO = Schema("sekoia", "dns_logs", "auto")
@@ -19,7 +19,7 @@ INNER = RECORD.decode().strip()
 def explained(data: bytes, schema: Schema = AUTO, records: int = 1, unknown: int = 1) -> str | None:
     first = FirstRecord()
     first.feed(data)
-    first.add(Result(b"", records, 0, (), {"record.unknown": unknown}))
+    first.add(records, unknown)
     found = first.explain("in", schema)
     return None if found is None else str(found)
 
@@ -77,11 +77,17 @@ def test_one_known_record_prevents_the_line() -> None:
     ("options", "code"),
     [([], 1), (["--fail-on", "none"], 0), (["--fail-on", "rejects"], 1), (["--strict"], 1), (["--quiet"], 1)],
 )
-def test_input_without_known_records_fails(cli: Cli, options: list[str], code: int) -> None:
-    run = cli("convert", *options, input=b'{"event":{"QueryName":"a.example.com"},"t":1}\n' * 3)
+def test_input_without_known_records_fails(cli_here: CliHere, options: list[str], code: int) -> None:
+    run = cli_here("convert", *options, "data", data=b'{"event":{"QueryName":"a.example.com"},"t":1}\n' * 3)
     assert (run.code, run.output.count(b"\n")) == (code, 3)
-    expected = 'stdin: none of 3 records has a key that the mapping reads; the first one has the keys "event", "t"'
+    expected = 'data: none of 3 records has a key that the mapping reads; the first one has the keys "event", "t"'
     assert run.lines[0] == f'cfdns-fast: {expected} ("event" holds the records: jq -c .event unwraps them)'
+
+
+def test_standard_input_is_named_stdin(cli: Cli) -> None:
+    run = cli("convert", "--quiet", "--strict", input=b'{"event":{"QueryName":"a.example.com"},"t":1}\noops\n')
+    assert run.code == 1 and run.lines[0].startswith("cfdns-fast: stdin: the only record has no key")
+    assert run.lines[1:] == ["cfdns-fast: 1 rejects, 1 unknown records (--strict allows none)"]
 
 
 def test_each_input_is_checked_separately(cli: Cli) -> None:
@@ -104,8 +110,8 @@ def test_each_input_is_checked_separately(cli: Cli) -> None:
         (["--fail-on", "problems"], 1),
     ],
 )
-def test_some_unknown_records_fail_if_asked(cli: Cli, options: list[str], code: int) -> None:
-    assert cli("convert", *options, input=RECORD + b'{"a":1}\n').code == code
+def test_some_unknown_records_fail_if_asked(cli_here: CliHere, options: list[str], code: int) -> None:
+    assert cli_here("convert", *options, "data", data=RECORD + b'{"a":1}\n').code == code
 
 
 @pytest.mark.parametrize(
@@ -121,9 +127,8 @@ def test_some_unknown_records_fail_if_asked(cli: Cli, options: list[str], code: 
         (["--fail-on", "none"], 0, None),
     ],
 )
-def test_fail_on_line_names_what_is_not_allowed(cli: Cli, options: list[str], code: int, line: Any) -> None:
-    data = b'{"QueryName":"a.example.com"}\noops\n'
-    run = cli("convert", "--quiet", *options, input=data)
+def test_fail_on_line_names_what_is_not_allowed(cli_here: CliHere, options: list[str], code: int, line: Any) -> None:
+    run = cli_here("convert", "--quiet", *options, "data", data=b'{"QueryName":"a.example.com"}\noops\n')
     assert (run.code, run.output.count(b"\n")) == (code, 1)
     assert run.lines == ([] if line is None else [f"cfdns-fast: {line}"])
 
@@ -131,6 +136,6 @@ def test_fail_on_line_names_what_is_not_allowed(cli: Cli, options: list[str], co
 @pytest.mark.parametrize(
     "options", [["--fail-on", "all"], ["--fail-on", "none,rejects"], ["--strict", "--fail-on", "none"]]
 )
-def test_fail_on_rejects_other_words(cli: Cli, options: list[str]) -> None:
-    run = cli("convert", *options, input=records(1))
+def test_fail_on_rejects_other_words(cli_here: CliHere, options: list[str]) -> None:
+    run = cli_here("convert", *options, "data", data=records(1))
     assert (run.code, len(run.lines)) == (2, 1)

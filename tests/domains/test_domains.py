@@ -90,7 +90,7 @@ def test_split_domain_of_plain_names_equals_tldextract(private_suffixes: bool) -
     check()
 
 
-@pytest.mark.parametrize("private_suffixes", [False, True])
+@pytest.mark.parametrize("private_suffixes", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_split_domain_of_every_rule_equals_tldextract(private_suffixes: bool) -> None:
     for number, rule in enumerate(rules(private_suffixes)):
         spelt = [rule, rule.upper(), ".".join(map(a_label, rule.split(".")))][number % 3]

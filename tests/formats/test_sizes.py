@@ -80,7 +80,13 @@ DATA = {
 }
 
 
-@pytest.mark.parametrize("name", DATA)
+#: A few of the most expensive inputs, each like another one.
+SLOW_DATA = ("an open quote and lines", "rows with open quotes")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW_DATA else []) for name in DATA]
+)
 @pytest.mark.parametrize("max_record_bytes", [pytest.param(1 << 14, marks=pytest.mark.slow), 1 << 30])
 def test_repetitive_input_ends(name: str, max_record_bytes: int) -> None:
     first, piece, last = DATA[name]

@@ -37,6 +37,8 @@ OPTIONS: tuple[dict[str, Any], ...] = (
     {"dataset": "gateway_dns"},
     {"schema": "ecs", "dataset": "gateway_dns"},
     {"schema": "ecs", "dataset": "dns_firewall_logs"},
+    {"schema": "ocsf"},
+    {"schema": "ocsf", "dataset": "gateway_dns"},
     {"input_format": "json"},
     {"input_format": "auto"},
     {"input_format": "csv"},

@@ -12,8 +12,10 @@ import zlib
 from pathlib import Path
 
 import pytest
+from support.compressed import Reader
 
 from cfdns_fast.io.inputs import BLOCK_BYTES, READ_BYTES, InputFault, blocks_ahead, read_plain
+from cfdns_fast.io.read_ahead import Stop
 
 LINES = b"".join(b'{"n":%d}\n' % number for number in range(20_000))
 
@@ -200,6 +202,48 @@ def test_blocks_ahead_of_damaged_input_have_its_fault(tmp_path: Path) -> None:
     assert str(fault.value) == str(expected)
 
 
+@pytest.mark.parametrize("content", [b"", LINES, gzip.compress(LINES) * 2])
+def test_open_reader_is_read_and_left_open(content: bytes) -> None:
+    expected = gzip.decompress(content) if content.startswith(b"\x1f") else content
+    counts: list[int] = []
+    for ahead in (False, True):
+        with Reader(content) as reader:
+            if ahead:
+                with blocks_ahead(reader, counts.append) as blocks:
+                    assert b"".join(blocks) == expected
+            else:
+                assert b"".join(read_plain(reader, counts.append)) == expected
+            assert not reader.closed
+    assert sum(counts) == 2 * len(content)
+
+
+def test_open_reader_obeys_a_stop() -> None:
+    stop = Stop()
+    reader = Reader(LINES * 10)
+    with blocks_ahead(reader, stop=stop) as blocks:
+        next(blocks)
+        stop.request()
+        content = b"".join(blocks)
+    stop.close()
+    assert len(content) < len(LINES) * 10 and stop.is_early
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "no"), TimeoutError("slow"), KeyError("lost")])
+def test_failure_of_an_open_reader_follows_its_data(error: Exception) -> None:
+    """An OSError becomes a fault with its position, and other exceptions stay as they are."""
+    compressed = gzip.compress(LINES)[:-1000]
+    content = b""
+    with pytest.raises((InputFault, KeyError)) as caught:
+        for piece in read_plain(Reader(compressed, error=error)):
+            content += piece
+    assert content == zlib.decompressobj(31).decompress(compressed)
+    if isinstance(error, OSError):
+        assert isinstance(caught.value, InputFault)
+        assert (caught.value.byte_offset, caught.value.layer) == (len(compressed), 1)
+    else:
+        assert caught.value is error
+
+
 def test_zero_bytes_around_members_are_skipped(tmp_path: Path) -> None:
     member = gzip.compress(b'{"ColoCode":"AMS"}\n')
     path = tmp_path / "padded.gz"
@@ -234,8 +278,8 @@ def test_gzip_layers_are_read(tmp_path: Path, layers: int) -> None:
 def test_gzip_layers_have_a_limit(tmp_path: Path, layers: int) -> None:
     content, fault = read(written(tmp_path / "in", layered(LINES, layers)))
     assert content == b""
-    reason = "gzip within gzip is read 4 layers deep, not deeper"
-    assert str(fault) == f"{reason} (at byte 0 of the fifth gzip layer)"
+    reason = "compressed data is read 4 layers deep, not deeper"
+    assert str(fault) == f"{reason} (at byte 0 of the fifth layer)"
 
 
 def test_gzip_layers_may_have_members_and_padding(tmp_path: Path) -> None:
@@ -260,11 +304,11 @@ def test_inner_gzip_fault_names_its_layer(tmp_path: Path) -> None:
     cut = gzip.compress(LINES)[:-9]
     content, fault = read(written(tmp_path / "in", gzip.compress(cut)))
     assert content == zlib.decompressobj(31).decompress(cut)
-    assert str(fault) == f"truncated gzip (at byte {len(cut)} of the second gzip layer)"
+    assert str(fault) == f"truncated gzip (at byte {len(cut)} of the second layer)"
     content, fault = read(written(tmp_path / "in", layered(gzip.compress(LINES) + b"junk", 2)))
     assert content == LINES
     offset = len(gzip.compress(LINES))
-    assert str(fault) == f"not gzip after the last member (at byte {offset} of the third gzip layer)"
+    assert str(fault) == f"not gzip after the last member (at byte {offset} of the third layer)"
 
 
 def test_outer_gzip_fault_comes_after_the_inner_data(tmp_path: Path) -> None:

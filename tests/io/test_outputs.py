@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import gzip
 import os
+import random
 import stat
+import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cfdns_fast.io import compressors
 from cfdns_fast.io.outputs import Output, OutputFault
+from cfdns_fast.io.zstd_library import ZstdMissing, zstd_library
 
 LINES = b"".join(b'{"n":%d}\n' % number for number in range(20_000))
 
@@ -35,6 +40,13 @@ def publish(path: Path, *blocks: bytes) -> None:
         output.write(block)
     output.seal()
     output.publish()
+
+
+def zstd_or_skip() -> Any:
+    try:
+        return zstd_library()
+    except ZstdMissing:
+        pytest.skip("no library for zstd")
 
 
 def names(directory: Path) -> list[str]:
@@ -83,6 +95,60 @@ def test_gz_output_is_reproducible(tmp_path: Path, name: str) -> None:
 def test_empty_gz_output_is_an_empty_member(tmp_path: Path) -> None:
     publish(tmp_path / "out.gz")
     assert gzip.decompress((tmp_path / "out.gz").read_bytes()) == b""
+
+
+@pytest.mark.parametrize("name", ["out.ndjson.zst", "OUT.ZST"])
+def test_zst_output_is_one_reproducible_frame(tmp_path: Path, name: str) -> None:
+    zstd = zstd_or_skip()
+    publish(tmp_path / name, LINES, LINES)
+    first = (tmp_path / name).read_bytes()
+    publish(tmp_path / name, LINES, LINES)
+    assert (tmp_path / name).read_bytes() == first
+    decoder = zstd.ZstdDecompressor()
+    assert decoder.decompress(first) == LINES * 2
+    assert decoder.eof and not decoder.unused_data
+    # The flag of the checksum of the content.
+    assert first[4] & 4
+    publish(tmp_path / name)
+    assert zstd.decompress((tmp_path / name).read_bytes()) == b""
+
+
+def test_missing_zstd_library_leaves_no_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise ZstdMissing
+
+    monkeypatch.setattr(compressors, "zstd_library", missing)
+    output = Output(os.fspath(tmp_path / "out.zst"))
+    with pytest.raises(OutputFault, match=r"out\.zst: the library backports\.zstd is missing: pip install 'cfdns-fast"):
+        output.open()
+    output.discard()
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["out.gz", "out.zst"])
+def test_compressed_bytes_do_not_depend_on_cuts(name: str) -> None:
+    if name == "out.zst":
+        zstd_or_skip()
+    rng = random.Random(3)
+    data = b"".join(b'{"n":"%x"}\n' % rng.getrandbits(40) for _ in range(20_000))
+    made = set()
+    for size in (len(data), 128 << 10, 100_000, 1000, 77):
+        compressor = compressors.compressor_of(name)
+        assert compressor is not None
+        parts = [compressor.compress(data[start : start + size]) for start in range(0, len(data), size)]
+        made.add(b"".join([*parts, compressor.finish()]))
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("name", ["out.gz", "out.zst"])
+def test_flushed_compressor_holds_nothing_back(name: str) -> None:
+    decoder = zlib.decompressobj(31) if name == "out.gz" else zstd_or_skip().ZstdDecompressor()
+    compressor = compressors.compressor_of(name)
+    assert compressor is not None
+    for part in (b"{}\n", LINES, b"x"):
+        assert decoder.decompress(compressor.compress(part) + compressor.flush()) == part
+    assert decoder.decompress(compressor.compress(b"end") + compressor.finish()) == b"end"
+    assert decoder.eof
 
 
 @needs_posix

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from golden import flatten
+from support.records import DATASET_RECORDS
 
 from cfdns_fast.mapping import bundled, load
 
@@ -35,25 +36,6 @@ LOOKS_LIKE: dict[str, Any] = {
     "date": lambda value: re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", value) is not None,
 }
 
-#: Records with every field of every dataset, and records with problems.
-RECORDS = [
-    '{"ColoCode":"MRS","EDNSSubnet":"1.128.0.0","EDNSSubnetLength":0,"QueryName":"www.example.co.uk.","QueryType":28,'
-    '"ResponseCached":false,"ResponseCode":3,"SourceIP":"2001:db8::1","Timestamp":"2022-05-26T09:23:54Z"}',
-    '{"ClientResponseCode":0,"ClusterID":"C","ColoCode":"SFO","EDNSSubnet":"67.43.156.0","EDNSSubnetLength":24,'
-    '"QueryDO":true,"QueryName":"example.com","QueryRD":true,"QuerySize":60,"QueryTCP":false,"QueryType":65280,'
-    '"ResponseCached":true,"ResponseCachedStale":false,"ResponseReason":"success","SourceIP":"67.43.156.2",'
-    '"Timestamp":1657233726004000000,"UpstreamIP":"81.2.69.144","UpstreamResponseCode":0,"UpstreamResponseTimeMs":30}',
-    '{"ApplicationID":0,"ColoCode":"ORD","ColoID":14,"Datetime":"1683067793000000001","DeviceID":"d","DeviceName":"vm1",'
-    '"DstIP":"89.160.20.129","DstPort":443,"Email":"user@example.com","Location":"default","LocationID":"l",'
-    '"MatchedCategoryIDs":[7,163],"MatchedCategoryNames":["Photography","Weather"],"Policy":"p","PolicyID":"1412",'
-    '"PolicyName":"n","Protocol":"https","QueryCategoryIDs":[26],"QueryCategoryNames":["Technology"],"QueryName":".",'
-    '"QueryNameReversed":"com","QuerySize":48,"QueryType":1,"RCode":0,"RData":[{"type":"1","data":"CHNl"}],'
-    '"ResolvedIPs":["67.43.156.1","67.43.156.2"],"ResolverDecision":"allowedOnNoPolicyMatch","SrcIP":"67.43.156.2",'
-    '"SrcPort":0,"TimeZone":"UTC","TimeZoneInferredMethod":"fromLocalTime","UserID":"u"}',
-    '{"QueryName":1,"QueryType":-1,"SourceIP":"x","Timestamp":"never","ResolvedIPs":["x"],"QuerySize":"y"}',
-    "{}",
-]
-
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_ecs_targets_are_fields_of_ecs(dataset: str) -> None:
@@ -72,8 +54,8 @@ def test_ecs_targets_are_fields_of_ecs(dataset: str) -> None:
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_ecs_event_values_have_ecs_types(dataset: str, implementation: Any) -> None:
-    events = implementation.to_dicts("\n".join(RECORDS).encode(), "ecs", dataset=dataset).output
-    assert len(events) == len(RECORDS)
+    events = implementation.to_dicts("\n".join(DATASET_RECORDS).encode(), "ecs", dataset=dataset).output
+    assert len(events) == len(DATASET_RECORDS)
     seen = set()
     for event in events:
         for name, value in flatten(event).items():
@@ -88,16 +70,16 @@ def test_ecs_event_values_have_ecs_types(dataset: str, implementation: Any) -> N
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_keep_message_false_drops_only_the_original(dataset: str, native: Any) -> None:
-    data = "\n".join(RECORDS).encode()
+    data = "\n".join(DATASET_RECORDS).encode()
     whole = native.to_dicts(data, "ecs", dataset=dataset).output
     bare = native.to_dicts(data, "ecs", dataset=dataset, keep_message=False).output
-    for event, record in zip(whole, RECORDS, strict=True):
+    for event, record in zip(whole, DATASET_RECORDS, strict=True):
         assert event["event"].pop("original") == record
     assert whole == bare
 
 
 def test_typical_record_gives_this_ecs_event(implementation: Any) -> None:
-    (event,) = implementation.to_dicts(RECORDS[0].encode(), "ecs").output
+    (event,) = implementation.to_dicts(DATASET_RECORDS[0].encode(), "ecs").output
     assert event == {
         "@timestamp": "2022-05-26T09:23:54.000000000Z",
         "ecs": {"version": "9.4.0"},
@@ -105,7 +87,7 @@ def test_typical_record_gives_this_ecs_event(implementation: Any) -> None:
             "category": ["network"],
             "dataset": "dns_logs",
             "kind": "event",
-            "original": RECORDS[0],
+            "original": DATASET_RECORDS[0],
             "type": ["info"],
         },
         "dns": {

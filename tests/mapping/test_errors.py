@@ -13,7 +13,7 @@ from support.mappings import field, write_mapping
 import cfdns_fast
 from cfdns_fast import MappingError, Normalizer
 from cfdns_fast.mapping import load
-from cfdns_fast.mapping.parser import KINDS
+from cfdns_fast.mapping.kinds import KINDS
 
 # How a schema is named
 
@@ -113,6 +113,7 @@ def test_invalid_utf8_error_names_the_position(tmp_path: Path) -> None:
 
 GOOD_TEXT = {"from": "ColoCode", "to": "a.b", "kind": "text"}
 ENUM = {"from": "QueryType", "to": "t", "kind": "enum", "table": "rr_type", "naming": "iana"}
+TIME = {"from": "T", "to": "a", "kind": "timestamp"}
 INVALID: dict[str, tuple[str, str | None, list[str]]] = {
     "empty file": ("", None, ["[[field]]"]),
     "no field": ('schema = "x"\n', None, ["[[field]]"]),
@@ -168,6 +169,58 @@ INVALID: dict[str, tuple[str, str | None, list[str]]] = {
     "array is text": (field(**GOOD_TEXT, array="yes"), "field 1 (a.b)", ["array", "true", "false", "yes"]),
     "array is a number": (field(**GOOD_TEXT, array=1), "field 1 (a.b)", ["array", "true", "false"]),
     "required is text": (field(**GOOD_TEXT, required="true"), "field 1 (a.b)", ["required", "true", "false"]),
+    "epoch of another unit": (field(**TIME, epoch="s"), "field 1 (a)", ["epoch", '"ms"', "'s'"]),
+    "epoch is a number": (field(**TIME, epoch=1), "field 1 (a)", ["epoch", '"ms"']),
+    "epoch with digits": (field(**TIME, epoch="ms", digits=9), "field 1 (a)", ["epoch", "digits"]),
+    "default with unassigned": (field(**ENUM, default="x", unassigned="y"), "field 1 (t)", ["default", "unassigned"]),
+    "default of another type": (field(**ENUM, default=1), "field 1 (t)", ["default", "text"]),
+    "default is not an integer": (
+        field(**{**ENUM, "table": "rcode", "naming": "ocsf_id"}, default="x"),
+        "field 1 (t)",
+        ["default", "integer"],
+    ),
+    "default is a boolean": (field(**ENUM, default=True), "field 1 (t)", ["default", "integer", "text"]),
+    "default is empty": (field(**ENUM, default=""), "field 1 (t)", ["default", "empty"]),
+    "if_true of two types": (
+        field(**{"from": "x"}, to="a", kind="boolean", if_true=1, if_false="no"),
+        "field 1 (a)",
+        ["if_true", "if_false", "integers"],
+    ),
+    "if_true beyond 64 bits": (
+        field(**{"from": "x"}, to="a", kind="boolean", if_true=2**63, if_false=0),
+        "field 1 (a)",
+        ["if_true", "64"],
+    ),
+    "member without list": (field(**GOOD_TEXT, member="m"), "field 1 (a.b)", ["member", "list"]),
+    "member of integers": (
+        field(**{"from": "x"}, to="a", kind="integer", list=True, member="m"),
+        "field 1 (a)",
+        ["member", "list"],
+    ),
+    "collect of objects": (
+        field(**GOOD_TEXT, list=True, member="m") + field(to="c", kind="collect", of=["a.b"]),
+        "field 2 (c)",
+        ["of", "'a.b'"],
+    ),
+    "observables of text": (
+        field(**GOOD_TEXT) + field(to="o", kind="observables", of=["a.b"]),
+        "field 2 (o)",
+        ["of", "name", "ip", "'a.b'"],
+    ),
+    "observables of two kinds": (
+        field(**{"from": "x"}, to="a", kind="ip")
+        + field(**{"from": "x"}, to="a", kind="name", otherwise=True)
+        + field(to="o", kind="observables", of=["a"]),
+        "field 3 (o)",
+        ["of", "'a'"],
+    ),
+    "observables of nothing": (field(to="o", kind="observables", of=["a"]), "field 1 (o)", ["of", "'a'"]),
+    "text for an integer": (
+        field(**{**ENUM, "table": "rcode", "naming": "ocsf_id"})
+        + field(**{"from": "x"}, to="t", kind="text", otherwise=True),
+        "field 2 (t)",
+        ["integer", "text"],
+    ),
     "leading dot": (field(to=".a", kind="raw"), "field 1 (.a)", ["to", "dot"]),
     "trailing dot": (field(to="a.", kind="raw"), "field 1 (a.)", ["to", "dot"]),
     "double dot": (field(to="a..b", kind="raw"), "field 1 (a..b)", ["to", "dot"]),

@@ -18,10 +18,12 @@ from functools import cache
 from typing import Any
 from unittest.mock import patch
 
+from support.detectors import Found
 from support.records import FULL_RECORD
 
 from cfdns_fast import Normalizer, _core
 from cfdns_fast.mapping import load
+from cfdns_fast.matching import Match, NameTableBuilder, Predicates, SliverNames
 from cfdns_fast.plan import compiler
 
 GOOD = '{"QueryName":"www.éxample.com.","SourceIP":"192.0.2.7","Timestamp":1657233726,"x":[1,"\\u00e9"]}\n'.encode()
@@ -110,6 +112,23 @@ def in_new_thread(normalizer: Normalizer) -> Any:
     return results[0]
 
 
+def table() -> Any:
+    builder = NameTableBuilder()
+    builder.add("example.com")
+    return builder.build()
+
+
+#: Built once, so that only conversions fail.
+DETECT = [Found(SliverNames()), Found(table()), Found(Predicates([Match("name", "contains", ("ample",))]))]
+MATCHED = (b'{"QueryName":"baakb968ww3a.ns1.example.com"}\n{"QueryName":"\\u0061.example.com"}\n' + GOOD) * 20
+
+
+def detected(normalizer: Normalizer) -> Any:
+    result = normalizer.to_ndjson(MATCHED)
+    iterator = normalizer.iter_dicts(MATCHED)
+    return [result.output, tuple(result.detections), list(iterator), tuple(iterator.detections)]
+
+
 def make(_: Normalizer) -> Any:
     # The real suffix rules are compiled once per process, in tens of thousands of allocations.
     table = _core.SuffixTable(bytes(40), [(0, b"com", 1), (1, b"example", 2)], [(0xC9, 0xE9)])
@@ -140,6 +159,8 @@ CALLS: dict[str, tuple[dict[str, Any], Callable[[Normalizer], Any]]] = {
     "auto": ({"input_format": "auto"}, lambda n: n.to_ndjson(WRAPPED)),
     "noted problems": ({"keep_message": False}, lambda n: n.to_ndjson(NOTED)),
     "lists": ({"dataset": "gateway_dns"}, lambda n: n.to_ndjson(LISTS * 20)),
+    "detect": ({"detect": DETECT}, detected),
+    "detect threads": ({"detect": DETECT}, lambda n: n.to_ndjson(MATCHED * 40, threads=3)),
     "make": ({}, make),
 }
 

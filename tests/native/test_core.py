@@ -66,7 +66,7 @@ def test_output_grows_for_tiny_records() -> None:
 
 def test_iterator_in_a_cycle_is_freed() -> None:
     normalizer = Normalizer()
-    for _ in range(50):
+    for _ in range(20):
         iterator = normalizer.iter_dicts(RECORD * 3)
         next(iterator)
         cycle: list[object] = [iterator, normalizer._converter]

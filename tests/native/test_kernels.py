@@ -79,7 +79,8 @@ for call in (
     assert (done.returncode, done.stdout, done.stderr) == (0, "EngineError\n" * 4, "")
 
 
-# A CPU without these vectors uses the next smaller ones.
+# A CPU without these vectors uses the next smaller ones. The quick run has a test of each in test_simd.py.
+@pytest.mark.slow
 @pytest.mark.parametrize("vectors", ["vbmi2", "ssse3", "plain"])
 def test_every_vector_width_gives_the_same_bytes(vectors: str, default_digest: tuple[str, str]) -> None:
     done = run_kernel(DIGEST, CFDNS_SIMD=vectors)

@@ -186,7 +186,10 @@ INPUTS = inputs()
 
 
 @pytest.mark.parametrize("schema", ["sekoia", pytest.param("ecs", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("batch", INPUTS)
+# The quick run compares the addresses with the module ipaddress.
+@pytest.mark.parametrize(
+    "batch", [pytest.param(name, marks=pytest.mark.slow if name == "addresses" else []) for name in INPUTS]
+)
 def test_values_near_a_fast_path_equal_reference(batch: str, schema: str) -> None:
     data = INPUTS[batch]
     result = Normalizer(schema).to_ndjson(data)

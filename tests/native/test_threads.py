@@ -138,7 +138,7 @@ for _ in range(2):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 # At the fork another thread may hold the lock of AddressSanitizer's allocator, which the child then never gets.
-@pytest.mark.parametrize("busy", [0] if SANITIZED else [0, 3])
+@pytest.mark.parametrize("busy", [0] if SANITIZED else [0, pytest.param(3, marks=pytest.mark.slow)])
 def test_forked_child_makes_its_own_threads(busy: int) -> None:
     code = """
 import threading

@@ -6,9 +6,11 @@ Of the commands within sentences, only the arguments are checked.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -35,10 +37,9 @@ def prose_of(path: Path) -> str:
 @pytest.mark.skipif(os.name != "posix", reason="a POSIX shell")
 @pytest.mark.parametrize("path", WITH_CODE, ids=name_of)
 def test_page_code_prints_what_the_page_says(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = Page(tmp_path)
-    with recipe_fakes.services(monkeypatch):
+    with contextlib.closing(Page(tmp_path)) as page, recipe_fakes.services(monkeypatch):
         for block in blocks(path):
-            if block.command is None:
+            if block.command is None and block.engine is None:
                 page.run(block)
 
 
@@ -54,7 +55,7 @@ def test_marked_commands_are_run_by_ci() -> None:
 #: Commands that run pytest are slow, because each collects tests in a process.
 SENTENCES = [
     pytest.param(
-        found[0].split(),
+        shlex.split(found[0]),
         id=f"{name_of(page)}: {found[0]}",
         marks=pytest.mark.slow if "pytest" in found[0].split() else [],
     )
@@ -102,8 +103,8 @@ def require_tests(arguments: list[str], settings: dict[str, str]) -> str:
 def require_python(arguments: list[str]) -> str:
     """Require that the module or file exists and accepts its options; return the text that reads the variables."""
     if arguments[0] != "-m":
-        assert (ROOT / arguments[0]).exists()
-        return text_of(ROOT / arguments[0])
+        program = ROOT / arguments[0]
+        return text_of(program / "__main__.py" if program.is_dir() else program)
     module, *options = arguments[1:]
     if module == "benchmarks":
         code = "import sys; sys.path.append('.'); from benchmarks.__main__ import _parser; _parser().parse_args()"
@@ -130,11 +131,16 @@ def test_commands_in_sentences_are_found() -> None:
     assert len(SENTENCES) > 25
 
 
+LANGUAGES = ("python", "sh", "toml", "yaml", "ruby", "dockerfile", "diff", "json", "text")
+
+
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_code_is_in_fences_of_known_languages(path: Path) -> None:
     assert not re.search(r"\n\n {4}\S", prose_of(path)), "indented code is not run"
     for block in blocks(path):
-        assert block.language in ("python", "sh", "toml", "yaml", "diff", "json", "text"), block.place
+        assert block.language in ("python", "sh", "toml", "yaml", "ruby", "dockerfile", "diff", "json", "text"), (
+            block.place
+        )
 
 
 WRONG_PAGES = {
@@ -148,6 +154,8 @@ WRONG_PAGES = {
     "a mapping": '```toml\n[[field]]\nto = "a"\nkind = "b"\n```\n',
     "a diff": "```sh\necho a > a.toml\n```\n\n```diff\n--- a.toml\n+++ a.toml\n@@\n-b\n+c\n```\n",
     "a command of a collector": '```toml\ncommand = ["sh", "-c", "cfdns-fast --version; exec sleep 60"]\n```\n',
+    "a pipeline of Logstash": "```ruby\ninput {\n  file {\n    path =>\n  }\n}\n```\n",
+    "a Dockerfile": "```dockerfile\nFROM a\nRUNS b\n```\n",
     "a block of no known language": "```text\na\n```\n",
 }
 

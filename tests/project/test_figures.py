@@ -102,10 +102,35 @@ def test_chart_is_of_the_published_run() -> None:
     assert text("docs/throughput.svg").rstrip() == made_by("chart")(published()).rstrip()
 
 
-def test_results_tables_are_of_the_published_run() -> None:
-    def rows(page: str) -> list[str]:
-        return sorted(line for line in page.splitlines() if line.startswith(("| ", "**")) and "---" not in line)
+#: The headings in RESULTS.md of other runs, and what prints their tables.
+OTHER_RUNS = {
+    "## The receiver under load": "receiver.table",
+    "## Folders and buckets to Parquet": "files.table",
+    "## Inspecting a batch": "inspection",
+}
 
-    assert rows(text("benchmarks/RESULTS.md")) == [
-        row for row in rows(made_by("table")(published())) if row != "**Targets**"
-    ]
+
+def rows(page: str) -> list[str]:
+    """Return the rows of the tables of a page, and its bold headings, without the lines below the heads."""
+    return sorted(line for line in page.splitlines() if line.startswith(("| ", "**")) and "---" not in line)
+
+
+def parts() -> dict[str, str]:
+    """Return the parts of RESULTS.md by their headings; that of the libraries has the key ""."""
+    pieces = re.split(rf"^({'|'.join(map(re.escape, OTHER_RUNS))})$", text("benchmarks/RESULTS.md"), flags=re.MULTILINE)
+    return {"": pieces[0], **dict(zip(pieces[1::2], pieces[2::2], strict=True))}
+
+
+def test_results_tables_are_of_the_published_run() -> None:
+    assert rows(parts()[""]) == [row for row in rows(made_by("table")(published())) if row != "**Targets**"]
+
+
+@pytest.mark.parametrize("heading", OTHER_RUNS, ids=lambda heading: heading.split()[2])
+def test_other_tables_are_of_their_published_run(heading: str) -> None:
+    part = parts().get(heading)
+    if part is None:
+        pytest.skip("no such run is published")
+    found = re.search(r"`(benchmarks/results/[^`]+\.json)`", part)
+    assert found is not None
+    result = json.loads(text(found[1]))
+    assert rows(part) == rows(made_by(OTHER_RUNS[heading])(result))

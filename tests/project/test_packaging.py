@@ -99,7 +99,8 @@ def native_sources() -> list[Path]:
 
 def test_package_data_includes_data_files() -> None:
     patterns = configuration()["tool"]["setuptools"]["package-data"]["cfdns_fast"]
-    for path in [*PACKAGE.rglob("*.pyi"), PACKAGE / "py.typed", *PACKAGE.glob("data/*")]:
+    pages = [*PACKAGE.rglob("*.html"), *PACKAGE.rglob("*.css")]
+    for path in [*PACKAGE.rglob("*.pyi"), PACKAGE / "py.typed", *PACKAGE.glob("data/*"), *pages]:
         name = path.relative_to(PACKAGE).as_posix()
         assert any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns), name
 
@@ -152,9 +153,16 @@ def test_changelog_has_the_version() -> None:
 
 
 @needs_repository
-@pytest.mark.parametrize("path", ["docs/contributing.md", ".ci/run", ".ci/wheels", ".github/workflows/test.yml"])
+@pytest.mark.parametrize("path", ["docs/contributing.md", ".ci/wheels", ".github/workflows/test.yml"])
 def test_slow_tests_run_before_a_submission(path: str) -> None:
     assert 'pytest -m "slow or not slow"' in text(path).replace(" -q", "").replace('"$2/pytest"', "pytest")
+
+
+@needs_repository
+def test_ci_runs_the_command_with_slow_tests() -> None:
+    commands = dict(re.findall(r"<!-- command: (\w+) -->\n+```sh\n(.*?)```", text("docs/contributing.md"), re.DOTALL))
+    assert 'pytest -m "slow or not slow"' in commands["develop"]
+    assert "documented develop" in text(".ci/run")
 
 
 @needs_repository
@@ -180,11 +188,12 @@ def test_actions_are_pinned_by_the_same_commit() -> None:
 
 
 @needs_repository
-def test_only_publishing_workflow_may_write() -> None:
+def test_only_publishing_workflows_may_write() -> None:
+    writes = {"publish.yml": 1, "site.yml": 2}
     for path in (ROOT / ".github" / "workflows").glob("*.yml"):
         workflow = path.read_text(encoding="utf-8")
         assert "\npermissions:\n  contents: read\n" in workflow
-        assert workflow.count(": write") == (1 if path.name == "publish.yml" else 0)
+        assert workflow.count(": write") == writes.get(path.name, 0)
         assert "\nconcurrency:\n" in workflow
 
 

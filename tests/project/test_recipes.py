@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import gzip
+import importlib.util
 import io
 import json
 import os
+import subprocess
+import sys
 import tracemalloc
 import urllib.error
 from collections.abc import Iterator
@@ -157,6 +160,40 @@ def test_lambda_queue_handler_returns_failed_messages(services: Services) -> Non
     answer = recipe["queue_handler"]({"Records": messages}, None)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "2"}]}
     assert outputs(services) == {"events/good.ndjson.gz"}
+
+
+#: Runs the recipe of Lambda with the packages of one folder beside the standard library.
+ALONE = """
+import gzip, io, sys, types
+sys.path[:] = [path for path in sys.path if path.endswith((".zip", "lib-dynload")) or path.endswith(version)] + [folder]
+class S3:
+    stored = {}
+    def get_object(self, Bucket, Key):
+        return {"Body": io.BytesIO(gzip.compress(b'{"QueryName":"www.example.co.uk"}\\noops\\n'))}
+    def upload_fileobj(self, file, bucket, key):
+        self.stored[key] = gzip.decompress(file.read())
+sys.modules["boto3"] = types.SimpleNamespace(client=lambda name: S3())
+names = {"__name__": "recipe"}
+exec(code, names)
+names["convert"]("bucket", "one.log.gz")
+assert b'"registered_domain":"example.co.uk"' in S3.stored["events/one.ndjson.gz"], S3.stored
+assert b"json.syntax" in S3.stored["rejects/one.ndjson.gz"]
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="symbolic links")
+def test_lambda_needs_two_packages(tmp_path: Path) -> None:
+    for package in ("cfdns_fast", "tldextract"):
+        spec = importlib.util.find_spec(package)
+        assert spec is not None and spec.submodule_search_locations
+        (tmp_path / package).symlink_to(spec.submodule_search_locations[0])
+    code = "".join(block.text for block in blocks(RECIPES / "aws_lambda.md") if block.language == "python")
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    given = f"code, folder, version = {code!r}, {str(tmp_path)!r}, {version!r}\n"
+    command = [sys.executable, "-I", "-S", "-c", given + ALONE]
+    environment = {**os.environ, "OUTPUT_BUCKET": "output"}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
 
 
 # Kafka

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from golden import CASES, SPLITS
+from golden import CASES, DETECTIONS, SPLITS
 
 from cfdns_fast.errors import PARSE_CODES, REJECT_CODES
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="no documentation arou
 
 #: Section numbers, and a detail or a standard in words after them.
 _RULE = re.compile(r"(\d+(?:\.\d+)?(?:, \d+(?:\.\d+)?)*)(?:, [A-Za-z].*)?")
-RULES = sorted({case.rule for case in CASES} | {split.rule for split in SPLITS})
+RULES = sorted({each.rule for group in (CASES, SPLITS, DETECTIONS) for each in group})
 
 
 def text() -> str:

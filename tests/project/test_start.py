@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import click
@@ -75,6 +76,14 @@ def test_import_of_a_broken_core_keeps_its_own_error(unbuilt: Path, tmp_path: Pa
     assert run.stderr.splitlines()[-1] == "ModuleNotFoundError: No module named 'no_such_module'"
 
 
+def test_command_with_a_broken_core_is_one_line(unbuilt: Path, tmp_path: Path) -> None:
+    shutil.copytree(unbuilt, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "cfdns_fast" / "_core" / "boundary.py").write_text("raise ImportError('x.so: undefined symbol: y')")
+    run = run_unbuilt(tmp_path, "-m", "cfdns_fast", "convert")
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr == "cfdns-fast: x.so: undefined symbol: y (CFDNS_DEBUG=1 shows where)\n"
+
+
 # Without docstrings
 
 
@@ -102,6 +111,39 @@ def test_version_is_printed_without_click() -> None:
     )
     run = run_python("-c", code, "--version")
     assert (run.returncode, run.stdout, run.stderr) == (0, f"cfdns-fast {cfdns_fast.__version__}\nFalse\n", "")
+
+
+#: Modules that some runs need.
+RARE = {"cfdns_fast.cli.convert", "cfdns_fast._core", "isal", "json", "tomllib", "traceback", "difflib", "csv"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "allowed"),
+    [
+        (["--help"], set()),
+        (["convert", "--quiet", os.devnull], {"cfdns_fast.cli.convert", "cfdns_fast._core", "json", "tomllib"}),
+    ],
+    ids=["help", "convert"],
+)
+def test_command_imports_what_it_needs(arguments: list[str], allowed: set[str]) -> None:
+    code = (
+        "import atexit, sys; before = set(sys.modules);"
+        f"atexit.register(lambda: print(*sorted((set(sys.modules) - before).intersection({RARE}))));"
+        "from cfdns_fast.__main__ import main; main()"
+    )
+    run = run_python("-c", code, *arguments)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert set(run.stdout.splitlines()[-1].split()) == allowed
+
+
+def test_version_without_metadata_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clusters may get the folder of the package alone, and Parquet files name the version."""
+
+    def absent(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", absent)
+    assert cfdns_fast.__version__ == "0+unknown"
 
 
 def test_version_is_the_one_click_prints(cli: Cli) -> None:

@@ -187,7 +187,7 @@ def test_native_equals_reference_at_every_escape(native: Any, reference: Any) ->
     assert_same(native, reference, b"\n".join(b'{%s\t"ColoCode":\t"A"}' % (b" " * before) for before in range(140)))
 
 
-@pytest.mark.parametrize("shift", [0, 1, 7, 63])
+@pytest.mark.parametrize("shift", [0, 1, *(pytest.param(shift, marks=pytest.mark.slow) for shift in (7, 63))])
 def test_native_equals_reference_beyond_its_windows(native: Any, reference: Any, shift: int) -> None:
     data = b" " * shift + b"\n".join(SHORT[shift:] * 3 if shift == 1 else SHORT[shift:])
     assert_same(native, reference, data)
@@ -236,7 +236,13 @@ LONG_LINES = {
 }
 
 
-@pytest.mark.parametrize("line", LONG_LINES.values(), ids=LONG_LINES)
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(line, id=name, marks=pytest.mark.slow if name == "escapes" else [])
+        for name, line in LONG_LINES.items()
+    ],
+)
 @pytest.mark.parametrize("max_record_bytes", [1048576, pytest.param(2**30, marks=pytest.mark.slow)])
 def test_native_equals_reference_on_very_long_lines(
     native: Any, reference: Any, line: bytes, max_record_bytes: int

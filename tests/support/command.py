@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import pytest
 
 import cfdns_fast
+from cfdns_fast.cli.app import main
 
 RECORD = b'{"QueryName":"www.example.com","QueryType":1,"SourceIP":"192.0.2.1","Timestamp":1767225600}\n'
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(cfdns_fast.__file__)))
@@ -36,13 +37,28 @@ def numbered(count: int, first: int = 0) -> list[str]:
     return [f"n{number}.example.com" for number in range(first, first + count)]
 
 
-class Cli:
-    """Runs the command in its own directory."""
+class Folder:
+    """The directory in which the command runs."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def write(self, name: str, content: bytes) -> Path:
+        path = self.directory / name
+        path.write_bytes(content)
+        return path
+
+    def names(self) -> list[str]:
+        return sorted(os.listdir(self.directory))
+
+
+class Cli(Folder):
+    """Runs the command as a process in its own directory."""
 
     prefix: ClassVar = ["-m", "cfdns_fast"]
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
+        super().__init__(directory)
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith(("CFDNS", "TQDM"))}
         self.environment["PYTHONPATH"] = ROOT
 
@@ -62,14 +78,6 @@ class Cli:
             options["stdin"] = subprocess.PIPE
         return Finished(self.start(*arguments, **options), input)
 
-    def write(self, name: str, content: bytes) -> Path:
-        path = self.directory / name
-        path.write_bytes(content)
-        return path
-
-    def names(self) -> list[str]:
-        return sorted(os.listdir(self.directory))
-
 
 class Finished:
     """The end of a run. Raises AssertionError if the run shows a traceback."""
@@ -84,6 +92,35 @@ class Finished:
         self.errors = (errors or b"").decode("utf-8")
         self.lines = self.errors.splitlines()
         assert "Traceback" not in self.errors and "Exception ignored" not in self.errors, self.errors
+
+
+class Ended:
+    """The end of a run in this process."""
+
+    def __init__(self, code: object, output: bytes, errors: bytes) -> None:
+        self.code = code
+        self.output = output
+        self.errors = errors.decode("utf-8")
+        self.lines = self.errors.splitlines()
+
+
+class CliHere(Folder):
+    """Runs the command in this process, for tests of options: a process takes a tenth of a second to start.
+
+    Its directory must be the current one.
+    """
+
+    def __init__(self, directory: Path, capture: pytest.CaptureFixture[bytes]) -> None:
+        super().__init__(directory)
+        self._capture = capture
+
+    def __call__(self, *arguments: str, **files: bytes) -> Ended:
+        """Write the files, and run the command with an empty standard input."""
+        for name, content in files.items():
+            self.write(name, content)
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        return Ended(ended.value.code, *self._capture.readouterr())
 
 
 def wait_until(condition: Callable[[], object]) -> None:

@@ -5,7 +5,10 @@ The language of a block says how it is run:
 python      executed; it must print the text of the comments after its ``print(…)``
 sh          executed by ``sh -e``; with ``<!-- exit N -->`` before it, it must end with that code; with
             ``<!-- command: NAME -->`` it is run by `.ci/run`, in a new environment
+any         with ``<!-- engine: NAME -->`` it is run by `tests/spark`, in a process of its own
 toml, yaml  parsed; a mapping file is loaded, and the command in the configuration of a collector is run
+ruby        a pipeline of Logstash: parsed, and its command is run
+dockerfile  parsed
 diff        applied to the file that its first lines name
 json, text  after ``<!-- output -->``: the output of the block before; ``…`` stands for any text within a line
 
@@ -21,6 +24,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -31,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import dockerfile, logstash_config
 
 import cfdns_fast
 from cfdns_fast import Normalizer
@@ -63,6 +68,10 @@ SAMPLES = {
 
 TIMEOUT_S = 60
 
+#: Addresses in commands of pages, and the variables that make them the receiver's. Each page gets free ports instead,
+#: because several runs can share a machine.
+ADDRESSES = {"127.0.0.1:8443": "CFDNS_RECEIVE_LISTEN", "127.0.0.1:9090": "CFDNS_RECEIVE_METRICS_LISTEN"}
+
 
 @dataclass(frozen=True)
 class Block:
@@ -78,6 +87,11 @@ class Block:
     def command(self) -> str | None:
         """The name of the block in `.ci/run`: ``<!-- command: name -->``."""
         return self.marks[1] if self.marks[:1] == ("command:",) else None
+
+    @property
+    def engine(self) -> str | None:
+        """The engine that the block needs, in `tests/spark`: ``<!-- engine: name -->``."""
+        return self.marks[1] if self.marks[:1] == ("engine:",) else None
 
     @property
     def place(self) -> str:
@@ -120,6 +134,15 @@ class Page:
             path.write_bytes(content)
         self.folder = folder / "page"
         self.environment = _environment(folder / "bin")
+        self._addresses = _free_addresses()
+        self.environment |= {ADDRESSES[documented]: free for documented, free in self._addresses.items()}
+        self._groups: list[int] = []
+
+    def close(self) -> None:
+        """Kill the processes that commands left in the background."""
+        for group in self._groups:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
 
     def run(self, block: Block) -> None:
         """Run one block. Raises AssertionError if the block does not do what the page says."""
@@ -132,6 +155,8 @@ class Page:
             "sh": self._shell,
             "toml": self._toml,
             "yaml": self._yaml,
+            "ruby": self._pipeline,
+            "dockerfile": self._dockerfile,
             "diff": self._diff,
         }
         assert block.language in tried, f"{block.place}: a block of this language cannot be run"
@@ -149,19 +174,29 @@ class Page:
         return printed.getvalue()
 
     def _shell(self, block: Block) -> str:
-        ended = subprocess.run(
-            ["sh", "-e", "-c", block.text],
+        text = block.text
+        for documented, free in self._addresses.items():
+            text = text.replace(documented, free)
+        with subprocess.Popen(
+            ["sh", "-e", "-c", text],
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=TIMEOUT_S,
             encoding="utf-8",
-        )
+            start_new_session=True,
+        ) as shell:
+            if "&\n" in text:
+                self._groups.append(shell.pid)
+            try:
+                output, _ = shell.communicate(timeout=TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(shell.pid, signal.SIGKILL)
+                raise
         expected = int(block.marks[1]) if block.marks[:1] == ("exit",) else 0
-        assert ended.returncode == expected, f"{block.place}: exit code {ended.returncode}\n{ended.stdout}"
-        return ended.stdout
+        assert shell.returncode == expected, f"{block.place}: exit code {shell.returncode}\n{output}"
+        return output
 
     def _toml(self, block: Block) -> None:
         document = tomllib.loads(block.text)
@@ -175,6 +210,12 @@ class Page:
     def _yaml(self, block: Block) -> None:
         yaml = pytest.importorskip("yaml")
         self._collect(block, yaml.safe_load(block.text))
+
+    def _pipeline(self, block: Block) -> None:
+        self._collect(block, logstash_config.parse(block.text))
+
+    def _dockerfile(self, block: Block) -> None:
+        dockerfile.parse(block.text)
 
     def _collect(self, block: Block, document: Any) -> None:
         found = list(_commands(document))
@@ -194,6 +235,15 @@ class Page:
             assert text.count(old) == 1, f"{block.place}: stands {text.count(old)} times in {path.name}:\n{old}"
             text = text.replace(old, new)
         path.write_text(text, encoding="utf-8")
+
+
+def _free_addresses() -> dict[str, str]:
+    """Return an address with a free port for each of `ADDRESSES`."""
+    with contextlib.ExitStack() as opened:
+        free = [opened.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in ADDRESSES]
+        return {
+            documented: f"127.0.0.1:{each.getsockname()[1]}" for documented, each in zip(ADDRESSES, free, strict=True)
+        }
 
 
 def _matches(claimed: str, printed: str) -> bool:

@@ -35,12 +35,16 @@ __all__ = [
 FLOORS = (
     ("__main__",),
     ("cli",),
-    ("clusters", "detect", "files", "inspect", "jobs", "receiver", "sinks", "spark"),
+    ("clusters", "inspect", "jobs", "mapping_tools", "receiver", "spark"),
+    ("detect", "sinks", "spool"),
+    ("files",),
     ("__init__",),  # the public line
     ("normalizer",),
     ("formats",),
     ("arrow",),
-    ("plan", "reference"),
+    ("reference",),
+    ("matching",),
+    ("plan",),
     ("_core", "mapping"),
     ("domains", "options", "results", "signatures"),
     ("io", "suffix_list"),
@@ -55,6 +59,7 @@ CPP_FLOORS = (
     ("framing", "output"),
     ("events",),
     ("plan",),
+    ("matching",),
     ("values",),
     ("json",),
     ("support",),
@@ -65,19 +70,34 @@ CPP_LIBRARIES = {"Python.h", "simdjson.cpp", "simdjson.h"}
 CPP_SUFFIXES = (".hpp", ".cpp")
 CYTHON_SUFFIXES = (".pyx", ".pxd", ".pxi")
 PYTHON_SUFFIXES = (".py", ".pyi")
-OTHER_SUFFIXES = (".map", ".so", ".pyd", ".pyc", ".toml", ".gz", ".md", ".typed")
+OTHER_SUFFIXES = (".map", ".so", ".pyd", ".pyc", ".toml", ".gz", ".md", ".typed", ".yml", ".html", ".css")
 
 #: Rooms above the public line may import public names, also from the modules that define these, and `cfdns_fast.io`.
-ABOVE_THE_LINE = {*FLOORS[0], *FLOORS[1], *FLOORS[2]}
+#: The room `detect` may also import what `cfdns_fast.matching` exports.
+ABOVE_THE_LINE = {room for floor in FLOORS[: FLOORS.index(("__init__",))] for room in floor}
 DEFINE_PUBLIC_NAMES = {"__init__", "domains", "errors", "normalizer", "results"}
 PUBLIC_NAMES = {*cfdns_fast.__all__, "__version__"}
 #: The command may also import these names, by module.
 FOR_THE_COMMAND = {"mapping": {"bundled", "is_path", "load"}, "options": {*options.__all__}}
+#: The receiver stands on these rooms, and uses what their packages export.
+FOR_THE_RECEIVER = {"detect", "sinks", "spool"}
+#: These rooms stand on `files`, and use its modules.
+ON_FILES = {"clusters", "inspect", "sinks", "spark"}
+#: The tools for mapping files use the modules of these rooms below the public line: they show what a mapping is and why
+#: the reference makes what it makes, which a conversion does not tell.
+FOR_THE_MAPPING_TOOLS = {"errors", "mapping", "options", "reference"}
 #: These modules import by name, to import public modules on first use. No check could read such an import elsewhere.
-DYNAMIC_IMPORTERS = {"__init__.py", "io/__init__.py"}
+DYNAMIC_IMPORTERS = {
+    "__init__.py",
+    "detect/__init__.py",
+    "files/__init__.py",
+    "inspect/__init__.py",
+    "io/__init__.py",
+    "mapping_tools/__init__.py",
+}
 
-#: Importer, module and name (or "*"). The core creates results, and results hold its type `Rejects`.
-EXCEPTIONS = {("results", "_core", "Rejects")}
+#: Importer, module and name (or "*"). The core creates results, and results hold two of its types.
+EXCEPTIONS = {("results", "_core", "Rejects"), ("results", "_core", "Detections")}
 
 
 class Import(NamedTuple):
@@ -229,12 +249,17 @@ def private_imports(imports: Iterable[Import]) -> list[Import]:
     for each in imports:
         room, module_room = room_of(each.importer), room_of(each.module)
         is_public = module_room in DEFINE_PUBLIC_NAMES and "." not in each.module and each.name in PUBLIC_NAMES
+        is_for_the_receiver = room == "receiver" and each.module in FOR_THE_RECEIVER
         is_for_the_command = room == "cli" and each.name in FOR_THE_COMMAND.get(each.module, ())
         if (
             room in ABOVE_THE_LINE
             and module_room not in (room, "io")
+            and not (room == "detect" and each.module == "matching")
             and not is_public
             and not is_for_the_command
+            and not is_for_the_receiver
+            and not (room in ON_FILES and module_room == "files")
+            and not (room == "mapping_tools" and module_room in FOR_THE_MAPPING_TOOLS)
             and not (room in ("__main__", "cli") and module_room in ABOVE_THE_LINE)
         ):
             found.append(each)

@@ -18,7 +18,9 @@ SEED = int(os.environ.get("CFDNS_MAPPINGS_SEED", "20261127"))
 #: The bundled mappings of a quick run.
 QUICK_BUNDLED = [("sekoia", "dns_logs"), ("ecs", "gateway_dns")]
 BUNDLED = [
-    (schema, dataset) for schema in ("sekoia", "ecs") for dataset in ("dns_logs", "dns_firewall_logs", "gateway_dns")
+    (schema, dataset)
+    for schema in ("sekoia", "ecs", "ocsf")
+    for dataset in ("dns_logs", "dns_firewall_logs", "gateway_dns")
 ]
 
 KEYS = "ABCDEFGH"
@@ -33,8 +35,10 @@ KINDS: dict[str, dict[str, Any]] = {
     "named boolean": {"kind": "boolean", "if_true": 'tcp"', "if_false": "ud\\p"},
     "timestamp": {},
     "nine digits": {"kind": "timestamp", "digits": 9},
+    "milliseconds": {"kind": "timestamp", "epoch": "ms"},
     "ip": {},
     "ips": {"kind": "ip", "list": True},
+    "ips in objects": {"kind": "ip", "list": True, "member": 'a"é'},
     "name": {},
     "name with dots": {"kind": "name", "trim": False},
     "name in ASCII": {"kind": "name", "keep_root": True, "escape": True},
@@ -42,6 +46,9 @@ KINDS: dict[str, dict[str, Any]] = {
     "subdomain": {},
     "top_level_domain": {},
     "enum": {"table": "rr_type", "naming": "standard"},
+    "enum of numbers": {"kind": "enum", "table": "rcode", "naming": "ocsf_id", "default": -1},
+    "enum with a default": {"kind": "enum", "table": "rcode", "naming": "ocsf", "default": 'x"é'},
+    "numbered boolean": {"kind": "boolean", "if_true": 6, "if_false": 17},
     "unassigned enum": {"kind": "enum", "table": "rcode", "naming": "sekoia", "unassigned": 'x"é'},
     "objects": {"members": ["m", "é"]},
 }
@@ -75,6 +82,9 @@ def mapping(pick: random.Random) -> str:
     collected = [field["to"] for field in fields if field["kind"] in COLLECTED and not field.keys() & {"array", "list"}]
     if collected and pick.random() < 0.5:
         fields.append({"to": "related.all", "kind": "collect", "of": collected[:3]})
+    observed = [field["to"] for field in fields if field["kind"] in ("ip", "name")]
+    if observed and pick.random() < 0.5:
+        fields.append({"to": 'seen.é"', "kind": "observables", "of": observed[-3:]})
     if pick.random() < 0.3:
         fields.append({"to": "error.message", "kind": "problems"})
     if pick.random() < 0.5:

@@ -109,3 +109,22 @@ LISTS = (
     b'"MatchedCategoryIDs":[1,"2",-3,true],"QueryType":65353,"Datetime":"2024-01-02T03:04:05.678901234Z"}\n'
     b'{"ResolvedIPs":[],"RData":[],"MatchedCategoryIDs":null,"Timestamp":"1677-01-01T00:00:00Z"}\n'
 )
+
+#: Records with every field of every dataset, and records with problems.
+DATASET_RECORDS = [
+    '{"ColoCode":"MRS","EDNSSubnet":"1.128.0.0","EDNSSubnetLength":0,"QueryName":"www.example.co.uk.","QueryType":28,'
+    '"ResponseCached":false,"ResponseCode":3,"SourceIP":"2001:db8::1","Timestamp":"2022-05-26T09:23:54Z"}',
+    '{"ClientResponseCode":0,"ClusterID":"C","ColoCode":"SFO","EDNSSubnet":"67.43.156.0","EDNSSubnetLength":24,'
+    '"QueryDO":true,"QueryName":"example.com","QueryRD":true,"QuerySize":60,"QueryTCP":false,"QueryType":65280,'
+    '"ResponseCached":true,"ResponseCachedStale":false,"ResponseReason":"success","SourceIP":"67.43.156.2",'
+    '"Timestamp":1657233726004000000,"UpstreamIP":"81.2.69.144","UpstreamResponseCode":0,"UpstreamResponseTimeMs":30}',
+    '{"ApplicationID":0,"ColoCode":"ORD","ColoID":14,"Datetime":"1683067793000000001","DeviceID":"d","DeviceName":"vm1",'
+    '"DstIP":"89.160.20.129","DstPort":443,"Email":"user@example.com","Location":"default","LocationID":"l",'
+    '"MatchedCategoryIDs":[7,163],"MatchedCategoryNames":["Photography","Weather"],"Policy":"p","PolicyID":"1412",'
+    '"PolicyName":"n","Protocol":"https","QueryCategoryIDs":[26],"QueryCategoryNames":["Technology"],"QueryName":".",'
+    '"QueryNameReversed":"com","QuerySize":48,"QueryType":1,"RCode":0,"RData":[{"type":"1","data":"CHNl"}],'
+    '"ResolvedIPs":["67.43.156.1","67.43.156.2"],"ResolverDecision":"allowedOnNoPolicyMatch","SrcIP":"67.43.156.2",'
+    '"SrcPort":0,"TimeZone":"UTC","TimeZoneInferredMethod":"fromLocalTime","UserID":"u"}',
+    '{"QueryName":1,"QueryType":-1,"SourceIP":"x","Timestamp":"never","ResolvedIPs":["x"],"QuerySize":"y"}',
+    "{}",
+]

@@ -180,12 +180,19 @@ def _entry(draw: Any, target: str, kind: str) -> dict[str, Any]:
     if kind == "enum":
         entry["table"] = draw(st.sampled_from(["rr_type", "rcode"]))
         entry["naming"] = draw(st.sampled_from(["iana", "standard"]))
-        if draw(st.booleans()):
-            entry["unassigned"] = draw(st.sampled_from(["TYPE", 't"\\y', "é", "x" * 200]))
+        if entry["table"] == "rcode" and draw(st.booleans()):
+            entry["naming"] = "ocsf_id"
+        key = draw(st.sampled_from(["", "unassigned", "default"]))
+        if entry["naming"] == "ocsf_id" and key:
+            entry["default"] = draw(st.integers(-(2**63), 2**63 - 1))
+        elif key:
+            entry[key] = draw(st.sampled_from(["TYPE", 't"\\y', "é", "x" * 200]))
     elif kind == "boolean" and draw(st.booleans()):
         entry |= {"if_true": draw(st.sampled_from(["tcp", 'q"é'])), "if_false": draw(st.sampled_from(["udp", "\n"]))}
-    elif kind == "timestamp" and draw(st.booleans()):
-        entry["digits"] = 9
+        if draw(st.booleans()):
+            entry |= {"if_true": draw(st.integers(-(2**63), 2**63 - 1)), "if_false": draw(st.integers(0, 1))}
+    elif kind == "timestamp":
+        entry |= draw(st.sampled_from([{}, {"digits": 9}, {"epoch": "ms"}]))
     elif kind in COLLECTED_KINDS[2:]:
         entry["trim"] = draw(st.booleans())
         if kind == "name":
@@ -195,6 +202,8 @@ def _entry(draw: Any, target: str, kind: str) -> dict[str, Any]:
         entry["keep_empty"] = draw(st.booleans())
     if kind in LIST_KINDS and draw(st.booleans()):
         entry |= {"list": True, "keep_empty": draw(st.booleans())}
+        if kind != "integer" and draw(st.booleans()):
+            entry["member"] = draw(st.sampled_from(SOURCES))
     elif "from" in entry and kind != "objects":
         entry["array"] = draw(st.booleans())
     return entry
@@ -206,7 +215,8 @@ def _alternative(draw: Any, first: dict[str, Any]) -> dict[str, Any] | None:
     if kind in ("raw", "constant", "problems"):
         return None
     entry = {key: value for key, value in first.items() if key not in ("array", "required")}
-    if "list" not in first and kind in ("text", "ip", "enum", "name", "subdomain"):
+    gives_integers = first.get("naming") == "ocsf_id"
+    if "list" not in first and kind in ("text", "ip", "enum", "name", "subdomain") and not gives_integers:
         entry = {"to": first["to"], "kind": draw(st.sampled_from(["text", "ip", "name"]))}
     return entry | {"from": draw(st.sampled_from(SOURCES)), "otherwise": True}
 
@@ -220,15 +230,19 @@ def mappings(draw: Any) -> str:
         if any(_within(target, other) or _within(other, target) for other in taken):
             continue
         collected = [other for other, kinds in taken.items() if kinds <= set(COLLECTED_KINDS)]
-        if collected and draw(st.integers(0, 9)) == 0:
+        observed = [other for other, kinds in taken.items() if kinds in ({"ip"}, {"name"}, {"ip", "objects"})]
+        if observed and draw(st.integers(0, 9)) == 0:
+            of = draw(st.lists(st.sampled_from(observed), min_size=1, max_size=4, unique=True))
+            entry = {"to": target, "kind": "observables", "of": of}
+        elif collected and draw(st.integers(0, 9)) == 0:
             of = draw(st.lists(st.sampled_from(collected), min_size=1, max_size=4, unique=True))
             entry = {"to": target, "kind": "collect", "of": of}
         else:
             kinds = ["raw", "constant", "problems", "objects", "enum", "enum", *LIST_KINDS, *SOURCED_KINDS]
             entry = _entry(draw, target, draw(st.sampled_from(kinds)))
         entries.append(entry)
-        taken[target] = {entry["kind"]}
-        while draw(st.integers(0, 4)) == 0 and entry["kind"] != "collect" and (other := _alternative(draw, entry)):
+        taken[target] = {entry["kind"], "objects"} if "member" in entry else {entry["kind"]}
+        while draw(st.integers(0, 4)) == 0 and "of" not in entry and (other := _alternative(draw, entry)):
             entries.append(other)
             taken[target].add(other["kind"])
     return "\n".join(field(**entry) for entry in entries)
