@@ -10,7 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import chart, corpus, machine, table
+from . import chart, corpus, inspection, machine, table
+from .files import command as files
+from .files import table as files_table
+from .receiver import command as receiver
+from .receiver import table as receiver_table
 from .targets import judge, targets
 from .timing import NOISY_SHARE, check, measure, spread
 
@@ -30,6 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--targets", action="store_true", help="run, and print one JSON object for each target")
+    what.add_argument("--receiver", action="store_true", help="run the receiver under load, and print its targets")
+    what.add_argument("--files", action="store_true", help="convert folders and buckets, and print their targets")
+    what.add_argument("--inspect", action="store_true", help="inspect a large batch, and print its targets")
     what.add_argument("--table", metavar="RESULT.json", help="print a result file as Markdown tables")
     what.add_argument("--chart", metavar="RESULT.json", help="print a result file as an SVG picture")
     parser.add_argument(
@@ -46,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
         "(default: CFDNS_BENCH_MARGIN, or %(default)s)",
     )
     parser.add_argument("--json", metavar="FILE", help="write the raw data: all rounds, versions, machine")
+    receiver.add_options(parser)
+    files.add_options(parser)
+    inspection.add_options(parser)
     return parser
 
 
@@ -77,6 +87,7 @@ def _run(options: argparse.Namespace, pinned: str) -> int:
         if contender.wall_seconds and spread(contender.wall_seconds) > NOISY_SHARE:
             _log(f"  noisy: {contender.key}, spread {spread(contender.wall_seconds):.0%} of the median")
     outcomes = [judge(target, lineup.contenders, lineup.absent, options.margin) for target in targets()]
+    outcomes += lineup.build_outcomes()
     for outcome in outcomes:
         print(json.dumps(outcome), flush=True)
         if outcome["pass"] is None:
@@ -96,13 +107,41 @@ def _run(options: argparse.Namespace, pinned: str) -> int:
     return FAILED if any(o["pass"] is False for o in outcomes if o["stage"] == "now") else PASSED
 
 
+def _load(options: argparse.Namespace) -> int:
+    """Run the receiver under load, the files or inspect. Nothing is pinned: processes and threads share the CPUs."""
+    facts = machine.facts()
+    _log(f"{facts['cpu']}, {facts['cpus']} CPUs, Python {facts['python']}, load {facts['load_before']}")
+    try:
+        measured = (receiver if options.receiver else files if options.files else inspection).run(options, _log)
+    except (ImportError, RuntimeError, receiver.NoSpace) as error:
+        _log(str(error))
+        return USAGE
+    facts["load_after"] = machine.load_average()
+    for outcome in measured["targets"]:
+        print(json.dumps(outcome), flush=True)
+    if options.json:
+        run = {"command": "python -m benchmarks " + " ".join(sys.argv[1:]), "seed": corpus.DEFAULT_SEED}
+        result = {"machine": facts, "run": run, **measured}
+        Path(options.json).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    reached = all(outcome["pass"] is not False for outcome in measured["targets"])
+    return PASSED if reached and measured["complete"] else FAILED
+
+
+def _show(options: argparse.Namespace, file: str) -> str:
+    """Return a result file as tables or as a picture."""
+    result = json.loads(Path(file).read_text(encoding="utf-8"))
+    if options.table:
+        pages = {"receiver": receiver_table.render, "files": files_table.render, "inspection": inspection.render}
+        return next((pages[part] for part in pages if part in result), table.render)(result)
+    return chart.render(result)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     if file := options.table or options.chart:
-        show = table.render if options.table else chart.render
         try:
-            print(show(json.loads(Path(file).read_text(encoding="utf-8"))))
+            print(_show(options, file))
         except (OSError, ValueError, KeyError, TypeError) as error:
             parser.error(f"{file} is not a readable result: {error!r}")
         return PASSED
@@ -110,6 +149,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--records and --rounds must be at least 1")
     if not 0 < options.margin <= 1:
         parser.error("--margin must be above 0 and at most 1")
+    if options.seconds <= 0 or options.rate < 1:
+        parser.error("--seconds and --rate must be above 0")
+    if options.files_records < 8000 or options.files_rounds < 1:
+        parser.error("--files-records must be at least 8000, and --files-rounds at least 1")
+    if options.inspect_records < 1 or options.inspect_rounds < 1:
+        parser.error("--inspect-records and --inspect-rounds must be at least 1")
+    if options.receiver or options.files or options.inspect:
+        return _load(options)
     try:
         pinned = machine.pin(options.cpu)
     except (ValueError, OSError) as error:

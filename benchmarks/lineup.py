@@ -26,6 +26,7 @@ DICTS_SERIALISED = "NDJSON to dicts, one by one, which orjson serialises"
 DICTS_LIST = "NDJSON to dicts, lists of 1,000"
 ARROW = "NDJSON to Arrow"
 ARROW_BATCHES = "NDJSON to Arrow, 1,000-record batches"
+NDJSON_DETECTING = "NDJSON to NDJSON, with detection"
 READ_ONLY = "read nine fields (the floor)"
 LINES_ONLY = "find the line ends"
 
@@ -109,6 +110,7 @@ class Lineup:
         self._log = log
         self._data: dict[str, bytes] = {}
         self._expected: dict[str, Expected] = {}
+        self._lists: list[bytes] = []
 
     def data(self, variant: str) -> bytes:
         """Return a corpus."""
@@ -251,7 +253,9 @@ class Lineup:
         data = self.data("typical")
         module: ModuleType = ours
         self.ndjson(module, "ours.ndjson")
+        self.detection("typical")
         self.ndjson(module, "ours.ndjson_distinct", "distinct")
+        self.detection("distinct")
         self._add(
             module,
             "ours.ndjson_without_message",
@@ -269,6 +273,61 @@ class Lineup:
         else:
             self._arrow(module, ARROW, "ours.arrow", [data])
             self._arrow(module, ARROW_BATCHES, "ours.arrow_batches", batches(data, BATCH_RECORDS))
+
+    def detection(self, variant: str) -> None:
+        """Add conversions to NDJSON that look for Sliver, for indicators and for rules."""
+        from . import detection, ours
+
+        data = self.data(variant)
+        own = "".join(f"{name}\n" for name in detection.planted(data)).encode()
+        million = detection.Names(self._plain_list()[0] + own)
+        two_millions = detection.Names(b"".join(self._plain_list()) + own)
+        sliver = detection.sliver()
+        detectors: dict[str, tuple[str, list[Any]]] = {
+            "off": ("option detect is empty", []),
+            "1m": ("Sliver, 1 million indicators", [sliver, million]),
+            "2m": ("Sliver, 2 million indicators", [sliver, two_millions]),
+            "names_2m": ("2 million indicators", [two_millions]),
+        }
+        try:
+            detectors["rules"] = "Sliver, 1 million indicators, 28 rules", [sliver, million, detection.rules()]
+        except ImportError as error:
+            self.absent["ours"] = str(error)
+        for short, (text, looked_for) in detectors.items():
+            if variant != "typical" and short in ("off", "names_2m"):
+                continue
+            normalizer = ours.detecting(looked_for)
+            self._add(
+                ours,
+                f"ours.detecting_{short}" + ("" if variant == "typical" else f"_{variant}"),
+                NDJSON_DETECTING,
+                variant,
+                partial(normalizer.to_ndjson, data),
+                partial(self._wrong_with_detection, variant, normalizer, looked_for),
+                name=f"cfdns_fast, {text}",
+            )
+
+    def _plain_list(self) -> list[bytes]:
+        """Return two plain lists of a million names."""
+        from . import detection
+
+        if not self._lists:
+            million = 1_000_000
+            self._lists = [detection.plain_list(range(million)), detection.plain_list(range(million, 2 * million))]
+        return self._lists
+
+    def build_outcomes(self) -> list[dict[str, Any]]:
+        """Return the outcomes of the time and the memory of a table of two million names."""
+        from . import detection
+
+        return detection.build_outcomes(b"".join(self._plain_list()))
+
+    def _wrong_with_detection(self, variant: str, normalizer: Any, detectors: Sequence[Any]) -> int:
+        from . import detection
+
+        data = self.data(variant)
+        wrong = differing_rows(self.right(variant), normalizer.to_ndjson(data).output)
+        return wrong + detection.wrong_detections(data, detectors)
 
     def _ndjson_batches(self, peer: ModuleType, short: str, variant: str) -> None:
         pieces = batches(self.data(variant), BATCH_RECORDS)

@@ -5,7 +5,7 @@ Importing this fails with ImportError where the compiled core is not built.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import cfdns_fast
@@ -40,6 +40,11 @@ def to_ndjson_without_message(data: bytes) -> bytes:
 def to_arrow(data: bytes) -> Any:
     """Return a pyarrow.RecordBatch; ImportError where there is no pyarrow."""
     return _normalizer.to_arrow(data).output
+
+
+def detecting(detectors: Sequence[Any]) -> cfdns_fast.Normalizer:
+    """Return what converts and looks for something."""
+    return cfdns_fast.Normalizer(detect=detectors)
 
 
 def rejects(data: bytes) -> int:

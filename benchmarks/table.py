@@ -47,12 +47,13 @@ def _targets(outcomes: list[dict[str, Any]]) -> str:
         "| --- | --- | ---: | ---: | ---: | --- |",
     ]
     for outcome in outcomes:
-        cells = [outcome["name"], outcome["stage"], f"{outcome['direction']} {outcome['required']:g} x"]
+        unit = outcome.get("unit", "x")  # older results have ratios only
+        cells = [outcome["name"], outcome["stage"], f"{outcome['direction']} {outcome['required']:g} {unit}"]
         if outcome["value"] is None:
             cells += ["not measured", "", outcome["reason"]]
         else:
             rounds = f"{outcome['low']:.2f} to {outcome['high']:.2f}"
-            cells += [f"{outcome['value']:.4g} x", rounds, "yes" if outcome["pass"] else "no"]
+            cells += [f"{outcome['value']:.4g} {unit}", rounds, "yes" if outcome["pass"] else "no"]
         rows.append("| " + " | ".join(cells) + " |")
     return "\n".join(rows) + "\n"
 

@@ -1,4 +1,4 @@
-"""The speed targets. Each is a ratio of two contenders in one interleaved run."""
+"""The speed targets. Each is a ratio, or a difference, of two contenders in one interleaved run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .machine import has_vbmi2
-from .timing import Contender, ratio
+from .timing import Contender, difference_ns, ratio
 
 DIGITS = 3
 
@@ -29,6 +29,8 @@ class Target:
         The ratio must be at most `required`; otherwise at least `required`.
     stage : {"now", "later"}
         "now" if this version must reach the target. A target of stage "later" is reported and does not fail a run.
+    unit : {"x", "ns"}
+        "ns": not the ratio, but how much longer `over` takes for a record than `under`.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Target:
     required: float
     at_most: bool
     stage: str
+    unit: str = "x"
 
 
 def _faster(name: str, peer: str, ours: str, required: float, stage: str = "now") -> Target:
@@ -45,6 +48,12 @@ def _faster(name: str, peer: str, ours: str, required: float, stage: str = "now"
 
 def _within(name: str, ours: str, bound: str, required: float) -> Target:
     return Target(name, ours, bound, required, True, "now")
+
+
+def _kept(name: str, detecting: str, required: float, stage: str = "now") -> Target:
+    """Return the share of the rate that a conversion keeps if it looks for something."""
+    plain = "ours.ndjson_distinct" if detecting.endswith("_distinct") else "ours.ndjson"
+    return Target(name, plain, f"ours.detecting_{detecting}", required, False, stage)
 
 
 def targets() -> tuple[Target, ...]:
@@ -69,6 +78,17 @@ def targets() -> tuple[Target, ...]:
         _faster("to_dicts_1000_over_orjson", "orjson_dict.list_dicts", "ours.list_dicts", 2.5),
         _faster("two_threads_of_two_processes", "ours.two_processes", "ours.two_threads", 0.93),
         _faster("gzip_of_slower_half", "ours.gzip_blocks|ours.plain_blocks", "ours.gzip_to_ndjson", 0.9),
+        # The same code runs, so this ratio shows the noise of the others.
+        _kept("rate_kept_with_empty_detect", "off", 0.97),
+        _kept("rate_kept_with_sliver_and_1m_names", "1m", 0.90),
+        _kept("rate_kept_with_sliver_and_1m_names_distinct", "1m_distinct", 0.87),
+        _kept("rate_kept_with_sliver_and_2m_names", "2m", 0.87),
+        _kept("rate_kept_with_sliver_and_2m_names_distinct", "2m_distinct", 0.87),
+        _kept("rate_kept_with_28_rules_too", "rules", 0.80),
+        _kept("rate_kept_with_28_rules_too_distinct", "rules_distinct", 0.80),
+        _kept("rate_kept_with_28_rules_too_stretch", "rules", 0.85, "later"),
+        # A difference of two times has the noise of both, so that it fails no run.
+        Target("miss_of_2m_names", "ours.detecting_names_2m", "ours.ndjson", 25, True, "later", "ns"),
     )
 
 
@@ -103,6 +123,7 @@ def judge(
         "pass": None,
         "direction": "at most" if target.at_most else "at least",
         "stage": target.stage,
+        "unit": target.unit,
         "over": target.over,
         "under": target.under,
     }
@@ -116,7 +137,7 @@ def judge(
         return outcome
     over = max((contenders[key] for key in target.over.split("|")), key=Contender.ns_per_record)
     under = contenders[target.under]
-    found = ratio(over, under)
+    found = difference_ns(over, under) if target.unit == "ns" else ratio(over, under)
     outcome["value"] = round(found.value, DIGITS)
     reached = found.value <= target.required / margin if target.at_most else found.value >= target.required * margin
     outcome["pass"] = reached

@@ -229,6 +229,7 @@ class _Benchmark:
             job(*arguments)
 
 
+@pytest.mark.slow
 def test_suites_time_name_caches_in_a_stream() -> None:
     benchmark, data = _Benchmark(), corpus.make("typical", RECORDS)
     throughput._time(benchmark, orjson_dict, "group", data, RECORDS, 0, orjson_dict.to_ndjson)

@@ -111,7 +111,7 @@ def spread(seconds: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class Ratio:
-    """The time of one contender per record as a multiple of the time of another.
+    """The time of one contender per record as a multiple of the time of another; or their difference in ns.
 
     Attributes
     ----------
@@ -144,6 +144,19 @@ def ratio(over: Contender, under: Contender) -> Ratio:
     if not (over.elsewhere or under.elsewhere):
         cpu = statistics.median(over.cpu_seconds) / statistics.median(under.cpu_seconds) * scale
     return Ratio(statistics.median(rounds), min(rounds), max(rounds), medians * scale, minima * scale, cpu)
+
+
+def difference_ns(over: Contender, under: Contender) -> Ratio:
+    """Return how much longer a contender takes for a record than another, in ns, with the fields of a ratio."""
+    rounds = [
+        1e9 * (a / over.records - b / under.records) for a, b in zip(over.wall_seconds, under.wall_seconds, strict=True)
+    ]
+    minima = 1e9 * (min(over.wall_seconds) / over.records - min(under.wall_seconds) / under.records)
+    cpu = 1e9 * (
+        statistics.median(over.cpu_seconds) / over.records - statistics.median(under.cpu_seconds) / under.records
+    )
+    medians = over.ns_per_record() - under.ns_per_record()
+    return Ratio(statistics.median(rounds), min(rounds), max(rounds), medians, minima, cpu)
 
 
 def check(contenders: Iterable[Contender], log: Callable[[str], None]) -> None:

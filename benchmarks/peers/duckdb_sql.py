@@ -20,8 +20,8 @@ VARIANTS = EPOCH_VARIANTS
 
 _workspace = Workspace("duckdb")
 
-_SQL = """
-COPY (
+#: The events of a file as columns. INPUT is a path or pattern, and TIME the expression of their time.
+EVENTS_SQL = """
   WITH raw AS (
     SELECT json::VARCHAR AS line, from_json(json, '{"ColoCode":"VARCHAR","EDNSSubnet":"VARCHAR",
       "EDNSSubnetLength":"INTEGER","QueryName":"VARCHAR","QueryType":"INTEGER","ResponseCached":"BOOLEAN",
@@ -39,7 +39,7 @@ COPY (
       LEFT JOIN psl s4 ON s4.s = l4 LEFT JOIN qtypes q ON q.k = r.QueryType LEFT JOIN rcodes c ON c.k = r.ResponseCode)
   SELECT line AS message,
     {'category': ['network'], 'dataset': 'dns_logs', 'kind': 'event', 'type': ['info']} AS event,
-    strftime(make_timestamp(r.Timestamp // 1000), '%Y-%m-%dT%H:%M:%S.%fZ') AS "@timestamp",
+    TIME AS "@timestamp",
     {'question': {'name': name,
         'registered_domain': CASE WHEN d > 0 AND n > d THEN array_to_string(lab[-(d + 1):], '.') END,
         'subdomain': CASE WHEN n > d + 1 THEN array_to_string(lab[:-(d + 2)], '.') END,
@@ -51,12 +51,14 @@ COPY (
       'ResponseCached': r.ResponseCached} AS cloudflare,
     {'address': r.SourceIP, 'ip': r.SourceIP} AS source
   FROM found
-) TO 'OUTPUT' (FORMAT json, USE_TMP_FILE false)
 """
+TIME_SQL = "make_timestamp(r.Timestamp // 1000)"
+_TEXT_SQL = f"strftime({TIME_SQL}, '%Y-%m-%dT%H:%M:%S.%fZ')"
 
 
-def _connect() -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(config={"threads": 1})
+def connect(threads: int = 1) -> duckdb.DuckDBPyConnection:
+    """Return a connection with the tables that `EVENTS_SQL` needs."""
+    connection = duckdb.connect(config={"threads": threads})
     # The reader has no row count, so these optimizers would hash the large side of joins, which is slower and
     # unordered.
     connection.execute("SET disabled_optimizers = 'build_side_probe_side,join_order'")
@@ -71,11 +73,12 @@ def _connect() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-_connection = _connect()
+_connection = connect()
 
 
 def _run(path: Path, output: str) -> None:
-    _connection.execute(_SQL.replace("INPUT", str(path)).replace("OUTPUT", output)).fetchall()
+    events = EVENTS_SQL.replace("INPUT", str(path)).replace("TIME", _TEXT_SQL)
+    _connection.execute(f"COPY ({events}) TO '{output}' (FORMAT json, USE_TMP_FILE false)").fetchall()
 
 
 def prepare(data: bytes) -> Path:

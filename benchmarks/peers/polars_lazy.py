@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 if "polars" not in sys.modules:
-    os.environ["POLARS_MAX_THREADS"] = "1"  # Polars reads it at its import
+    # Polars reads it at its import. One thread, unless a process of its own asks for more.
+    os.environ["POLARS_MAX_THREADS"] = os.environ.get("CFDNS_PEER_THREADS", "1")
 import polars as pl
 
 from .common import EPOCH_VARIANTS, QTYPE, RCODE, Workspace, plain_suffix_rules
@@ -21,8 +22,11 @@ LIBRARY = "polars"
 VERSION = pl.__version__
 VARIANTS = EPOCH_VARIANTS
 
-if pl.thread_pool_size() != 1:
-    raise ImportError("Polars was imported earlier and uses several threads", name="polars with one thread")
+_THREADS = int(os.environ.get("CFDNS_PEER_THREADS", "1"))
+if pl.thread_pool_size() != _THREADS:
+    raise ImportError(
+        "Polars was imported earlier and has another number of threads", name=f"polars with {_THREADS} threads"
+    )
 
 _workspace = Workspace("polars")
 _rules = {
@@ -44,7 +48,8 @@ _record = pl.Struct(
 )
 
 
-def _plan(path: Path) -> pl.LazyFrame:
+def events(path: Path | list[Path]) -> pl.LazyFrame:
+    """Return the events of files as columns."""
     col, lit = pl.col, pl.lit
     labels, lower, depth, count = col("labels"), col("lower"), col("depth"), col("count")
     frame = pl.scan_lines(path, name="line")
@@ -76,7 +81,7 @@ def _plan(path: Path) -> pl.LazyFrame:
             lit("event").alias("kind"),
             lit(pl.Series([["info"]])).first().alias("type"),
         ).alias("event"),
-        pl.from_epoch(col("Timestamp") // 1000, "us").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").alias("@timestamp"),
+        pl.from_epoch(col("Timestamp") // 1000, "us").alias("@timestamp"),
         pl.struct(question.alias("question"), response_code.alias("response_code")).alias("dns"),
         pl.struct(lit("dns").alias("type"), lit("Cloudflare").alias("vendor")).alias("observer"),
         pl.struct(pl.concat_list("name").alias("hosts"), pl.concat_list("SourceIP").alias("ip")).alias("related"),
@@ -88,6 +93,10 @@ def _plan(path: Path) -> pl.LazyFrame:
         ).alias("cloudflare"),
         pl.struct(address.alias("address"), address.alias("ip")).alias("source"),
     )
+
+
+def _plan(path: Path) -> pl.LazyFrame:
+    return events(path).with_columns(pl.col("@timestamp").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"))
 
 
 def prepare(data: bytes) -> Path:

@@ -1,0 +1,1 @@
+"""python -m benchmarks --files: folders and buckets of compressed logs to Parquet, and what each part of that costs."""
