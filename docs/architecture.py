@@ -10,17 +10,30 @@ PICTURE = Path(__file__).with_name("architecture.svg")
 #: From top to bottom; each room is (name, what it holds). A room imports only from floors below its own.
 FLOORS = (
     (("cli", "the command"), ("", "your program")),
+    (("receiver", "HTTP destination"), ("jobs", "Logpush jobs"), ("mapping_tools", "check, explain, test")),
+    (("spool", "batches on disk"), ("sinks", "where events go")),
     (("normalizer.py", "Normalizer, parse()"),),
     (("formats", "NDJSON, documents, CSV, TSV; detection, streams"),),
     (("arrow.py", "pyarrow types"),),
-    (("plan", "a mapping, compiled"), ("reference", "the same in plain Python")),
+    (("reference", "the same in plain Python"),),
+    (("matching", "what to look for in names"),),
+    (("plan", "a mapping, compiled"),),
     (("mapping", "an event as data"), ("_core", "the boundary, in Cython")),
     (("_native", "C++17 without Python"), ("domains.py", "names"), ("options, results, …", "")),
     (("io", "files in and out"), ("suffix_list.py", "suffix rules")),
     (("errors.py", "exceptions, codes"),),
 )
-PUBLIC = 1  # the number of floors above the public line
-NATIVE = (("batch",), ("framing", "output"), ("events",), ("plan",), ("values",), ("json",), ("support",))
+PUBLIC = 3  # the number of floors above the public line
+NATIVE = (
+    ("batch",),
+    ("framing", "output"),
+    ("events",),
+    ("plan",),
+    ("matching",),
+    ("values",),
+    ("json",),
+    ("support",),
+)
 #: The way of a batch: step, where it stands in _native, what it does, what leaves there.
 STEPS = (
     ("frame", "framing", "bytes to records", "blank: counted"),

@@ -97,11 +97,16 @@ def _notes(field: Field) -> Iterator[str]:
             if field.escape:
                 yield "what is not printable ASCII is escaped"
         case "enum":
-            yield (
-                "absent for an unassigned number"
-                if field.unassigned is None
-                else f"an unassigned number is `{field.unassigned}` and the number"
-            )
+            if field.default is not None:
+                yield f"an unassigned number is {_shown(field.default)}"
+            elif field.unassigned is not None:
+                yield f"an unassigned number is `{field.unassigned}` and the number"
+            else:
+                yield "absent for an unassigned number"
+        case "observables":
+            yield "absent if there is none"
+        case "timestamp" if field.epoch is not None:
+            yield "milliseconds since 1970, rounded down"
         case "timestamp":
             yield "nine fraction digits" if field.digits else "six fraction digits, none if they are zero"
         case kind if kind in _NAME_PARTS:
@@ -112,8 +117,8 @@ def _notes(field: Field) -> Iterator[str]:
         yield f"`{field.if_true}` for true, `{field.if_false}` for false"
     if field.required:
         yield "its absence is the problem `field.missing`"
-    if field.members:
-        yield f"each with {', '.join(f'`{member}`' for member in field.members)}"
+    if field.object_keys:
+        yield f"each with {', '.join(f'`{key}`' for key in field.object_keys)}"
     if field.list or field.kind == "objects":
         yield "elements that cannot be used are left out"
         yield "`[]` if none is left" if field.keep_empty else "absent if none is left"
