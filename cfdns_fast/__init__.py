@@ -37,11 +37,11 @@ __all__ = [
 ]
 
 _MODULES = {
-    "_core": ("Rejects",),
-    "domains": ("DomainParts", "split_domain"),
-    "errors": ("CfdnsError", "EngineError", "InputFormatError", "MappingError", "RecordError"),
-    "normalizer": ("Normalizer", "parse"),
-    "results": ("Detection", "EventIterator", "Reject", "RejectSpill", "Result", "Stream"),
+    "._core": ("Rejects",),
+    ".domains": ("DomainParts", "split_domain"),
+    ".errors": ("CfdnsError", "EngineError", "InputFormatError", "MappingError", "RecordError"),
+    ".normalizer": ("Normalizer", "parse"),
+    ".results": ("Detection", "EventIterator", "Reject", "RejectSpill", "Result", "Stream"),
 }
 
 if not TYPE_CHECKING:
@@ -51,8 +51,12 @@ if not TYPE_CHECKING:
         # Raises an ImportError that says what to do, unless another finder has the core.
         from . import _core  # noqa: F401
 
+    from .lazy import lazy_names
+
+    # Names are imported at first use, because the command imports this package before it can handle signals.
+    _get_name, _list_names = lazy_names(globals(), _MODULES)
+
     def __getattr__(name):
-        # Names are imported at first use, because the command imports this package before it can handle signals.
         from importlib import import_module
 
         if name == "__version__":
@@ -62,13 +66,9 @@ if not TYPE_CHECKING:
                 return metadata.version("cfdns-fast")
             except metadata.PackageNotFoundError:
                 return "0+unknown"  # only the folder is here, on PYTHONPATH or shipped to a cluster
-        if name in _MODULES:
+        if f".{name}" in _MODULES:
             return import_module(f".{name}", __name__)
-        for module, names in _MODULES.items():
-            if name in names:
-                value = globals()[name] = getattr(import_module(f".{module}", __name__), name)
-                return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return _get_name(name)
 
     def __dir__():
-        return sorted({*globals(), *__all__, *_MODULES})
+        return sorted({*_list_names(), *(module[1:] for module in _MODULES)})

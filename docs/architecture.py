@@ -10,8 +10,15 @@ PICTURE = Path(__file__).with_name("architecture.svg")
 #: From top to bottom; each room is (name, what it holds). A room imports only from floors below its own.
 FLOORS = (
     (("cli", "the command"), ("", "your program")),
-    (("receiver", "HTTP destination"), ("jobs", "Logpush jobs"), ("mapping_tools", "check, explain, test")),
-    (("spool", "batches on disk"), ("sinks", "where events go")),
+    (
+        ("receiver", "Logpush by HTTP"),
+        ("jobs", "Logpush jobs"),
+        ("spark", "clusters"),
+        ("inspect", "a batch, counted"),
+        ("mapping_tools", "check, explain"),
+    ),
+    (("spool", "batches on disk"), ("sinks", "where events go"), ("detect", "what names tell, alerts")),
+    (("files", "folders and buckets, resumable; Parquet"),),
     (("normalizer.py", "Normalizer, parse()"),),
     (("formats", "NDJSON, documents, CSV, TSV; detection, streams"),),
     (("arrow.py", "pyarrow types"),),
@@ -21,9 +28,9 @@ FLOORS = (
     (("mapping", "an event as data"), ("_core", "the boundary, in Cython")),
     (("_native", "C++17 without Python"), ("domains.py", "names"), ("options, results, …", "")),
     (("io", "files in and out"), ("suffix_list.py", "suffix rules")),
-    (("errors.py", "exceptions, codes"),),
+    (("errors.py", "exceptions, codes"), ("lazy.py", "names at first use")),
 )
-PUBLIC = 3  # the number of floors above the public line
+PUBLIC = 4  # the number of floors above the public line
 NATIVE = (
     ("batch",),
     ("framing", "output"),

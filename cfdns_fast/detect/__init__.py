@@ -50,30 +50,21 @@ __all__ = [
 ]
 
 _MODULES = {
-    "alerts": ("MAX_KEYS", "MAX_WINDOWS", "Alerts"),
-    "feeds.errors": ("FEED_CODES", "FeedError"),
-    "feeds.options": ("Feed", "Limits"),
-    "indicator": ("Indicator",),
-    "indicators": ("Indicators",),
-    "indicators_file": ("IndicatorsFile",),
-    "layer": ("layer_of",),
-    "report": ("SKIP_REASONS", "FeedReport", "Report"),
-    "rules": ("Rule", "RuleError", "Rules", "RulesFolder"),
-    "sessions": ("MAX_SESSIONS",),
-    "severity": ("CRITICAL", "HIGH", "INFORMATIONAL", "LOW", "MEDIUM", "level_word"),
-    "sliver": ("Sliver",),
+    ".alerts": ("MAX_KEYS", "MAX_WINDOWS", "Alerts"),
+    ".feeds.errors": ("FEED_CODES", "FeedError"),
+    ".feeds.options": ("Feed", "Limits"),
+    ".indicator": ("Indicator",),
+    ".indicators": ("Indicators",),
+    ".indicators_file": ("IndicatorsFile",),
+    ".layer": ("layer_of",),
+    ".report": ("SKIP_REASONS", "FeedReport", "Report"),
+    ".rules": ("Rule", "RuleError", "Rules", "RulesFolder"),
+    ".sessions": ("MAX_SESSIONS",),
+    ".severity": ("CRITICAL", "HIGH", "INFORMATIONAL", "LOW", "MEDIUM", "level_word"),
+    ".sliver": ("Sliver",),
 }
 
 if not TYPE_CHECKING:
+    from ..lazy import lazy_names
 
-    def __getattr__(name):
-        from importlib import import_module
-
-        for module, names in _MODULES.items():
-            if name in names:
-                value = globals()[name] = getattr(import_module(f".{module}", __name__), name)
-                return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-    def __dir__():
-        return sorted({*globals(), *__all__})
+    __getattr__, __dir__ = lazy_names(globals(), _MODULES)

@@ -49,24 +49,15 @@ __all__ = [
 ]
 
 _MODULES = {
-    "backfill": ("FORMATS", "convert", "dataset", "plan", "preview", "run_task", "status"),
-    "errors": ("STORE_CODES", "FilesError", "StoreError"),
-    "layout": ("Layout",),
-    "reports": ("FaultyInput", "Preview", "Progress", "Report", "Status", "TaskFailure"),
-    "stores": ("Entry", "Store", "StoreOptions", "open_store"),
-    "tasks": ("InputReport", "OutputFile", "Task", "TaskInput", "TaskReport"),
+    ".backfill": ("FORMATS", "convert", "dataset", "plan", "preview", "run_task", "status"),
+    ".errors": ("STORE_CODES", "FilesError", "StoreError"),
+    ".layout": ("Layout",),
+    ".reports": ("FaultyInput", "Preview", "Progress", "Report", "Status", "TaskFailure"),
+    ".stores": ("Entry", "Store", "StoreOptions", "open_store"),
+    ".tasks": ("InputReport", "OutputFile", "Task", "TaskInput", "TaskReport"),
 }
 
 if not TYPE_CHECKING:
+    from ..lazy import lazy_names
 
-    def __getattr__(name):
-        from importlib import import_module
-
-        for module, names in _MODULES.items():
-            if name in names:
-                value = globals()[name] = getattr(import_module(f".{module}", __name__), name)
-                return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-    def __dir__():
-        return sorted({*globals(), *__all__})
+    __getattr__, __dir__ = lazy_names(globals(), _MODULES)

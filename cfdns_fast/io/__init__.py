@@ -57,28 +57,19 @@ __all__ = [
 ]
 
 _MODULES = {
-    "compressors": ("Compressor", "GzipCompressor", "ZstdCompressor", "compressor_of"),
-    "inputs": ("BLOCK_BYTES", "InputFault", "blocks_ahead", "blocks_of", "read_plain"),
-    "outputs": ("Output", "OutputFault", "publish_all"),
-    "paths": ("STANDARD_STREAM", "PathError", "check_outputs", "descriptor_of", "text_of", "total_bytes"),
-    "read_ahead": ("ReadAhead", "Stop"),
-    "regular": ("read_regular",),
-    "reject_lines": ("reject_line_pieces", "reject_lines"),
-    "spill_file": ("SpillFile",),
-    "temporaries": ("remove_dead",),
-    "zstd_library": ("ZstdMissing",),
+    ".compressors": ("Compressor", "GzipCompressor", "ZstdCompressor", "compressor_of"),
+    ".inputs": ("BLOCK_BYTES", "InputFault", "blocks_ahead", "blocks_of", "read_plain"),
+    ".outputs": ("Output", "OutputFault", "publish_all"),
+    ".paths": ("STANDARD_STREAM", "PathError", "check_outputs", "descriptor_of", "text_of", "total_bytes"),
+    ".read_ahead": ("ReadAhead", "Stop"),
+    ".regular": ("read_regular",),
+    ".reject_lines": ("reject_line_pieces", "reject_lines"),
+    ".spill_file": ("SpillFile",),
+    ".temporaries": ("remove_dead",),
+    ".zstd_library": ("ZstdMissing",),
 }
 
 if not TYPE_CHECKING:
+    from ..lazy import lazy_names
 
-    def __getattr__(name):
-        from importlib import import_module
-
-        for module, names in _MODULES.items():
-            if name in names:
-                value = globals()[name] = getattr(import_module(f".{module}", __name__), name)
-                return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-    def __dir__():
-        return sorted({*globals(), *__all__})
+    __getattr__, __dir__ = lazy_names(globals(), _MODULES)

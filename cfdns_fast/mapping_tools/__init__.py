@@ -65,15 +65,6 @@ _MODULES = {
 }
 
 if not TYPE_CHECKING:
+    from ..lazy import lazy_names
 
-    def __getattr__(name):
-        from importlib import import_module
-
-        for module, names in _MODULES.items():
-            if name in names:
-                value = globals()[name] = getattr(import_module(module, __name__), name)
-                return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-    def __dir__():
-        return sorted({*globals(), *__all__})
+    __getattr__, __dir__ = lazy_names(globals(), _MODULES)

@@ -39,7 +39,7 @@ def test_exceptions_follow_the_documented_tree() -> None:
 def test_package_imports_its_names_at_first_use() -> None:
     code = """
 import sys, cfdns_fast
-print([name for name in sys.modules if name.startswith("cfdns_fast.")])
+print([name for name in sys.modules if name.startswith("cfdns_fast.") and name != "cfdns_fast.lazy"])
 print(cfdns_fast.errors.REJECT_CODES is not None, set(cfdns_fast.__all__) <= set(dir(cfdns_fast)))
 print(all(getattr(cfdns_fast, name).__name__ == name for name in cfdns_fast.__all__))
 print(hasattr(cfdns_fast, "nothing"), hasattr(cfdns_fast, "__wrapped__"))

@@ -188,6 +188,12 @@ def test_main_imports_the_command_only(tmp_path: Path, text: str, is_private: bo
 )
 def test_import_by_name_is_found(tmp_path: Path, text: str) -> None:
     package = source(tmp_path, {"__init__.py": text, "io/__init__.py": text, "io/paths.py": text})
+    assert dynamic_imports(package) == ["io/__init__.py", "io/paths.py"]
+
+
+def test_lazy_names_outside_of_a_package_are_found(tmp_path: Path) -> None:
+    text = "from ..lazy import lazy_names"
+    package = source(tmp_path, {"__init__.py": "", "io/__init__.py": text, "io/paths.py": text})
     assert dynamic_imports(package) == ["io/paths.py"]
 
 

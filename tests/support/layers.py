@@ -35,7 +35,7 @@ __all__ = [
 FLOORS = (
     ("__main__",),
     ("cli",),
-    ("clusters", "inspect", "jobs", "mapping_tools", "receiver", "spark"),
+    ("inspect", "jobs", "mapping_tools", "receiver", "spark"),
     ("detect", "sinks", "spool"),
     ("files",),
     ("__init__",),  # the public line
@@ -48,7 +48,7 @@ FLOORS = (
     ("_core", "mapping"),
     ("domains", "options", "results", "signatures"),
     ("io", "suffix_list"),
-    ("errors",),
+    ("errors", "lazy"),
 )
 
 #: The same for the folders of C++, with the headers in `_core`.
@@ -82,19 +82,14 @@ FOR_THE_COMMAND = {"mapping": {"bundled", "is_path", "load"}, "options": {*optio
 #: The receiver stands on these rooms, and uses what their packages export.
 FOR_THE_RECEIVER = {"detect", "sinks", "spool"}
 #: These rooms stand on `files`, and use its modules.
-ON_FILES = {"clusters", "inspect", "sinks", "spark"}
+ON_FILES = {"inspect", "sinks", "spark"}
 #: The tools for mapping files use the modules of these rooms below the public line: they show what a mapping is and why
 #: the reference makes what it makes, which a conversion does not tell.
 FOR_THE_MAPPING_TOOLS = {"errors", "mapping", "options", "reference"}
 #: These modules import by name, to import public modules on first use. No check could read such an import elsewhere.
-DYNAMIC_IMPORTERS = {
-    "__init__.py",
-    "detect/__init__.py",
-    "files/__init__.py",
-    "inspect/__init__.py",
-    "io/__init__.py",
-    "mapping_tools/__init__.py",
-}
+DYNAMIC_IMPORTERS = {"__init__.py", "lazy.py"}
+#: Packages only may call this function: the block for type checkers has each of their imports, which these checks read.
+LAZY_FUNCTION = "lazy_names"
 
 #: Importer, module and name (or "*"). The core creates results, and results hold two of its types.
 EXCEPTIONS = {("results", "_core", "Rejects"), ("results", "_core", "Detections")}
@@ -158,9 +153,13 @@ def imports_of(module: str, path: Path, modules: Iterable[str], package: str = "
 
 def dynamic_imports(package: Path) -> list[str]:
     """Return the files that import modules by name, without those that may."""
-    paths = [path for path in package.rglob("*") if path.suffix in (*PYTHON_SUFFIXES, *CYTHON_SUFFIXES)]
-    found = [path for path in paths if re.search(r"\bimport_module\b|__import__", path.read_text(encoding="utf-8"))]
-    return sorted({path.relative_to(package).as_posix() for path in found} - DYNAMIC_IMPORTERS)
+    found = set()
+    for path in package.rglob("*"):
+        if path.suffix in (*PYTHON_SUFFIXES, *CYTHON_SUFFIXES):
+            pattern = r"\bimport_module\b|__import__" + ("" if path.name == "__init__.py" else rf"|\b{LAZY_FUNCTION}\b")
+            if re.search(pattern, path.read_text(encoding="utf-8")):
+                found.add(path.relative_to(package).as_posix())
+    return sorted(found - DYNAMIC_IMPORTERS)
 
 
 def includes_of(path: Path, package: Path) -> Iterator[Include]:
@@ -258,6 +257,7 @@ def private_imports(imports: Iterable[Import]) -> list[Import]:
             and not is_public
             and not is_for_the_command
             and not is_for_the_receiver
+            and (each.module, each.name) != ("lazy", LAZY_FUNCTION)
             and not (room in ON_FILES and module_room == "files")
             and not (room == "mapping_tools" and module_room in FOR_THE_MAPPING_TOOLS)
             and not (room in ("__main__", "cli") and module_room in ABOVE_THE_LINE)
