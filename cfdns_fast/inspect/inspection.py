@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from .. import CfdnsError, InputFormatError, Normalizer, Result, __version__
 from ..io import InputFault
 from .batch_counts import BatchCounts, count_batch, count_batches
-from .columns import NAME, PROBLEMS, TIME, column_names, columns_of
+from .columns import NAME, PROBLEMS, TIME, column_names, columns_of, problems_in
 from .detections import Alerts, DetectionCounts
 from .event_lines import EventLines, read_lines
 from .event_times import Times, times_of
@@ -342,7 +342,7 @@ class Inspection:
         """Take the counts of converted events, which say themselves what problems their records had."""
         self._totals.add(counts)
         for text, number in counts.problems:
-            problems = dict.fromkeys(text.split(", "), number)
+            problems = dict.fromkeys(problems_in(text), number)
             self._problems.add(problems)
             file.problems += sum(problems.values())
             file.unknown += problems.get(UNKNOWN, 0)
