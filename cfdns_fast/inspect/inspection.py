@@ -32,6 +32,8 @@ UNKNOWN = "record.unknown"
 #: Bytes of logs that are converted together, and rows that are counted together: each batch has costs of its own.
 _FEED_BYTES = 1 << 21
 _BATCH_ROWS = 1 << 16
+#: The length of the longest event in relation to that of its record, whose texts it holds several times.
+_EVENT_LENGTH = 8
 
 
 class Inspection:
@@ -293,7 +295,7 @@ class Inspection:
 
     def _read_events(self, file: InputFile, blocks: Iterator[bytes]) -> None:
         file.kind = "events"
-        max_bytes = int(self._normalizer.options["max_record_bytes"])
+        max_bytes = int(self._normalizer.options["max_record_bytes"]) * _EVENT_LENGTH
         self._lines = self._lines or 0
         for lines in whole_lines(joined(blocks, _FEED_BYTES), max_bytes):
             if isinstance(lines, LongLine):
