@@ -173,7 +173,8 @@ def test_examples_can_be_left_out(cli_here: CliHere) -> None:
     assert run.code == 0 and "[b]" not in run.output.decode() and "{bad" not in run.output.decode()
 
 
-def test_detections_are_counted_by_rule(cli_here: CliHere) -> None:
+@pytest.mark.parametrize("schema", ["sekoia", "ocsf"])
+def test_detections_are_counted_by_rule(cli_here: CliHere, schema: str) -> None:
     pytest.importorskip("yaml", reason="pyyaml is not installed")
     lines = records(3) + b'{"QueryName":"aaa.stage.123456.evil.example","Timestamp":1767225600}\n' * 2
     cli_here.write("feed.txt", b"n1.example.com\n")
@@ -182,7 +183,8 @@ def test_detections_are_counted_by_rule(cli_here: CliHere) -> None:
         "title: Evil\nid: 12345678-1234-4234-8234-123456789012\nlevel: high\nlogsource:\n  category: dns\n"
         "detection:\n  selection:\n    query|endswith: .evil.example\n  condition: selection\n"
     )
-    run = cli_here("inspect", "logs", "--rules", str(rule), "--indicators", "feed.txt", "--json", logs=lines)
+    options = ("--rules", str(rule), "--indicators", "feed.txt", "--json", "--schema", schema)
+    run = cli_here("inspect", "logs", *options, logs=lines)
     assert run.code == 0, run.errors
     detections = {each["code"]: each for each in found(run)["detections"]}
     assert (detections["Evil"]["count"], detections["Evil"]["level"]) == (2, "high")
