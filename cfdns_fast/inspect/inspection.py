@@ -233,9 +233,15 @@ class Inspection:
     def _with_message(self) -> Normalizer:
         return Normalizer(**{**self._normalizer.options, "keep_message": True})
 
+    @cached_property
+    def _raw_columns(self) -> list[str]:
+        """The columns of the original record: those that events without it do not have."""
+        without = Normalizer(**{**self._normalizer.options, "keep_message": False}).to_arrow(b"").output.schema.names
+        return [name for name in self._with_message.to_arrow(b"").output.schema.names if name not in without]
+
     def _example(self, part: Result[Any], lines: RecentLines, head: Head, problem: str) -> str | None:
         if not head.has_lines:
-            return self._search.find(problem, raw_lines(part.output), head.first_line)
+            return self._search.find(problem, raw_lines(part.output, self._raw_columns), head.first_line)
         found = self._search.find(problem, lines.lines())
         if found is None:
             # A document on one line may wrap records.
@@ -244,7 +250,7 @@ class Inspection:
 
     def _records(self, data: bytes) -> bytes:
         try:
-            return raw_lines(self._with_message.to_arrow(data).output)
+            return raw_lines(self._with_message.to_arrow(data).output, self._raw_columns)
         except CfdnsError:
             return b""
 
