@@ -68,7 +68,7 @@ def sections_of(summary: Summary) -> Iterator[Section]:
         faults = [(shown_name(each.name), visible_text(each.reason)) for each in summary.files.faults[:_MAX_FAULTS]]
         more = summary.files.fault_count - len(faults)
         note = f"and {count_text(more)} more" if more else ""
-        yield Section("Not read, or not to the end", ("input", "reason"), faults, (True, True), note=note)
+        yield Section("Inputs with faults", ("input", "reason"), faults, (True, True), note=note)
 
 
 def shown_name(name: str) -> str:
