@@ -51,8 +51,16 @@ def test_rate_is_that_of_events_with_a_time(cli_here: CliHere) -> None:
     line = b'{"QueryName":"example.com","Timestamp":%d}\n'
     lines = line % 1767225600 + line % 1767225602 + b'{"QueryName":"example.com"}\n' * 8
     assert "rate          1.0 a second" in cli_here("inspect", "logs", logs=lines).output.decode()
+    rare = line % 1767225600 + line % 1767325600
+    assert "rate      <0.1 a second" in cli_here("inspect", "rare", rare=rare).output.decode()
     close = line % 1767225600 + b'{"QueryName":"example.com","Timestamp":1767225600000000001}\n'
     assert "a second" not in cli_here("inspect", "close", close=close).output.decode()
+
+
+def test_page_shows_no_rate_as_zero(cli_here: CliHere) -> None:
+    pytest.importorskip("jinja2", reason="jinja2 is not installed")
+    lines = b'{"QueryName":"example.com","Timestamp":1}\n{"QueryName":"example.com","Timestamp":1000000001}\n'
+    assert b"&lt;0.1 a second" in cli_here("inspect", "logs", "--html", "-", logs=lines).output
 
 
 def test_marks_in_names_are_escaped(cli_here: CliHere) -> None:
