@@ -157,6 +157,7 @@ def test_parquet_of_other_columns_is_a_fault(cli_here: CliHere) -> None:
     [
         (["--top", "0"], "--top"),
         (["--tpo", "3"], "--top"),
+        (["--top"], "(see cfdns-fast inspect --help)"),
         (["--json", "--html", "-"], "standard output"),
         (["--since", "2026-01-01"], "--since"),
         (["--region", "x"], "object stores"),
