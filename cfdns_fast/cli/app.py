@@ -48,19 +48,26 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             import traceback
 
             traceback.print_exc()
-        code = _explain(error)
+        first, *_ = [*(sys.argv[1:] if arguments is None else arguments), ""]
+        code = _explain(error, f"{_PROGRAM} {first}" if first in SUB_COMMANDS else _PROGRAM)
     sys.exit(code)
 
 
-def _explain(error: BaseException) -> int:
-    """Say in one line what ended the run, and return the exit code."""
+def _explain(error: BaseException, command: str) -> int:
+    """Say in one line what ended the run, and return the exit code.
+
+    Parameters
+    ----------
+    command : str
+        What was called. An option without its argument is found before click knows that.
+    """
     match error:
         case click.UsageError() if type(error).__name__ == "NoArgsIsHelpError":
             # A group without a sub-command shows its help (click 8.2 and later; earlier versions show it themselves).
             click.echo(error.format_message(), err=True)
             return _EXIT_USAGE
         case click.UsageError():
-            command = error.ctx.command_path if error.ctx else _PROGRAM
+            command = error.ctx.command_path if error.ctx else command
             say(f"{error.format_message().rstrip('.')} (see {command} --help)")
             return _EXIT_USAGE
         case MappingError() | PathError() | DetectionError():
@@ -97,7 +104,7 @@ def _explain(error: BaseException) -> int:
 
 
 # The text of the help is no docstring, because `python -OO` leaves those out.
-_HELP = "Turn Cloudflare DNS query logs (Logpush dns_logs) into Elastic Common Schema events."
+_HELP = "Turn Cloudflare DNS query logs (Logpush) into events of the Elastic Common Schema or OCSF."
 
 
 @click.group(

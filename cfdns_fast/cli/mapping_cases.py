@@ -35,7 +35,8 @@ def test_cases(name: str, file: str) -> int:
             failed += 1
             click.echo(printable(f"{shown_name(file)}:{case.line}: {case.name}"))
             click.echo("\n".join(printable(f"  {line}") for line in lines))
-    say(f"{failed:,} of {len(found):,} cases failed" if failed else f"{len(found):,} cases passed")
+    cases = f"{len(found):,} {'case' if len(found) == 1 else 'cases'}"
+    say(f"{failed:,} of {cases} failed" if failed else f"{cases} passed")
     return _EXIT_FAILED if failed else 0
 
 

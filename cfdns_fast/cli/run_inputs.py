@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from ..io.paths import check_outputs
+from ..io.paths import PathError, check_outputs, real_path
 from ..mapping import is_path
 from .convert_values import ConvertOptions
 from .detection import detectors_of
@@ -15,6 +16,9 @@ from .sources import Sources
 from .targets import is_standard_input
 
 __all__ = ["check_names", "detectors_for", "given_options", "sources_of"]
+
+#: The names of files that are rules if they are in a folder of rules.
+_RULE_SUFFIXES = (".yml", ".yaml")
 
 
 def given_options(context: click.Context) -> frozenset[str]:
@@ -44,6 +48,10 @@ def check_names(options: ConvertOptions, sources: Sources, outputs: Sequence[str
         raise click.UsageError("standard input can be read once; name files for the records or the indicators")
     mapping = options.schema if is_path(options.schema) else None
     check_outputs((*sources.names, *lists, *options.rules), outputs, mapping=mapping)
+    for folder in filter(os.path.isdir, options.rules):
+        for output in outputs:
+            if output.endswith(_RULE_SUFFIXES) and real_path(output).startswith(os.path.join(real_path(folder), "")):
+                raise PathError(f"{output}: is among the rules in {folder}")
     sources.check(outputs)
 
 

@@ -18,6 +18,8 @@ __all__ = ["UnknownInput", "explained"]
 
 _MAX_KEYS = 8
 _MAX_KEY_CHARACTERS = 40
+#: The class DNS Activity of OCSF.
+_OCSF_CLASS = 4003
 _FIRST_KEY = re.compile(r'\{[ \t\r\n]*+("(?:[^"\\]|\\.)*+")[ \t\r\n]*+:')
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 
@@ -59,11 +61,37 @@ def explained(name: str, head: bytes, records: int, schema: Schema) -> UnknownIn
         The number of its records.
     schema : Schema
     """
-    path, record = _first_object(head.decode("utf-8", "replace"), schema.input_format)
+    text = head.decode("utf-8", "replace")
+    path, event = _first_object(text, "ndjson")
+    if _is_event(event):
+        return UnknownInput(name, records, _shown_keys(event), _event_advice(path, event))
+    path, record = _first_object(text, schema.input_format)
     if not record:
         return UnknownInput(name, records, [], "see --columns for rows without a header, and docs/mapping.md")
-    keys = [printable(key[:_MAX_KEY_CHARACTERS]) for key in list(record)[:_MAX_KEYS]]
-    return UnknownInput(name, records, keys, _advice(path, record, schema))
+    return UnknownInput(name, records, _shown_keys(record), _advice(path, record, schema))
+
+
+def _is_event(record: dict[str, Any]) -> bool:
+    """Return whether a record is an event of a bundled schema."""
+    if record.get("class_uid") == _OCSF_CLASS:
+        return isinstance(record.get("metadata"), dict)
+    return all(isinstance(record.get(key), dict) for key in ("dns", "event", "observer"))
+
+
+def _event_advice(path: str, event: dict[str, Any]) -> str:
+    advice = "they are converted events, which inspect reads as NDJSON"
+    inner = event.get("event")
+    original = inner.get("original") if isinstance(inner, dict) else None
+    records = {"message": event.get("message"), "event.original": original, "raw_data": event.get("raw_data")}
+    for key, record in records.items():
+        if isinstance(record, str):
+            whole = f"{path}.{key}"
+            return f"{advice}; jq -r {repr(whole) if path else whole} unwraps their records"
+    return advice
+
+
+def _shown_keys(record: dict[str, Any]) -> list[str]:
+    return [printable(key[:_MAX_KEY_CHARACTERS]) for key in list(record)[:_MAX_KEYS]]
 
 
 def _advice(path: str, record: dict[str, Any], schema: Schema) -> str:

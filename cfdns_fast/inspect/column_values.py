@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .arrow_library import compute, pyarrow
@@ -11,29 +12,30 @@ __all__ = ["coalesced", "first_elements", "value_type_of", "without_values"]
 
 
 def coalesced(columns: list[Any]) -> Any:
-    """Return the first value of each row. Most often all values are in one column."""
+    """Return the first value of each row. The type depends on the types alone, because batches are joined."""
     if len(columns) == 1:
         return columns[0]
-    first, *others = [each for each in columns if each.null_count < len(each)] or columns[:1]
-    others = [each for each in others if first.null_count]
-    if not others:
-        return first
-    type_ = pyarrow.int64() if pyarrow.types.is_timestamp(first.type) else value_type_of(first.type)
-    if type_ != pyarrow.int64():
-        return compute.coalesce(*(each.cast(type_) for each in (first, *others)))
-    times = compute.coalesce(*(nanoseconds_of(each) for each in (first, *others)))
-    return times.cast(pyarrow.timestamp("ns", "UTC"))
+    if pyarrow.types.is_timestamp(columns[0].type):
+        times = _first_values(columns, nanoseconds_of)
+        return times.cast(pyarrow.timestamp("ns", "UTC"))
+    type_ = value_type_of(columns[0].type)
+    return _first_values(columns, lambda column: column.cast(type_))
+
+
+def _first_values(columns: list[Any], change: Callable[[Any], Any]) -> Any:
+    """Return the first value of each row, after `change`. Most often all values are in one column."""
+    with_values = [each for each in columns if each.null_count < len(each)] or columns[:1]
+    first = change(with_values[0])
+    return compute.coalesce(first, *map(change, with_values[1:])) if first.null_count else first
 
 
 def first_elements(lists: Any) -> Any:
-    """Return the first text of each list; null without one."""
+    """Return the first text of each list; null without one. A dictionary stays one, as its texts may be long."""
     if isinstance(lists, pyarrow.ChunkedArray):
         lists = lists.combine_chunks()
     starts = lists.offsets[:-1] if len(lists) else pyarrow.array([], lists.offsets.type)
     has_one = compute.fill_null(compute.greater(compute.list_value_length(lists), 0), pyarrow.scalar(False))
-    values = lists.values
-    values = values.dictionary_decode() if pyarrow.types.is_dictionary(values.type) else values
-    return values.take(compute.if_else(has_one, starts, pyarrow.nulls(1, starts.type)[0]))
+    return lists.values.take(compute.if_else(has_one, starts, pyarrow.nulls(1, starts.type)[0]))
 
 
 def without_values(column: Any, values: Any) -> Any:

@@ -8,7 +8,8 @@ from .arrow_library import compute, pyarrow, text_array
 from .column_values import coalesced, first_elements, value_type_of, without_values
 
 __all__ = ["ATTRIBUTES", "CACHED", "CLIENT", "CODE", "DATA_CENTRE", "DOMAIN", "EDNS", "FIELDS", "HOSTNAME", "NAME"]
-__all__ += ["PROBLEMS", "SUFFIX", "TIME", "TOPS", "TYPE", "column_names", "columns_of", "texts"]
+__all__ += ["PROBLEMS", "SUFFIX", "TIME", "TOPS", "TYPE", "column_names", "columns_of", "problems_in", "short_texts"]
+__all__ += ["texts"]
 
 TIME = "@timestamp"
 NAME = "dns.question.name"
@@ -67,6 +68,10 @@ _SPELLINGS = {
 _UNNAMED = text_array(("Unassigned", "Reserved"))
 #: Longer values are cut, because the memory for values is bounded. A name has at most 255 bytes.
 _MAX_CHARACTERS = 512
+#: The same for texts that are divided before their parts are counted: the problems of a record are one text, and a name
+#: has its domain at the end.
+_MAX_DIVIDED_CHARACTERS = 1 << 13
+_DIVIDED = frozenset({PROBLEMS, HOSTNAME})
 #: By the names of the layouts "underscore" and "dotted".
 _FIELDS_BY_NAME = {field.replace("@", "").replace(".", "_").lower(): field for field in FIELDS} | {
     field: field for field in FIELDS
@@ -90,26 +95,33 @@ def columns_of(batch: Any) -> dict[str, Any]:
             column = column.cast(pyarrow.timestamp("ms", "UTC"))
         elif name == _DEBUG:
             column = first_elements(column)
-        column = _countable(column)
+        if name == HOSTNAME:
+            hostnames[HOSTNAME] = _countable(HOSTNAME, column)
+        column = _countable(ATTRIBUTES.get(name, name), column)
         if name == "rcode":
             column = without_values(column, _UNNAMED)
-        if name == HOSTNAME:
-            hostnames[HOSTNAME] = column
         found.setdefault(ATTRIBUTES.get(name, name), []).append(column)
     return {field: coalesced(columns) for field, columns in found.items()} | hostnames
 
 
-def _countable(column: Any) -> Any:
+def _countable(field: str, column: Any) -> Any:
     """Return a column without views of texts, which some functions do not accept; texts of a dictionary are cut."""
     if isinstance(column, pyarrow.DictionaryArray):
-        return pyarrow.DictionaryArray.from_arrays(column.indices, _short(column.dictionary))
+        return pyarrow.DictionaryArray.from_arrays(column.indices, short_texts(field, column.dictionary))
     return column.cast(pyarrow.string()) if pyarrow.types.is_string_view(column.type) else column
 
 
-def _short(values: Any) -> Any:
-    if len(values) and (compute.max(compute.binary_length(values)).as_py() or 0) > _MAX_CHARACTERS:
-        return compute.utf8_slice_codeunits(values, 0, _MAX_CHARACTERS)
+def short_texts(field: str, values: Any) -> Any:
+    """Return an array of texts of a field, in which long ones are cut."""
+    max_characters = _MAX_DIVIDED_CHARACTERS if field in _DIVIDED else _MAX_CHARACTERS
+    if len(values) and (compute.max(compute.binary_length(values)).as_py() or 0) > max_characters:
+        return compute.utf8_slice_codeunits(values, 0, max_characters)
     return values
+
+
+def problems_in(text: str) -> list[str]:
+    """Return the different problems in the text of an event, each cut as other values are."""
+    return list(dict.fromkeys(each[:_MAX_CHARACTERS] for each in text.split(", ")))
 
 
 def column_names(schema: Any) -> list[str]:
@@ -180,7 +192,7 @@ def texts(field: str, values: Any) -> Any:
     if pyarrow.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     values = values.cast(pyarrow.string())
-    values = _short(values)
+    values = short_texts(field, values)
     if field in _NAMES:
         return compute.ascii_lower(values)
     if field in _SPELLINGS:

@@ -68,6 +68,14 @@ class DetectionCounts:
             if key not in self._counts and len(self._counts) >= _MAX_RULES:
                 key = "(other)", key[1]
             self._counts[key] += int(alert["count"])
-            name = document.get("dns", {}).get("question", {}).get("name")
+            name = _name_of(document)
             if self._keeps_examples and key not in self._examples and isinstance(name, str):
                 self._examples[key] = example_text(name.encode("utf-8", "replace"))
+
+
+def _name_of(document: dict[str, Any]) -> Any:
+    """Return the query name of an alert, whose event may be one of OCSF; None without one."""
+    event = document.get("ocsf")
+    if event is None:
+        return document.get("dns", {}).get("question", {}).get("name")
+    return event.get("query", {}).get("hostname")

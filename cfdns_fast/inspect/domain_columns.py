@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import Normalizer, split_domain
 from .arrow_library import compute, pyarrow
-from .columns import DOMAIN, HOSTNAME, SUFFIX
+from .columns import DOMAIN, HOSTNAME, SUFFIX, short_texts
 
 __all__ = ["with_domains"]
 
@@ -25,7 +25,7 @@ def with_domains(columns: dict[str, Any], *, private_suffixes: bool) -> dict[str
     parts = _parts_of(names.dictionary, private_suffixes)
     found = dict(columns)
     for field, values in parts.items():
-        split = values.take(names.indices)
+        split = short_texts(field, values).take(names.indices)
         found[field] = compute.coalesce(columns[field].cast(split.type), split) if field in columns else split
     return found
 

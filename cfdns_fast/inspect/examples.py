@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -104,6 +104,8 @@ class ProblemSearch:
         header : bytes
             For rows, the first line of their input.
         """
+        if not lines:
+            return None
         has = partial(self._has_line, problem)
         if not lines.startswith(b"{"):
             has = partial(self._has_row, problem, b"" if self._has_columns else header)
@@ -157,9 +159,15 @@ def _value_of(line: bytes, key: str) -> bytes | None:
     return None
 
 
-def raw_lines(batch: Any) -> bytes:
-    """Return the original records of a batch as lines; empty if the mapping does not keep them."""
-    for name in ("message", "event.original"):
+def raw_lines(batch: Any, columns: Sequence[str]) -> bytes:
+    """Return the original records of a batch as lines; empty if none of its columns has them.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        The columns that may have them, which depend on the mapping.
+    """
+    for name in columns:
         if name in batch.schema.names:
             records = (each.replace("\n", " ") for each in batch.column(name).to_pylist() if each is not None)
             return "".join(f"{each}\n" for each in records).encode()

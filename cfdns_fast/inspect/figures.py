@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from .summary import time_text
 
-__all__ = ["count_text", "counted_text", "duration_text", "moment_text", "share_text", "size_text"]
+__all__ = ["MIN_RATE", "count_text", "counted_text", "duration_text", "moment_text", "share_text", "size_text"]
 
+#: Lower rates per second would be shown as zero.
+MIN_RATE = 0.1
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -42,7 +44,9 @@ def size_text(size_bytes: int) -> str:
 def duration_text(seconds: float) -> str:
     """Return a duration with its two largest units."""
     if seconds < 1:
-        return f"{seconds * 1000:.0f} ms" if seconds else "0 s"
+        if not seconds:
+            return "0 s"
+        return f"{seconds * 1000:.0f} ms" if seconds >= 0.001 else "<1 ms"
     rest = int(seconds)
     parts: list[str] = []
     for size, unit in _UNITS:

@@ -121,7 +121,7 @@ class FileCounts:
             self._ends.append(file.named_to_ns)
 
     def add_fault(self, name: str, reason: str) -> None:
-        """Add an input that could not be read, or not to its end."""
+        """Add an input that could not be read, or not to its end, or of which no record is known."""
         self._fault_count += 1
         if len(self._faults) < _MAX_FAULTS:
             self._faults.append(Fault(name, reason))

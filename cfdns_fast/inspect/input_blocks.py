@@ -13,8 +13,8 @@ from .parquet_events import PARQUET_MAGIC
 
 __all__ = ["Head", "LongLine", "RecentLines", "joined", "whole_lines"]
 
-#: Bytes and lines in which the first record of an input is looked for.
-_HEAD_BYTES = 1 << 20
+#: Bytes and lines in which the first record of an input is looked for. An event may be longer than its record.
+_HEAD_BYTES = 1 << 23
 _HEAD_LINES = 8
 #: Bytes that are kept of a line that is too long.
 _BEGINNING_BYTES = 256

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from .. import CfdnsError, InputFormatError, Normalizer, Result, __version__
 from ..io import InputFault
 from .batch_counts import BatchCounts, count_batch, count_batches
-from .columns import NAME, PROBLEMS, TIME, column_names, columns_of
+from .columns import NAME, PROBLEMS, TIME, column_names, columns_of, problems_in
 from .detections import Alerts, DetectionCounts
 from .event_lines import EventLines, read_lines
 from .event_times import Times, times_of
@@ -32,6 +32,8 @@ UNKNOWN = "record.unknown"
 #: Bytes of logs that are converted together, and rows that are counted together: each batch has costs of its own.
 _FEED_BYTES = 1 << 21
 _BATCH_ROWS = 1 << 16
+#: The length of the longest event in relation to that of its record, whose texts it holds several times.
+_EVENT_LENGTH = 8
 
 
 class Inspection:
@@ -231,9 +233,15 @@ class Inspection:
     def _with_message(self) -> Normalizer:
         return Normalizer(**{**self._normalizer.options, "keep_message": True})
 
+    @cached_property
+    def _raw_columns(self) -> list[str]:
+        """The columns of the original record: those that events without it do not have."""
+        without = Normalizer(**{**self._normalizer.options, "keep_message": False}).to_arrow(b"").output.schema.names
+        return [name for name in self._with_message.to_arrow(b"").output.schema.names if name not in without]
+
     def _example(self, part: Result[Any], lines: RecentLines, head: Head, problem: str) -> str | None:
         if not head.has_lines:
-            return self._search.find(problem, raw_lines(part.output), head.first_line)
+            return self._search.find(problem, raw_lines(part.output, self._raw_columns), head.first_line)
         found = self._search.find(problem, lines.lines())
         if found is None:
             # A document on one line may wrap records.
@@ -242,7 +250,7 @@ class Inspection:
 
     def _records(self, data: bytes) -> bytes:
         try:
-            return raw_lines(self._with_message.to_arrow(data).output)
+            return raw_lines(self._with_message.to_arrow(data).output, self._raw_columns)
         except CfdnsError:
             return b""
 
@@ -293,7 +301,7 @@ class Inspection:
 
     def _read_events(self, file: InputFile, blocks: Iterator[bytes]) -> None:
         file.kind = "events"
-        max_bytes = int(self._normalizer.options["max_record_bytes"])
+        max_bytes = int(self._normalizer.options["max_record_bytes"]) * _EVENT_LENGTH
         self._lines = self._lines or 0
         for lines in whole_lines(joined(blocks, _FEED_BYTES), max_bytes):
             if isinstance(lines, LongLine):
@@ -342,7 +350,7 @@ class Inspection:
         """Take the counts of converted events, which say themselves what problems their records had."""
         self._totals.add(counts)
         for text, number in counts.problems:
-            problems = dict.fromkeys(text.split(", "), number)
+            problems = dict.fromkeys(problems_in(text), number)
             self._problems.add(problems)
             file.problems += sum(problems.values())
             file.unknown += problems.get(UNKNOWN, 0)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..io import STANDARD_STREAM
-from .figures import count_text, counted_text, duration_text, moment_text, share_text, size_text
+from .figures import MIN_RATE, count_text, counted_text, duration_text, moment_text, share_text, size_text
 from .sparklines import sparkline
 from .summary import Example, Files, Rate, Summary, Top
 from .visible import visible_text
@@ -15,7 +15,6 @@ __all__ = ["Section", "sections_of"]
 
 #: Columns of a sparkline.
 _SPARK_WIDTH = 36
-_MIN_PEAK = 0.1
 #: Where the names of a section say less than the section itself.
 _MAX_GAPS, _MAX_GROUPS, _MAX_FAULTS = 5, 5, 10
 
@@ -68,7 +67,7 @@ def sections_of(summary: Summary) -> Iterator[Section]:
         faults = [(shown_name(each.name), visible_text(each.reason)) for each in summary.files.faults[:_MAX_FAULTS]]
         more = summary.files.fault_count - len(faults)
         note = f"and {count_text(more)} more" if more else ""
-        yield Section("Not read, or not to the end", ("input", "reason"), faults, (True, True), note=note)
+        yield Section("Inputs with faults", ("input", "reason"), faults, (True, True), note=note)
 
 
 def shown_name(name: str) -> str:
@@ -88,7 +87,7 @@ def _totals(summary: Summary) -> Section:
         rows.append(("from", moment_text(summary.first_ns)))
         rows.append(("to", f"{moment_text(summary.last_ns)}  ({duration_text(seconds)})"))
         if seconds >= 1:
-            rows.append(("rate", f"{(summary.events - summary.without_time) / seconds:,.1f} a second"))
+            rows.append(("rate", f"{_rate_text((summary.events - summary.without_time) / seconds)} a second"))
     if summary.without_time:
         rows.append(("without time", count_text(summary.without_time)))
     if summary.blank:
@@ -98,12 +97,15 @@ def _totals(summary: Summary) -> Section:
     return Section("Batch", ("", ""), rows, (True, True))
 
 
+def _rate_text(per_second: float) -> str:
+    return f"{per_second:,.1f}" if per_second >= MIN_RATE else f"<{MIN_RATE}"
+
+
 def _rate(rate: Rate) -> Section:
     rows = []
     totals = [sum(counts) for counts in rate.counts]
     for code, counts, total in zip(rate.codes, rate.counts, totals, strict=True):
-        peak = max(counts) / rate.interval_s
-        shown = f"{peak:,.1f}/s" if peak >= _MIN_PEAK else f"<{_MIN_PEAK}/s"
+        shown = f"{_rate_text(max(counts) / rate.interval_s)}/s"
         line = sparkline(counts, _SPARK_WIDTH)
         rows.append((visible_text(code), line, count_text(total), shown))
     intervals = len(rate.counts[0]) if rate.counts else 0

@@ -191,7 +191,7 @@ class File(_Data):
 
 @dataclass(frozen=True, slots=True)
 class Fault(_Data):
-    """An input that could not be read, or not to its end.
+    """An input that could not be read, or not to its end, or of which no record is known.
 
     Attributes
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Set
 from dataclasses import fields
 from typing import Any
@@ -39,6 +40,8 @@ def whole_case(entry: dict[str, Any], line: int, defaults: Defaults) -> Iterator
     messages = None
     if "messages" in entry:
         messages = tuple(_text(message) for message in _typed(entry, "messages", list, "a list of inputs"))
+        if len(messages) != len(events):
+            raise EntryError(f"messages has {len(messages)} records, and events has {len(events)} events")
     problems = _typed(entry, "problems", dict, "a table of numbers", default=defaults.problems(events))
     if not all(type(count) is int for count in problems.values()):
         raise EntryError("problems must be a table of numbers")
@@ -69,7 +72,7 @@ def value_cases(entry: dict[str, Any], line: int, defaults: Defaults) -> Iterato
         if not isinstance(row, list) or len(row) != 2:
             raise EntryError("a row must be a list of a JSON token and the value that it becomes")
         token, expected = input_bytes(row[0]), row[1]
-        record = b'{"%s":%s}' % (source.encode(), token)
+        record = b"{%s:%s}" % (json.dumps(source, ensure_ascii=False).encode(), token)
         event: dict[str, Any] = {}
         problems = defaults.problems_without(source)
         if isinstance(expected, dict) and "problem" in expected:

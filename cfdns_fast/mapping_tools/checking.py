@@ -62,7 +62,8 @@ def _warnings(mapping: Mapping, positions: Positions) -> Iterator[MappingError]:
         if not field.sources or not known.isdisjoint(field.sources):
             continue
         words = f"{' and '.join(named)} {'has' if len(named) == 1 else 'have'}"
-        reason = f"{words} no key {' or '.join(map(repr, field.sources))}{_advice(field.sources[0], known)}"
+        advice = next(filter(None, (_advice(key, known) for key in field.sources)), "")
+        reason = f"{words} no key {' or '.join(map(repr, field.sources))}{advice}"
         yield MappingError(mapping.file, f"field {number} ({field.to})", reason, line=positions.line_of(number, "from"))
 
 

@@ -62,7 +62,7 @@ def _event_lines(case: Case, events: list[dict[str, Any]], defaults: Defaults) -
                 continue
             if case.messages is None:
                 found.pop(to, None)
-            elif number <= len(case.messages):
+            else:
                 expected[to] = case.messages[number - 1]
         for to in defaults.by_problem:
             if to not in written:

@@ -169,6 +169,7 @@ def test_fifo_has_alerts_at_once(ready: Cli) -> None:
         (("--detect", "sliver", "--alerts", "in"), "is the same file as the input in"),
         (("--indicators", "feed.txt", "--alerts", "feed.txt"), "is the same file as"),
         (("--rules", "rule.yml", "--alerts", "rule.yml"), "is the same file as"),
+        (("--rules", ".", "--alerts", "rule.yml"), "is among the rules in ."),
         (("-", "--indicators", "-", "--annotate"), "standard input can be read once"),
         (("--indicators", "-", "--indicators", "-", "--annotate"), "standard input can be read once"),
         (("--indicators", "none.txt", "--annotate"), "none.txt"),

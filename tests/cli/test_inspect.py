@@ -51,8 +51,16 @@ def test_rate_is_that_of_events_with_a_time(cli_here: CliHere) -> None:
     line = b'{"QueryName":"example.com","Timestamp":%d}\n'
     lines = line % 1767225600 + line % 1767225602 + b'{"QueryName":"example.com"}\n' * 8
     assert "rate          1.0 a second" in cli_here("inspect", "logs", logs=lines).output.decode()
+    rare = line % 1767225600 + line % 1767325600
+    assert "rate      <0.1 a second" in cli_here("inspect", "rare", rare=rare).output.decode()
     close = line % 1767225600 + b'{"QueryName":"example.com","Timestamp":1767225600000000001}\n'
     assert "a second" not in cli_here("inspect", "close", close=close).output.decode()
+
+
+def test_page_shows_no_rate_as_zero(cli_here: CliHere) -> None:
+    pytest.importorskip("jinja2", reason="jinja2 is not installed")
+    lines = b'{"QueryName":"example.com","Timestamp":1}\n{"QueryName":"example.com","Timestamp":1000000001}\n'
+    assert b"&lt;0.1 a second" in cli_here("inspect", "logs", "--html", "-", logs=lines).output
 
 
 def test_marks_in_names_are_escaped(cli_here: CliHere) -> None:
@@ -149,6 +157,7 @@ def test_parquet_of_other_columns_is_a_fault(cli_here: CliHere) -> None:
     [
         (["--top", "0"], "--top"),
         (["--tpo", "3"], "--top"),
+        (["--top"], "(see cfdns-fast inspect --help)"),
         (["--json", "--html", "-"], "standard output"),
         (["--since", "2026-01-01"], "--since"),
         (["--region", "x"], "object stores"),
@@ -173,7 +182,8 @@ def test_examples_can_be_left_out(cli_here: CliHere) -> None:
     assert run.code == 0 and "[b]" not in run.output.decode() and "{bad" not in run.output.decode()
 
 
-def test_detections_are_counted_by_rule(cli_here: CliHere) -> None:
+@pytest.mark.parametrize("schema", ["sekoia", "ocsf"])
+def test_detections_are_counted_by_rule(cli_here: CliHere, schema: str) -> None:
     pytest.importorskip("yaml", reason="pyyaml is not installed")
     lines = records(3) + b'{"QueryName":"aaa.stage.123456.evil.example","Timestamp":1767225600}\n' * 2
     cli_here.write("feed.txt", b"n1.example.com\n")
@@ -182,7 +192,8 @@ def test_detections_are_counted_by_rule(cli_here: CliHere) -> None:
         "title: Evil\nid: 12345678-1234-4234-8234-123456789012\nlevel: high\nlogsource:\n  category: dns\n"
         "detection:\n  selection:\n    query|endswith: .evil.example\n  condition: selection\n"
     )
-    run = cli_here("inspect", "logs", "--rules", str(rule), "--indicators", "feed.txt", "--json", logs=lines)
+    options = ("--rules", str(rule), "--indicators", "feed.txt", "--json", "--schema", schema)
+    run = cli_here("inspect", "logs", *options, logs=lines)
     assert run.code == 0, run.errors
     detections = {each["code"]: each for each in found(run)["detections"]}
     assert (detections["Evil"]["count"], detections["Evil"]["level"]) == (2, "high")

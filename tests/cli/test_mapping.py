@@ -291,6 +291,8 @@ def test_cases_that_hold_pass(mapping: Any) -> None:
     write(TEXT)
     write(CASES, "cases.toml")
     assert mapping("test", "my.toml", "cases.toml") == (0, [], "cfdns-fast: 3 cases passed\n")
+    write(CASES.partition("[[values]]")[0], "one.toml")
+    assert mapping("test", "my.toml", "one.toml").errors == "cfdns-fast: 1 case passed\n"
 
 
 def test_failed_cases_are_shown_as_a_diff(mapping: Any) -> None:

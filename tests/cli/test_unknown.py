@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from support.command import RECORD, Cli, CliHere, records
 
+from cfdns_fast import Normalizer
 from cfdns_fast.cli.schema import Schema
 from cfdns_fast.cli.unknown_records import FirstRecord
 
 NDJSON = Schema("sekoia", "dns_logs", "ndjson")
 AUTO = Schema("sekoia", "dns_logs", "auto")
+EVENTS = "they are converted events, which inspect reads as NDJSON"
 INNER = RECORD.decode().strip()
 
 
@@ -37,6 +39,15 @@ def explained(data: bytes, schema: Schema = AUTO, records: int = 1, unknown: int
         (f'[{{"x":[{INNER}]}}]'.encode(), AUTO, "\"x\" holds the records: jq -c '.[].x[]' unwraps them"),
         (f'{{"l":[{{"t":1,"r":{INNER}}}]}}'.encode(), AUTO, "\"r\" holds the records: jq -c '.l[].r' unwraps them"),
         (json.dumps({"log": INNER + "\n"}).encode(), AUTO, '"log" holds the records as text: jq -r .log unwraps them'),
+        (Normalizer().to_ndjson(RECORD).output, AUTO, f"{EVENTS}; jq -r .message unwraps their records"),
+        (Normalizer("ecs").to_ndjson(RECORD).output, AUTO, f"{EVENTS}; jq -r .event.original unwraps their records"),
+        (
+            b"[%s]" % Normalizer("ocsf").to_ndjson(RECORD).output,
+            AUTO,
+            f"{EVENTS}; jq -r '.[].raw_data' unwraps their records",
+        ),
+        (Normalizer("ocsf", keep_message=False).to_ndjson(RECORD).output, NDJSON, EVENTS),
+        (b'{"class_uid":4003,"metadata":{},"event":5}', AUTO, EVENTS),
         (b"a,b\n1,2\n", AUTO, "see --columns for rows without a header, and docs/mapping.md"),
     ],
 )

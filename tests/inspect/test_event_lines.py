@@ -98,11 +98,21 @@ def test_damaged_first_line_does_not_hide_events() -> None:
 
 def test_longest_line_is_a_reject() -> None:
     """A line that is complete in a block may be longer than the limit."""
-    long_line = b'{"dns":{"question":{"name":"%s"}},"event":{}}\n' % (b"x" * 9_000_000)
+    long_line = b'{"dns":{"question":{"name":"%s"}},"event":{}}\n' % (b"x" * 12_000_000)
     summary = inspected(EVENT + long_line + EVENT, block_bytes=1 << 17)
     (example,) = summary.reject_examples
     assert (summary.events, summary.lines, example.code, example.input) == (2, 3, "record.too_large", "input 0")
     assert example.example == long_line[:64].decode() + "…"
+
+
+@pytest.mark.parametrize("schema", ["sekoia", "ocsf"])
+def test_events_of_the_longest_records_are_read(schema: str) -> None:
+    """An event has its record as text, in which each quote is escaped."""
+    record = b'{"QueryName":"www.example.com","Other":"%s"}\n' % (rb"\"" * 500_000)
+    events = Normalizer(schema).to_ndjson(record * 3).output
+    assert len(events) > 6_000_000
+    summary = inspected(events, block_bytes=1 << 17)
+    assert (summary.events, summary.rejects, summary.top("names").total) == (3, 0, 3)
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 7, 100])

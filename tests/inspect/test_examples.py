@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 
 from support.inspected import inspected
 
+from cfdns_fast import Normalizer
 from cfdns_fast.inspect.examples import example_text
 
 GOOD = b'{"QueryName":"example.com","SourceIP":"192.0.2.1","Timestamp":1767225600}\n'
@@ -53,9 +55,20 @@ def test_example_is_the_first_record_with_the_problem(before: int) -> None:
         BAD.strip() * 2,
     ],
 )
-def test_problem_of_any_format_has_an_example(text: bytes) -> None:
-    (example,) = inspected(text).problem_examples
+@pytest.mark.parametrize("schema", ["sekoia", "ecs", "ocsf"])
+def test_problem_of_any_format_has_an_example(text: bytes, schema: str) -> None:
+    normalizer = Normalizer(schema, keep_message=False, input_format="auto")
+    (example,) = inspected(text, normalizer=normalizer).problem_examples
     assert "no address" in (example.example or "")
+
+
+def test_mapping_without_records_has_no_example(tmp_path: Path) -> None:
+    """The records of a document are found in its events."""
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text('[[field]]\nfrom = "QueryName"\nto = "dns.question.name"\nkind = "name"\n')
+    normalizer = Normalizer(mapping, keep_message=False, input_format="auto")
+    (example,) = inspected(b'[{"QueryName":7}]\n', normalizer=normalizer).problem_examples
+    assert (example.count, example.example) == (1, None)
 
 
 def test_missing_value_shows_the_record() -> None:

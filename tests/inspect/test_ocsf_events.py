@@ -18,6 +18,7 @@ from support.inspected import inspected
 from cfdns_fast import Normalizer
 from cfdns_fast.files import Layout
 from cfdns_fast.files.parquet import ParquetOutput
+from cfdns_fast.mapping import load
 
 RECORDS: dict[str, dict[str, Any]] = {
     "dns_logs": {"Timestamp": 1767225600123456789, "SourceIP": "192.0.2.1", "ResponseCode": 3, "ResponseCached": True},
@@ -123,3 +124,37 @@ def test_nested_objects_are_no_events(schema: str, blank: bytes) -> None:
     )
     event["observables"] = event["enrichments"] = [{"name": "a", "type_id": 1, "query": {}}] * 3
     assert inspected(blank + (json.dumps(event).encode() + b"\n") * 4).events == 4
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_logs_with_times_out_of_range_are_counted(order: int) -> None:
+    """Inputs that are counted together may have their times in other columns: those of year 3000 have only `time`."""
+    normalizer = Normalizer("ocsf", keep_message=False, input_format="auto")
+    near = b'{"QueryName":"a.example.com","Timestamp":1}\n'
+    far = b'{"QueryName":"a.example.com","Timestamp":"3000-01-01T00:00:00Z"}\n'
+    summary = inspected(*[near, far][::order], normalizer=normalizer)
+    assert (summary.events, summary.without_time, summary.first_ns) == (2, 1, 10**9)
+
+
+@pytest.mark.parametrize("schema", ["ecs", "ocsf"])
+def test_all_problems_of_a_record_are_counted(schema: str) -> None:
+    """Their text is longer than values are that are cut."""
+    converter = Normalizer(schema, dataset="gateway_dns")
+    line = json.dumps({key: {} for key in sorted(load(schema, "gateway_dns").sources)}).encode() + b"\n"
+    result = converter.to_ndjson(line)
+    assert len(result.problems) > 30
+    inputs = [result.output, result.output + b"\n"]
+    inputs += [parquet_of(converter.to_arrow(line).output, converter, names) for names in ("underscore", "nested")]
+    for each in inputs:
+        found = inspected(each).problem_examples
+        assert {example.code: example.count for example in found} == result.problems
+
+
+def test_domains_of_long_names_are_those_of_logs() -> None:
+    """A name in which each byte is an escape has four times as many characters as bytes."""
+    line = json.dumps({"QueryName": r"\000" * 200 + ".www.example.com"}).encode() + b"\n"
+    converter = Normalizer("ocsf")
+    for names in ("underscore", "nested"):
+        found = inspected(parquet_of(converter.to_arrow(line).output, converter, names))
+        assert found.top("registered_domains").rows == (("example.com", 1),)
+        assert found.top("names").rows == inspected(line).top("names").rows

@@ -122,7 +122,7 @@ def test_faults_gaps_and_examples_are_listed(page: Element) -> None:
     assert table(page, "Rejects") == [['json.syntax{"QueryName":in b.log.gz', "13"]]
     assert table(page, "Problems") == [['field.type:QueryType{"QueryType":"A"}in a.log.gz', "14"]]
     assert table(page, "Gaps") == [["2026-08-25 00:02:00 to 2026-08-25 00:03:00", "1 min"]]
-    assert table(page, "Inputs that could not") == [["c.log.gz", "the gzip data ends early"]]
+    assert table(page, "Inputs with faults") == [["c.log.gz", "the gzip data ends early"]]
     assert table(page, "Detections by rule") == [["sliver.beacon highaa.bb.examplein a.log.gz", "27"]]
     section = page.one("section", id="problems").text
     assert "3 shorter ones are not shown" in section and "7 more are not shown" in section
@@ -139,7 +139,7 @@ def test_files_have_counts_and_lateness(page: Element) -> None:
 
 def test_notes_begin_with_what_is_serious(page: Element) -> None:
     texts = [item.text for item in page.one("section", id="totals").all("li")]
-    assert texts[0].startswith("8 inputs could not be read to the end.")
+    assert texts[0].startswith("8 inputs with a fault, whose events may be missing.")
     for text in (
         "28 detections",
         "13 rejects",

@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("jinja2")
 
+from cfdns_fast.inspect.figures import duration_text
 from cfdns_fast.inspect.page import text
 
 CSS = (resources.files("cfdns_fast.inspect.page") / "templates" / "page.css").read_text(encoding="utf-8")
@@ -20,6 +21,10 @@ CSS = (resources.files("cfdns_fast.inspect.page") / "templates" / "page.css").re
 )
 def test_interval_is_named_after_per(interval_s: int, expected: str) -> None:
     assert text.interval_text(interval_s) == expected
+
+
+def test_short_time_is_never_zero() -> None:
+    assert [duration_text(seconds) for seconds in (0, 1e-9, 0.001, 0.5)] == ["0 s", "<1 ms", "1 ms", "500 ms"]
 
 
 def test_compact_number_is_exact_for_ticks() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 
@@ -89,6 +90,12 @@ def test_default_problems_are_those_of_alternatives(tmp_path: Path) -> None:
     assert case.problems == Normalizer(path).to_dicts(case.data).problems
 
 
+def test_source_of_values_may_be_any_key() -> None:
+    text = "[[values]]\nname = 'a'\nsource = 'a\"\\é'\ntargets = ['b']\nrows = [['1', 1]]\n"
+    (case,) = read_cases(text.encode(), "cases.toml", load_named("sekoia"))
+    assert json.loads(case.data) == {'a"\\é': 1}
+
+
 CHANGES = {
     "value": ('t.x = "a"', 't.x = "b"', ["event 1, t.x:", '  - "b"', '  + "a"']),
     "type": ("n = 1,", "n = true,", ["event 1, n:", "  - true", "  + 1"]),
@@ -155,6 +162,11 @@ WRONG = {
         "line must be a number",
     ),
     "deep": (f'[[case]]\nname = "a"\ninput = ""\nevents = [{{a{".a" * 5000} = 1}}]\n', None, "at most 100 deep"),
+    "messages": (
+        '[[case]]\nname = "a"\ninput = "{}"\nmessages = ["{}", "{}"]\nevents = [{}]\n',
+        1,
+        "messages has 2 records, and events has 1",
+    ),
     "row": ('[[values]]\nname = "a"\nsource = "N"\ntargets = ["n"]\nrows = [["1"]]\n', 1, "a row must be"),
     "problem": (
         '[[values]]\nname = "a"\nsource = "N"\ntargets = ["n"]\nrows = [["1", {problem = "x"}]]\n',

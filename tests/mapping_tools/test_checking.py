@@ -20,6 +20,9 @@ def warnings(text: str) -> list[str]:
 def test_unknown_key_is_a_warning() -> None:
     text = 'dataset = "dns_logs"\n' + field(to="a", kind="text", **{"from": "queryname"})
     assert warnings(text) == ["my.toml:5: field 1 (a): dns_logs has no key 'queryname'; did you mean QueryName?"]
+    text = 'dataset = "dns_logs"\n' + field(to="a", kind="text", **{"from": ["qname", "QueryNme"]})
+    (line,) = warnings(text)
+    assert line.endswith("dns_logs has no key 'qname' or 'QueryNme'; did you mean QueryName?")
 
 
 def test_key_of_any_dataset_suffices_without_a_dataset() -> None:

@@ -47,7 +47,9 @@ def _notes(summary: Summary) -> Iterator[Note]:
     if not summary.events:
         yield Note("The inputs have no events.", "files", True)
     if files.fault_count:
-        yield Note(counted_text(files.fault_count, "input") + " could not be read to the end.", "faults", True)
+        yield Note(
+            counted_text(files.fault_count, "input") + " with a fault, whose events may be missing.", "faults", True
+        )
     if summary.detection_count:
         yield Note(counted_text(summary.detection_count, "detection") + ".", "detections", True)
     if summary.rejects:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..figures import count_text, counted_text, duration_text, share_text, size_text
+from ..figures import MIN_RATE, count_text, counted_text, duration_text, share_text, size_text
 from ..summary import Rate, Summary
 from .charts import RateChart
 from .text import interval_text
@@ -60,4 +60,6 @@ def _peak_tile(chart: RateChart, rate: Rate) -> Tile:
 
 
 def _rate_text(per_second: float) -> str:
-    return count_text(round(per_second)) if per_second >= 100 else f"{per_second:.3g}"
+    if per_second >= 100:
+        return count_text(round(per_second))
+    return f"{per_second:.3g}" if per_second >= MIN_RATE else f"<{MIN_RATE}"
