@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from binascii import b2a_base64
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -13,6 +14,7 @@ from .. import InputFormatError, Normalizer, Reject, Result, Stream
 from ..io.gunzip import IsalError
 from ..io.outputs import Output, OutputFault
 from ..io.spill_file import SpillFile
+from ..mapping import is_path
 from ..sinks import Piece, SinkFault, Wants
 from ..spool import Batch
 from .settings import SettingsError, SinkSettings
@@ -189,9 +191,13 @@ class Converter:
 
 def normalizer_of(settings: SinkSettings, detectors: Sequence[Any] = ()) -> Normalizer:
     """Return the normalizer of a sink, with detectors that find alerts or annotate its events; raises SettingsError."""
+    schema = settings.schema
+    # Each process of a sink reads the mapping, and a FIFO can be read once.
+    if is_path(schema) and os.path.exists(schema) and not os.path.isfile(schema):
+        raise SettingsError(f"sink {settings.name}: {schema}: it is not a regular file")
     try:
         return Normalizer(
-            settings.schema,
+            schema,
             dataset=settings.dataset,
             keep_message=settings.keep_message,
             private_suffixes=settings.private_suffixes,
