@@ -14,7 +14,6 @@ from .. import InputFormatError, Normalizer, Reject, Result, Stream
 from ..io.gunzip import IsalError
 from ..io.outputs import Output, OutputFault
 from ..io.spill_file import SpillFile
-from ..mapping import is_path
 from ..sinks import Piece, SinkFault, Wants
 from ..spool import Batch
 from .settings import SettingsError, SinkSettings
@@ -193,7 +192,7 @@ def normalizer_of(settings: SinkSettings, detectors: Sequence[Any] = ()) -> Norm
     """Return the normalizer of a sink, with detectors that find alerts or annotate its events; raises SettingsError."""
     schema = settings.schema
     # Each process of a sink reads the mapping, and a FIFO can be read once.
-    if is_path(schema) and os.path.exists(schema) and not os.path.isfile(schema):
+    if os.path.exists(schema) and not (os.path.isfile(schema) or os.path.isdir(schema)):
         raise SettingsError(f"sink {settings.name}: {schema}: it is not a regular file")
     try:
         return Normalizer(
