@@ -181,6 +181,8 @@ class ConvertOptions:
         for flag, name in (("--rejects", self.rejects), ("--alerts", self.alerts)):
             if name is not None and is_url(name):
                 raise click.UsageError(f"{flag} is a file if the output is a file, and not a URL")
+            if name is not None and is_parquet(name):
+                raise click.UsageError(f"{flag} is NDJSON, also if the output is Parquet: name a file *.ndjson")
         for flag in _given(_FOR_A_DIRECTORY, given):
             if flag == "--json":
                 raise click.UsageError("--json is for a directory as output; --summary-json - is that of one file")
