@@ -245,6 +245,21 @@ def test_check_names_a_folder_that_cannot_be_used(tmp_path: Path, monkeypatch: p
     assert code == 2 and f"state: {tmp_path}/state: it is not a folder" in lines
 
 
+def test_check_names_a_target_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("content")
+    url = f"file://{tmp_path}/file/below/{{date}}/"
+    code, lines = check("--allow-no-key", "--sink", f"out={url}")
+    assert code == 2 and f"sink out: {url}: {tmp_path}/file is not a folder" in lines
+    (tmp_path / "closed").mkdir()
+    # As for another user, or on a file system that is mounted for reading only; the tests may run as root.
+    can = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: can(path, mode) and not str(path).endswith("closed"))
+    code, lines = check("--allow-no-key", "--sink", f"out=file://{tmp_path}/closed/new/")
+    assert code == 2
+    assert f"sink out: file://{tmp_path}/closed/new/: {tmp_path}/closed: this user may not write there" in lines
+
+
 @pytest.mark.parametrize(
     ("arguments", "start"),
     [
