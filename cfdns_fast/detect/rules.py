@@ -155,7 +155,7 @@ class RulesFolder:
 
     def _load(self) -> Rules:
         # Opening a FIFO waits for a writer, and what it holds can be read once. In folders they are no rules.
-        for path in map(os.fspath, self._paths):
+        for path in [os.fspath(each) for each in self._paths]:
             if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
                 raise RuleError([Fault(path, None, None, "file.unreadable", "it is not a regular file")])
         return Rules.load(*self._paths)

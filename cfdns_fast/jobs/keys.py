@@ -89,8 +89,9 @@ def key_of_environment(name: str, environment: Mapping[str, str] = os.environ) -
 
 def token_of(path: str | os.PathLike[str] | None, environment: Mapping[str, str] = os.environ) -> Secret:
     """Return the API token from a file, or from CLOUDFLARE_API_TOKEN if there is no file."""
+    shell: str | None = f"${TOKEN_VARIABLE}"
     if path is None:
-        value, place, shell = environment.get(TOKEN_VARIABLE, "").strip(), TOKEN_VARIABLE, f"${TOKEN_VARIABLE}"
+        value, place = environment.get(TOKEN_VARIABLE, "").strip(), TOKEN_VARIABLE
         if not value:
             raise JobSettingError(
                 "api.token", f"there is no API token: set {TOKEN_VARIABLE}, or name a file with --token-file"
