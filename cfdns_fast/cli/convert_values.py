@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -205,6 +206,10 @@ class ConvertOptions:
             if flag == "--threads":
                 raise click.UsageError("--threads is for one output file; --jobs is the number of threads here")
             raise click.UsageError(f"{flag} is for one output file, and is not supported for a directory as output")
+        if is_path(self.schema) and os.path.exists(self.schema) and not os.path.isfile(self.schema):
+            raise click.UsageError(
+                f"the mapping {self.schema} is not a regular file, and later runs on the output read it again"
+            )
         if STANDARD_STREAM in self.inputs:
             raise click.UsageError(
                 "standard input cannot be read a second time, as a directory as output may need; give files, "
