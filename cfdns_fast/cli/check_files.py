@@ -89,7 +89,8 @@ def _is_check(content: bytes, is_named: bool, normalizer: Normalizer, schema: Sc
     if content.rstrip() not in _BODIES and not _TOKEN.fullmatch(content):
         # The body of a check may change. A damaged record must not get lost.
         is_line = is_named and _TEXT_LINE.fullmatch(content) is not None
-        if not is_line or any(field.encode() in content for field in schema.known()):
+        known = schema.known() if is_line else ()
+        if not known or any(field.encode() in content for field in known):
             return False
     return not _holds_record(content, normalizer)
 

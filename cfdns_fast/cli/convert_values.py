@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -151,12 +152,17 @@ class ConvertOptions:
         self._check_schema()
         if any(is_url(name) and _DATE_FOLDER in name for name in self.inputs):
             raise click.UsageError(f"{_DATE_FOLDER} is a folder for each day: name the prefix without it")
+        self._check_mapping_is_a_file()
         self._check_lists(given, self.inputs, is_listed=is_listed)
         self._check_indicators()
 
     def _check_schema(self) -> None:
         if is_path(self.schema) and self.dataset != DEFAULT_DATASET:
             raise click.UsageError("--dataset goes with a bundled schema; a mapping file is for one dataset already")
+
+    def _check_mapping_is_a_file(self) -> None:
+        if is_path(self.schema) and os.path.exists(self.schema) and not os.path.isfile(self.schema):
+            raise click.UsageError(f"the mapping {self.schema} is not a regular file, and it is read several times")
 
     def _check_lists(self, given: frozenset[str], names: Sequence[str], *, is_listed: bool) -> None:
         if not any(map(is_url, names)):
@@ -181,6 +187,8 @@ class ConvertOptions:
         for flag, name in (("--rejects", self.rejects), ("--alerts", self.alerts)):
             if name is not None and is_url(name):
                 raise click.UsageError(f"{flag} is a file if the output is a file, and not a URL")
+            if name is not None and is_parquet(name):
+                raise click.UsageError(f"{flag} is NDJSON, also if the output is Parquet: name a file *.ndjson")
         for flag in _given(_FOR_A_DIRECTORY, given):
             if flag == "--json":
                 raise click.UsageError("--json is for a directory as output; --summary-json - is that of one file")
@@ -203,6 +211,7 @@ class ConvertOptions:
             if flag == "--threads":
                 raise click.UsageError("--threads is for one output file; --jobs is the number of threads here")
             raise click.UsageError(f"{flag} is for one output file, and is not supported for a directory as output")
+        self._check_mapping_is_a_file()
         if STANDARD_STREAM in self.inputs:
             raise click.UsageError(
                 "standard input cannot be read a second time, as a directory as output may need; give files, "

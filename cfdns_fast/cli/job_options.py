@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import shlex
 from collections.abc import Callable
@@ -52,7 +53,11 @@ class Scope:
     @property
     def token_word(self) -> str:
         """How a shell gets the token."""
-        return "$CLOUDFLARE_API_TOKEN" if self.token_file is None else f"$(cat {shlex.quote(self.token_file)})"
+        file = self.token_file
+        # A pipe such as <(command) is gone when the printed command runs.
+        if file is None or (os.path.exists(file) and not os.path.isfile(file)):
+            return "$CLOUDFLARE_API_TOKEN"
+        return f"$(cat {shlex.quote(file)})"
 
     def api(self, destination: jobs.Destination | None = None) -> jobs.Api:
         """Return the API; messages will hold no secret of the destination."""

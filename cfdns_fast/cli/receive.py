@@ -86,7 +86,7 @@ def _fault(parameter: click.Parameter, value: object) -> str:
         return "" if isinstance(value, int) and not isinstance(value, bool) else "a whole number"
     texts = value if isinstance(value, list) and getattr(parameter, "multiple", False) else [value]
     is_text = all(isinstance(each, str) and each and each.isprintable() for each in texts)
-    return "" if is_text else "text without control characters"
+    return "" if is_text else "text that is not empty and has no control characters"
 
 
 def unknown_variables(environment: Mapping[str, str], command: click.Command, keys: str | None) -> list[str]:

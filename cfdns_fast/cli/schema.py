@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from ..mapping import bundled, load
+from .. import MappingError
+from ..mapping import bundled, is_path, load
 
 __all__ = ["Schema"]
 
@@ -18,8 +20,13 @@ class Schema(NamedTuple):
     input_format: str
 
     def known(self) -> frozenset[str]:
-        """Return the keys that the mapping reads."""
-        return load(self.schema, self.dataset).sources
+        """Return the keys that the mapping reads; none if its file, such as a pipe, cannot be read again."""
+        if is_path(self.schema) and not os.path.isfile(self.schema):
+            return frozenset()
+        try:
+            return load(self.schema, self.dataset).sources
+        except MappingError:
+            return frozenset()
 
     def datasets_of(self, keys: Iterable[str]) -> list[str]:
         """Return the datasets whose bundled mapping of this name reads any of the keys."""

@@ -144,7 +144,9 @@ def _export(folder: str, start: tuple[str, int] | None, end: tuple[str, int] | N
     def warn(count: int) -> None:
         say(f"{count} damaged batches are left out")
 
-    _write(iter(()) if nothing else export(state, first or 1, last, is_plain=plain, on_damage=warn), output)
+    pieces = iter(()) if nothing else export(state, first or 1, last, is_plain=plain, on_damage=warn)
+    if not _write(pieces, output):
+        say("no batch of this range is stored; the output is empty")
     return 0
 
 
@@ -192,17 +194,21 @@ def _open(folder: str) -> StateFolder:
     return StateFolder(folder)
 
 
-def _write(pieces: Iterator[bytes], name: str) -> None:
+def _write(pieces: Iterator[bytes], name: str) -> int:
+    """Write pieces, and return the number of bytes."""
     output = Output(name)
+    size_bytes = 0
     try:
         output.open()
         for piece in pieces:
             output.write(piece)
+            size_bytes += len(piece)
         output.seal()
         output.publish()
     except BaseException:
         output.discard()
         raise
+    return size_bytes
 
 
 def _description(batch: Batch) -> dict[str, object]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .. import Detection
+from ..io import text_of
 from ..matching import Annotation, SharedNameTable
 from .feeds.errors import FeedError
 from .feeds.options import FeedPath, path_of, several
@@ -27,7 +28,7 @@ class IndicatorsFile:
     Parameters
     ----------
     *feeds, **options
-        Those of `Indicators.load`.
+        Those of `Indicators.load`. Each feed must be a regular file, because it is read again.
 
     Attributes
     ----------
@@ -51,7 +52,7 @@ class IndicatorsFile:
         self._lock = threading.Lock()
         self._signature = self._signatures()
         # A new tuple replaces it, because other threads read it without the lock.
-        self._versions: tuple[Indicators, ...] = (Indicators.load(*feeds, **self._options),)
+        self._versions: tuple[Indicators, ...] = (self._load(),)
         self.loads = 1
         self.failures = 0
         self.last_error: FeedError | None = None
@@ -82,17 +83,17 @@ class IndicatorsFile:
             return False
         try:
             signature = self._signatures()
-            if signature == self._signature:
+            # A file that could not be read may be back as it was before.
+            is_read = self.last_error is None or self.last_error.code != "feed.unreadable"
+            if is_read and signature == self._signature:
                 return False
             try:
-                loaded = Indicators.load(*self._feeds, **self._options)
+                loaded = self._load()
             except (FeedError, MemoryError) as error:
                 self.failures += 1
                 # The exception itself would keep the memory of the load.
                 self.last_error = error = _without_traceback(error)
-                # A file that is not there, or cannot be read, may come back with the same signature.
-                if error.code != "feed.unreadable":
-                    self._signature = signature
+                self._signature = signature
                 return False
             # A file that changed during the load may have been read in part.
             if self._signatures() != signature:
@@ -135,8 +136,18 @@ class IndicatorsFile:
         """Return what `Indicators.match_address` of the current version returns."""
         return self.current.match_address(address, event_time_ns, role=role)
 
+    def _load(self) -> Indicators:
+        for path in self._paths():
+            # Opening a FIFO waits for a writer, and what it holds can be read once.
+            if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+                raise FeedError("feed.unreadable", text_of(path), None, "it is not a regular file")
+        return Indicators.load(*self._feeds, **self._options)
+
+    def _paths(self) -> Iterator[str]:
+        return map(path_of, (*self._feeds, *self._options["allow"]))
+
     def _signatures(self) -> tuple[object, ...]:
-        return tuple(_signature(path_of(each)) for each in (*self._feeds, *self._options["allow"]))
+        return tuple(map(_signature, self._paths()))
 
 
 def _without_traceback(error: FeedError | MemoryError) -> FeedError:

@@ -115,7 +115,8 @@ class RulesFolder:
     Parameters
     ----------
     *paths : path-like
-        As of `Rules.load`, which is called at once. Raises RuleError if that fails.
+        As of `Rules.load`, which is called at once; a file must be a regular one, because it is read again. Raises
+        RuleError if that fails.
 
     Attributes
     ----------
@@ -129,26 +130,35 @@ class RulesFolder:
         self._paths = paths
         self._lock = threading.Lock()
         self._seen = _state_of(paths)
-        self.rules = Rules.load(*paths)
+        self.rules = self._load()
         self.error: RuleError | None = None
 
     def poll(self) -> bool:
         """Load the files again if one has changed, and return whether `rules` was replaced.
 
-        A failed load is in `error`, and is tried again after the next change.
+        A failed load is in `error`, and is tried again after the next change, or at the next call if a file could not
+        be read.
         """
         with self._lock:
             state = _state_of(self._paths)
-            if state == self._seen:
+            is_read = self.error is None or all(fault.code != "file.unreadable" for fault in self.error.faults)
+            if is_read and state == self._seen:
                 return False
             self._seen = state
             try:
-                self.rules = Rules.load(*self._paths)
+                self.rules = self._load()
             except RuleError as error:
                 self.error = error
                 return False
             self.error = None
             return True
+
+    def _load(self) -> Rules:
+        # Opening a FIFO waits for a writer, and what it holds can be read once. In folders they are no rules.
+        for path in [os.fspath(each) for each in self._paths]:
+            if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+                raise RuleError([Fault(path, None, None, "file.unreadable", "it is not a regular file")])
+        return Rules.load(*self._paths)
 
 
 def read_rules(paths: Sequence[str | os.PathLike[str]]) -> FileContent:
@@ -207,5 +217,5 @@ def _state_of(paths: Sequence[str | os.PathLike[str]]) -> list[tuple[object, ...
         except OSError:
             found.append((file,))
         else:
-            found.append((file, status.st_size, status.st_mtime_ns, status.st_ino))
+            found.append((file, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev))
     return found

@@ -6,9 +6,11 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from .. import MappingError, Normalizer
+from ..io import read_regular
 from .errors import FilesError
 from .json_shapes import is_shape
 from .layout import Layout
@@ -132,8 +134,8 @@ def _schema_of(schema: str | os.PathLike[str]) -> tuple[str, str]:
     if not is_file:
         return text, ""
     try:
-        with open(text, "rb") as file:
-            return os.path.abspath(text), hashlib.sha256(file.read()).hexdigest()
+        # Each run and each worker reads it again, and a pipe would have no content then.
+        return os.path.abspath(text), hashlib.sha256(read_regular(Path(text))[0]).hexdigest()
     except OSError as error:
         raise FilesError("files.options", f"the mapping {text} cannot be read ({error.strerror})") from None
 

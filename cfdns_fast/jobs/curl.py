@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from .destination import Destination
 from .keys import Secret
-from .redact import REDACTED, redacted_destination
+from .redact import REDACTED, redacted_destination, redacted_parameters
 
 __all__ = ["curl_command", "request_shown"]
 
@@ -80,7 +80,8 @@ def _destination_words(destination: Destination | None, conf: str, *, show_secre
     words = []
     for part in destination.parts:
         if not isinstance(part, Secret):
-            words.append(_Word(part))
+            # A URL of a receiver may have the parameter of another header.
+            words.append(_Word(part if show_secrets else redacted_parameters(part)))
         elif show_secrets:
             words.append(_Word(part.in_url))
         elif part.shell is not None and part.in_url == part.value:

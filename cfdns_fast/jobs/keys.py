@@ -56,7 +56,8 @@ def key_of_file(path: str | os.PathLike[str], name: str | None = None) -> Secret
     name : str or None
         Which key; None if the file has only one.
     """
-    lines = [line.strip() for line in _read(path).removeprefix("\ufeff").splitlines()]
+    text = _read(path)
+    lines = [line.strip() for line in text.removeprefix("\ufeff").splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     named = [found for line in lines if (found := _NAMED_KEY.fullmatch(line))]
     if not lines:
@@ -65,13 +66,15 @@ def key_of_file(path: str | os.PathLike[str], name: str | None = None) -> Secret
         names = ", ".join(found[1] for found in named)
         raise JobSettingError("job.key", f"{path}: there are several keys; name one with --key-name ({names})")
     if not named and name is None:
-        return _checked(Secret(lines[0], f"$(cat {shlex.quote(str(path))})" if _is_bare(path) else None), str(path))
+        return _checked(Secret(lines[0], _cat(path) if _is_bare(text) else None), str(path))
     chosen = [found for found in named if name in (None, found[1])]
     if len(chosen) != 1:
         raise JobSettingError("job.key", f"{path}: there is {'no' if not chosen else 'more than one'} key {name!r}")
     pattern = f"s/^[[:space:]]*{re.escape(chosen[0][1])}[[:space:]]*=[[:space:]]*//p"
     shell = f"$(sed -n {shlex.quote(pattern)} {shlex.quote(str(path))})"
-    return _checked(Secret(chosen[0][2], shell), str(path))
+    # A byte order mark, or space around the line, would be a part of what sed prints.
+    is_same = os.path.isfile(path) and chosen[0].string in text.split("\n")
+    return _checked(Secret(chosen[0][2], shell if is_same else None), str(path))
 
 
 def key_of_environment(name: str, environment: Mapping[str, str] = os.environ) -> Secret:
@@ -86,14 +89,15 @@ def key_of_environment(name: str, environment: Mapping[str, str] = os.environ) -
 
 def token_of(path: str | os.PathLike[str] | None, environment: Mapping[str, str] = os.environ) -> Secret:
     """Return the API token from a file, or from CLOUDFLARE_API_TOKEN if there is no file."""
+    shell: str | None = f"${TOKEN_VARIABLE}"
     if path is None:
-        value, place, shell = environment.get(TOKEN_VARIABLE, "").strip(), TOKEN_VARIABLE, f"${TOKEN_VARIABLE}"
+        value, place = environment.get(TOKEN_VARIABLE, "").strip(), TOKEN_VARIABLE
         if not value:
             raise JobSettingError(
                 "api.token", f"there is no API token: set {TOKEN_VARIABLE}, or name a file with --token-file"
             )
     else:
-        value, place, shell = _read(path).removeprefix("\ufeff").strip(), str(path), f"$(cat {shlex.quote(str(path))})"
+        value, place, shell = _read(path).removeprefix("\ufeff").strip(), str(path), _cat(path)
     if not re.fullmatch(r"[!-~]+", value):
         raise JobSettingError("api.token", f"{place} does not hold an API token, which is one word of ASCII")
     return Secret(value, shell)
@@ -118,14 +122,19 @@ def access_keys(path: str | os.PathLike[str]) -> tuple[Secret, Secret]:
 
 def file_secret(path: str | os.PathLike[str]) -> Secret:
     """Return the text of a file that stands in a URL as it is."""
-    shell = f"$(cat {shlex.quote(str(path))})" if _is_bare(path) else None
-    return Secret(_read(path).strip(), shell, is_encoded=True)
+    text = _read(path)
+    return Secret(text.strip(), _cat(path) if _is_bare(text) else None, is_encoded=True)
 
 
-def _is_bare(path: str | os.PathLike[str]) -> bool:
+def _is_bare(text: str) -> bool:
     """Whether the shell's $(cat FILE) yields the same text: no comment, no space around it, no byte order mark."""
-    text = _read(path).rstrip("\n")
+    text = text.rstrip("\n")
     return text == text.strip() and "\n" not in text and text.isascii()
+
+
+def _cat(path: str | os.PathLike[str]) -> str | None:
+    """Return the expansion with the content of a file; None for what can be read only once, such as ``<(command)``."""
+    return f"$(cat {shlex.quote(str(path))})" if os.path.isfile(path) else None
 
 
 def _read(path: str | os.PathLike[str]) -> str:

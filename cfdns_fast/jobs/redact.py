@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
-__all__ = ["REDACTED", "RedactingFilter", "Redactor", "redacted_destination", "secrets_in"]
+__all__ = ["REDACTED", "RedactingFilter", "Redactor", "redacted_destination", "redacted_parameters", "secrets_in"]
 
 REDACTED = "REDACTED"
 
@@ -23,6 +23,7 @@ _TOKEN_IN_PATH = re.compile(r"(?<=/)[A-Za-z0-9_=%-]{32,}(?=/|$)")
 # The patterns for text begin where a word begins, because texts of the API have any length.
 _URL = re.compile(r"(?<![a-zA-Z0-9+.-])[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s\"'<>\\]+")
 _PARAMETER = re.compile(r"(?<![\w-])([\w-]+)=[^&\s\"'\\]+")
+_PARAMETER_OF_URL = re.compile(r"(?<=[?&])([^=&]+)=[^&]+")
 _SECRET_NAME = re.compile(r"(?i)header_|secret|access[-_]?key|api[-_]?key|intake_key|token|password|signature|^sig$")
 _BEARER = re.compile(r"(?i)\b(Bearer|Basic|Splunk)( +)[A-Za-z0-9._~+/=-]{8,}")
 _MAX_TEXT_CHARACTERS = 2000
@@ -52,6 +53,17 @@ def redacted_destination(conf: str) -> str:
         else:
             parts.append(f"{name}={REDACTED}" if equals else REDACTED)
     return base + mark + "&".join(parts)
+
+
+def redacted_parameters(text: str) -> str:
+    """Return a part of a destination_conf without the values of parameters that are named like secrets."""
+
+    def redacted(found: re.Match[str]) -> str:
+        name = found[1]
+        is_secret = _SECRET_NAME.search(name) is not None and name.lower() not in _OPEN_PARAMETERS
+        return f"{name}={REDACTED}" if is_secret else found[0]
+
+    return _PARAMETER_OF_URL.sub(redacted, text)
 
 
 def secrets_in(conf: str) -> list[str]:

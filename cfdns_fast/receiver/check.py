@@ -96,7 +96,7 @@ def _state(settings: Settings) -> Iterator[str]:
 
 
 def _sink(sink: SinkSettings) -> Iterator[str]:
-    info = _checked(sink)
+    info = _checked(sink, place=True)
     yield f"ok, {info.kind} {info.url}: {info.guarantee}"
 
 
@@ -121,9 +121,9 @@ def _detect(settings: Settings) -> Iterator[str]:
     yield f"ok, {', '.join(notes)}"
 
 
-def _checked(sink: SinkSettings) -> SinkInfo:
+def _checked(sink: SinkSettings, *, place: bool = False) -> SinkInfo:
     try:
-        info = check_sink(sink.url)
+        info = check_sink(sink.url, place=place)
     except SinkSettingError as error:
         raise SettingsError(f"sink {sink.name}: {str(error).removeprefix('sink ')}") from error
     if info.wants != "ndjson" and (sink.alerts or sink.annotate):

@@ -23,6 +23,8 @@ _SINK_TABLE = "sink"
 _DETECT_TABLE = "detect"
 _DETECT_KEYS = ("alerts", *(field.name.removesuffix("_s") for field in fields(DetectSettings)))
 _SINK_KEYS = tuple(field.name for field in fields(SinkSettings))
+#: TOML adds a key to the table before it.
+_BEFORE_TABLES = "is one of the receiver: write it before the first table"
 _NAMED = re.compile(r"([A-Za-z0-9_-]+)=(.*)", re.DOTALL)
 
 
@@ -61,14 +63,18 @@ def read_configuration(path: Path, known: Collection[str], path_keys: Collection
     for key, value in document.items():
         name = key.replace("-", "_")
         if name == _DETECT_TABLE and name in known:
-            values |= _detect_table(path, value, path_keys)
+            values |= _detect_table(path, value, path_keys, known)
             continue
         if name not in known:
-            raise SettingsError(f"{path}: {_unknown(key, known)}")
+            places = {
+                f"belongs to the table [{_DETECT_TABLE}]": _DETECT_KEYS,
+                "belongs to a table [[sink]]": _SINK_KEYS,
+            }
+            raise SettingsError(f"{path}: {_unknown(key, known, places)}")
         if name in values:
             raise SettingsError(f"{path}: {key} is given twice")
         if name == _SINK_TABLE:
-            values[name] = _sink_tables(path, value)
+            values[name] = _sink_tables(path, value, known)
         elif isinstance(value, dict) or (isinstance(value, list) and any(isinstance(each, dict) for each in value)):
             raise SettingsError(f"{path}: {key} is not a table")
         else:
@@ -115,7 +121,7 @@ def _kind_of(url: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", url.partition(":")[0].lower()).strip("-") or "sink"
 
 
-def _sink_tables(path: Path, tables: object) -> list[dict[str, Any]]:
+def _sink_tables(path: Path, tables: object, receiver_keys: Collection[str]) -> list[dict[str, Any]]:
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise SettingsError(f"{path}: write each sink as a table [[sink]]")
     found = []
@@ -124,7 +130,9 @@ def _sink_tables(path: Path, tables: object) -> list[dict[str, Any]]:
         for key, value in table.items():
             name = key.replace("-", "_")
             if name not in _SINK_KEYS:
-                raise SettingsError(f"{path}: sink {number}: {_unknown(key, _SINK_KEYS)}")
+                raise SettingsError(
+                    f"{path}: sink {number}: {_unknown(key, _SINK_KEYS, {_BEFORE_TABLES: receiver_keys})}"
+                )
             kind = bool if name in ("keep_message", "private_suffixes", "alerts", "annotate") else str
             if type(value) is not kind:
                 raise SettingsError(
@@ -145,7 +153,9 @@ def _resolved(path: Path, value: object) -> object:
     return str(path.absolute().parent / value)
 
 
-def _detect_table(path: Path, table: object, path_keys: Collection[str]) -> dict[str, Any]:
+def _detect_table(
+    path: Path, table: object, path_keys: Collection[str], receiver_keys: Collection[str]
+) -> dict[str, Any]:
     """Return the values of the table by the names of options."""
     if not isinstance(table, dict):
         raise SettingsError(f"{path}: write what to look for as a table [detect]")
@@ -153,7 +163,7 @@ def _detect_table(path: Path, table: object, path_keys: Collection[str]) -> dict
     for key, value in table.items():
         name = key.replace("-", "_")
         if name not in _DETECT_KEYS:
-            raise SettingsError(f"{path}: detect: {_unknown(key, _DETECT_KEYS)}")
+            raise SettingsError(f"{path}: detect: {_unknown(key, _DETECT_KEYS, {_BEFORE_TABLES: receiver_keys})}")
         if isinstance(value, dict):
             raise SettingsError(f"{path}: detect: {key} is not a table")
         if name in path_keys:
@@ -168,7 +178,12 @@ def _detect_table(path: Path, table: object, path_keys: Collection[str]) -> dict
     return values
 
 
-def _unknown(key: str, known: Collection[str]) -> str:
-    close = get_close_matches(key.replace("-", "_"), known, n=1, cutoff=0.5)
+def _unknown(key: str, known: Collection[str], places: Mapping[str, Collection[str]]) -> str:
+    """Return what is wrong with a key; `places` says what to do with those of other parts of the file."""
+    name = key.replace("-", "_")
+    for place, names in places.items():
+        if name in names:
+            return f"the key {key!r} {place}"
+    close = get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}"
     return f"unknown key {key!r}; {hint}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
 from .. import CfdnsError
-from ..detect import FeedError, Indicators, IndicatorsFile, Rules, RulesFolder, Sliver
+from ..detect import FeedError, IndicatorsFile, RulesFolder, Sliver
 from ..sinks import Counters
 from .detect_settings import DetectSettings
 from .errors import SettingsError
@@ -68,13 +68,10 @@ class FollowedDetectors:
         self._failed("mapping", error)
 
     def _poll_indicators(self) -> None:
+        if self._left_out and self._load_left_out():
+            self._replace()
+            return
         indicators = self._indicators
-        if self._left_out:
-            if _first_fault(self._settings, self._left_out) is None:
-                self._load_indicators()
-                self._replace()
-                return
-            self._counters.add("feed_failures")
         if indicators is None:
             return
         if indicators.poll():
@@ -82,6 +79,26 @@ class FollowedDetectors:
         elif indicators.last_error is not None:
             # Counted at each look, so that an alert on the counter lasts as long as the fault.
             self._failed("feeds", indicators.last_error)
+
+    def _load_left_out(self) -> bool:
+        """Load the feeds that were left out and can be loaded now, with those in use; return whether there are any."""
+        ready = {feed for feed in self._left_out if _can_be_loaded(self._settings, feed)}
+        if not ready:
+            self._counters.add("feed_failures")
+            return False
+        left_out = [feed for feed in self._left_out if feed not in ready]
+        feeds = [feed for feed in self._settings.indicators if feed not in left_out]
+        try:
+            self._indicators = IndicatorsFile(*feeds, **_options(self._settings))
+        except (FeedError, MemoryError) as error:
+            # All together may have too many indicators.
+            self._failed("feeds", error)
+            return False
+        if left_out:
+            self._counters.add("feed_failures")
+        self._left_out = left_out
+        self._loaded(self._indicators)
+        return True
 
     def _poll_rules(self) -> None:
         if self._rules is None:
@@ -154,10 +171,10 @@ def loaded_detectors(settings: DetectSettings) -> tuple[tuple[Any, ...], list[st
     notes = ["sliver"] if settings.sliver else []
     try:
         if settings.indicators:
-            made.append(indicators := Indicators.load(*settings.indicators, **_options(settings)))
+            made.append(indicators := IndicatorsFile(*settings.indicators, **_options(settings)).current)
             notes.append(f"{len(indicators)} indicators")
         if settings.rules:
-            made.append(rules := Rules.load(*settings.rules))
+            made.append(rules := RulesFolder(*settings.rules).rules)
             notes.append(f"{len(rules)} rules")
     except (CfdnsError, ImportError) as error:
         raise SettingsError(f"detect: {error}") from error
@@ -178,9 +195,9 @@ def _options(settings: DetectSettings) -> dict[str, Any]:
     }
 
 
-def _first_fault(settings: DetectSettings, feeds: Iterable[str]) -> BaseException | None:
+def _can_be_loaded(settings: DetectSettings, feed: str) -> bool:
     try:
-        Indicators.load(*feeds, **_options(settings))
-    except (FeedError, MemoryError) as error:
-        return error
-    return None
+        IndicatorsFile(feed, **_options(settings))
+    except (FeedError, MemoryError):
+        return False
+    return True

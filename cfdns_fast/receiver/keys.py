@@ -161,6 +161,9 @@ def _keys_of_file(path: Path) -> Keys:
     try:
         data, mode = read_regular(path, MAX_FILE_BYTES + 1)
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and "=" in str(path):
+            # A line of a keys file, or a key in base64: the log must not have it.
+            raise SettingsError("keys: this is the name of a file, and looks like a key (not shown)") from None
         raise SettingsError(f"{origin}: cannot be read ({error.strerror})") from None
     if len(data) > MAX_FILE_BYTES:
         raise SettingsError(f"{origin}: is larger than 1 MiB")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from binascii import b2a_base64
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -189,9 +190,13 @@ class Converter:
 
 def normalizer_of(settings: SinkSettings, detectors: Sequence[Any] = ()) -> Normalizer:
     """Return the normalizer of a sink, with detectors that find alerts or annotate its events; raises SettingsError."""
+    schema = settings.schema
+    # Each process of a sink reads the mapping, and a FIFO can be read once.
+    if os.path.exists(schema) and not (os.path.isfile(schema) or os.path.isdir(schema)):
+        raise SettingsError(f"sink {settings.name}: {schema}: it is not a regular file")
     try:
         return Normalizer(
-            settings.schema,
+            schema,
             dataset=settings.dataset,
             keep_message=settings.keep_message,
             private_suffixes=settings.private_suffixes,

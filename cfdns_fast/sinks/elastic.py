@@ -12,6 +12,7 @@ from .base import Pending, Piece, SinkContext, SinkFault, SinkRefused, SinkSetti
 from .bulk import MIN_BULK_BYTES, Bulk, ItemOutcome, outcomes_of
 from .elastic_clients import Answer, Client, ElasticsearchClient, OpenSearchClient, index_of
 from .headers import retry_after_s
+from .option_files import check_file
 from .urls import Info, Option, Target
 from .window import Window
 
@@ -129,6 +130,7 @@ def _check(target: Target) -> None:
     if not _INDEX.fullmatch(index):
         raise SinkSettingError(f"{index[:100]!r} is not a name of an index or a data stream")
     if options["ca_file"]:
+        check_file("ca_file", options["ca_file"])
         try:
             ssl.create_default_context(cafile=options["ca_file"])
         except OSError as error:

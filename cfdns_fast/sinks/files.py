@@ -50,7 +50,22 @@ def _check(target: Target) -> None:
     check_format(target.options["format"])
 
 
-INFO = Info(wants=_wants, guarantee="each event of a stored batch is in exactly one file", check=_check)
+def _check_place(target: Target) -> None:
+    place = fixed_part(target.path.rstrip("/")) or "/"
+    while not os.path.lexists(place):
+        place = os.path.dirname(place)
+    if not os.path.isdir(place):
+        raise SinkSettingError(f"{place} is not a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise SinkSettingError(f"{place}: this user may not write there")
+
+
+INFO = Info(
+    wants=_wants,
+    guarantee="each event of a stored batch is in exactly one file",
+    check=_check,
+    check_place=_check_place,
+)
 
 
 def open(target: Target, context: SinkContext) -> FilesSink:

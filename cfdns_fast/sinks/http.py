@@ -11,6 +11,7 @@ from typing import Any
 
 from .base import Pending, Piece, SinkContext, SinkFault, SinkRefused, SinkSettingError, Wants
 from .headers import parsed_headers, retry_after_s
+from .option_files import check_file
 from .urls import Info, Option, Target
 from .window import Sent, Window
 
@@ -230,6 +231,8 @@ def _headers(target: Target) -> dict[str, str]:
 
 
 def _tls(ca_file: str) -> ssl.SSLContext:
+    if ca_file:
+        check_file("ca_file", ca_file)
     try:
         return ssl.create_default_context(cafile=ca_file or None)
     except ssl.SSLError:

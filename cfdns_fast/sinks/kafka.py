@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from .base import SinkContext, SinkSettingError
 from .event_keys import registered_domain
 from .kafka_sink import KafkaSink
+from .option_files import check_file
 from .urls import Info, Option, Target, parse_size
 
 __all__ = ["INFO", "OPTIONS", "open"]
@@ -133,5 +133,4 @@ def _check(target: Target) -> None:
         if options[name]:
             if not options["tls"]:
                 raise SinkSettingError(f"option {name} needs tls=on")
-            if not os.access(options[name], os.R_OK):
-                raise SinkSettingError(f"option {name}: cannot read {options[name]}")
+            check_file(name, options[name])

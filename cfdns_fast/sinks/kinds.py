@@ -141,9 +141,17 @@ def open_sink(url: str, context: SinkContext, *, environment: Mapping[str, str] 
     return module.open(target, context)
 
 
-def check_sink(url: str, *, environment: Mapping[str, str] = os.environ) -> SinkInfo:
-    """Check the URL of a sink and its secrets without connecting; raises SinkSettingError."""
+def check_sink(url: str, *, environment: Mapping[str, str] = os.environ, place: bool = False) -> SinkInfo:
+    """Check the URL of a sink and its secrets without connecting; raises SinkSettingError.
+
+    `place` also checks whether a target on this machine can be written now.
+    """
     module, target = _checked(url, environment)
+    if place and module.INFO.check_place is not None:
+        try:
+            module.INFO.check_place(target)
+        except SinkSettingError as error:
+            raise SinkSettingError(f"sink {target.url}: {error}") from None
     return SinkInfo(_SCHEMES[target.scheme], module.INFO.wants(target.options), module.INFO.guarantee, target.url)
 
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from .base import Pending, SinkContext, SinkSettingError, Wants
 from .encoders import NAMES_OPTION, check_format, wants_of
 from .names import check_prefix, checked_template, expanded, name_of
+from .option_files import check_file
 from .publish import Draft, owner_of, remove_stale
 from .rotating import RotatingSink
 from .urls import Info, Option, Target
@@ -197,6 +198,8 @@ def _check(target: Target) -> None:
     for name in ("endpoint", "region", "access_key", "secret_key", "account", "service_account_file"):
         if options[name] and name not in allowed:
             raise SinkSettingError(f"option {name} is not for {target.scheme}: URLs")
+    if options["service_account_file"]:
+        check_file("service_account_file", options["service_account_file"])
     if target.scheme == "s3" and bool(options["access_key"]) != bool(options["secret_key"]):
         raise SinkSettingError("options access_key and secret_key belong together")
 

@@ -108,12 +108,16 @@ class Info(NamedTuple):
         Raises SinkSettingError if the URL cannot be used; connects to no host and changes no file.
     takes_many_hosts : bool
         Whether the URL can have several hosts with commas between them.
+    check_place : callable or None
+        Raises SinkSettingError if the target, which is on this machine, cannot be written now; changes nothing. A sink
+        starts all the same, because a file system may be mounted later.
     """
 
     wants: Callable[[Mapping[str, Any]], Wants]
     guarantee: str
     check: Callable[[Target], None] | None = None
     takes_many_hosts: bool = False
+    check_place: Callable[[Target], None] | None = None
 
 
 def parse_target(url: str, options: tuple[Option, ...], environment: Mapping[str, str]) -> Target:

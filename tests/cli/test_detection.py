@@ -179,6 +179,8 @@ def test_fifo_has_alerts_at_once(ready: Cli) -> None:
         (("--indicators", "feed.txt", "--annotate", "--min-confidence", "101"), "101"),
         (("--indicators", "feed.txt", "--allow", "none.txt", "--annotate"), "none.txt"),
         (("--indicators", "feed.txt", "--allow", "allow.txt", "--alerts", "allow.txt"), "is the same file as"),
+        (("--detect", "sliver", "--alerts", "alerts.parquet"), "--alerts is NDJSON"),
+        (("--rejects", "rejects.parquet"), "--rejects is NDJSON"),
         (("-", "--indicators", "feed.txt", "--allow", "-", "--annotate"), "standard input can be read once"),
     ],
 )

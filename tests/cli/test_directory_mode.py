@@ -332,6 +332,15 @@ def wrong_uses() -> Iterator[tuple[list[str], int, str]]:
     yield ["logs", "-o", "events.ndjson", "--json"], 2, "--summary-json - is that of one file"
 
 
+@needs_posix
+def test_mapping_of_a_pipe_is_refused_at_once(ready: CliHere) -> None:
+    os.mkfifo(ready.directory / "fifo.toml")
+    run = ready("convert", "logs", "-o", "events/", "--schema", "fifo.toml")
+    assert (run.code, len(run.lines)) == (2, 1), run.errors
+    assert "is not a regular file" in run.lines[0]
+    assert not (ready.directory / "events").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "text"), [pytest.param(*each, id=" ".join(each[0])) for each in wrong_uses()]
 )

@@ -177,6 +177,14 @@ def test_wrong_usage_exits_2(cli_here: CliHere, arguments: list[str], message: s
     assert message in run.errors
 
 
+@needs_posix
+def test_fifo_is_no_mapping(cli_here: CliHere) -> None:
+    cli_here.write("in", RECORD)
+    os.mkfifo(cli_here.directory / "fifo.toml")
+    run = cli_here("inspect", "in", "--schema", "fifo.toml")
+    assert run.code == 2 and "is not a regular file" in run.errors
+
+
 def test_examples_can_be_left_out(cli_here: CliHere) -> None:
     run = cli_here("inspect", "logs", "--no-examples", logs=LINES)
     assert run.code == 0 and "[b]" not in run.output.decode() and "{bad" not in run.output.decode()

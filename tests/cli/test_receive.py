@@ -91,6 +91,10 @@ def test_sources_of_keys() -> None:
         ("max_bodies = 1\n", "unknown key 'max_bodies'; did you mean max_body?"),
         ("check = true\n", "unknown key 'check'"),
         ('[[sink]]\nurl = "-"\nshema = "ecs"\n', "unknown key 'shema'; did you mean schema?"),
+        ('[[sink]]\nurl = "-"\nmax-body = 1\n', "'max-body' is one of the receiver: write it before the first table"),
+        ("[detect]\nsliver = true\ndrain = '1s'\n", "'drain' is one of the receiver: write it before the first table"),
+        ('indicators = ["feed"]\n', "the key 'indicators' belongs to the table [detect]"),
+        ('url = "-"\n', "the key 'url' belongs to a table [[sink]]"),
         ('[[sink]]\nname = "a"\n', "sink 1: it has no url"),
         ('[[sink]]\nurl = "-"\nkeep_message = "no"\n', "keep_message must be true or false"),
         ("[sink]\nurl = 1\n", "write each sink as a table"),
@@ -243,6 +247,21 @@ def test_check_names_a_folder_that_cannot_be_used(tmp_path: Path, monkeypatch: p
     (tmp_path / "state").write_text("content")
     code, lines = check("--allow-no-key", "--sink", "-")
     assert code == 2 and f"state: {tmp_path}/state: it is not a folder" in lines
+
+
+def test_check_names_a_target_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("content")
+    url = f"file://{tmp_path}/file/below/{{date}}/"
+    code, lines = check("--allow-no-key", "--sink", f"out={url}")
+    assert code == 2 and f"sink out: {url}: {tmp_path}/file is not a folder" in lines
+    (tmp_path / "closed").mkdir()
+    # As for another user, or on a file system that is mounted for reading only; the tests may run as root.
+    can = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: can(path, mode) and not str(path).endswith("closed"))
+    code, lines = check("--allow-no-key", "--sink", f"out=file://{tmp_path}/closed/new/")
+    assert code == 2
+    assert f"sink out: file://{tmp_path}/closed/new/: {tmp_path}/closed: this user may not write there" in lines
 
 
 @pytest.mark.parametrize(

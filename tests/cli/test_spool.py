@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("xxhash", reason="the extra receiver")
-pytest.importorskip("xxhash", reason="the extra receiver")
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the receiver needs POSIX")
 
 from click.testing import CliRunner, Result  # noqa: E402
@@ -123,6 +122,13 @@ def test_export_selects_batches(state: StateFolder, spool: Writer, arguments: li
     expected = PLAIN[first - 1 : last]
     assert output_of(state, "export", "--plain", *arguments) == b"".join(expected)
     assert output_of(state, "export", *arguments) == b"".join(gzip_arrival(each).body for each in expected)
+
+
+@pytest.mark.parametrize("arguments", [("--from", "9"), ("--from", "3", "--to", "2"), ("--to", "2020-01-01")])
+def test_export_says_that_it_is_empty(state: StateFolder, spool: Writer, arguments: tuple[str, ...]) -> None:
+    result = run(state, "export", *arguments)
+    assert (result.return_value, result.stdout_bytes) == (0, b"")
+    assert "no batch of this range is stored" in result.stderr
 
 
 @pytest.mark.parametrize("text", ["yesterday", "-1", "1e3", "", "2026-13-01", "9" * 30])

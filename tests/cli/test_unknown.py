@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
-from support.command import RECORD, Cli, CliHere, records
+from support.command import RECORD, Cli, CliHere, needs_posix, records
 
 from cfdns_fast import Normalizer
+from cfdns_fast.cli.check_files import log_blocks
 from cfdns_fast.cli.schema import Schema
 from cfdns_fast.cli.unknown_records import FirstRecord
+from cfdns_fast.mapping import bundled_path
 
 NDJSON = Schema("sekoia", "dns_logs", "ndjson")
 AUTO = Schema("sekoia", "dns_logs", "auto")
@@ -150,3 +154,27 @@ def test_fail_on_line_names_what_is_not_allowed(cli_here: CliHere, options: list
 def test_fail_on_rejects_other_words(cli_here: CliHere, options: list[str]) -> None:
     run = cli_here("convert", *options, "data", data=records(1))
     assert (run.code, len(run.lines)) == (2, 1)
+
+
+@needs_posix
+def test_mapping_of_a_pipe_is_read_once(cli_here: CliHere) -> None:
+    """The advice on unknown records does not need it again."""
+    cli_here.write("in", b'{"foo":1}\n')
+    reader, writer = os.pipe()
+    os.write(writer, Path(bundled_path("ecs", "dns_logs")).read_bytes())
+    os.close(writer)
+    run = cli_here("convert", "in", "-o", "out", "--schema", f"/dev/fd/{reader}")
+    os.close(reader)
+    assert run.code == 1 and 'its keys are "foo"' in run.errors
+    assert "foo" in (cli_here.directory / "out").read_text()
+
+
+@needs_posix
+def test_mapping_that_cannot_be_read_again_has_no_keys(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.toml")
+    (tmp_path / "broken.toml").write_text("x")
+    for name in ("fifo.toml", "absent.toml", "broken.toml"):
+        schema = Schema(str(tmp_path / name), "dns_logs", "auto")
+        assert schema.known() == frozenset()
+        # Without them, no file with the name of a check is skipped, because its line may be a damaged record.
+        assert list(log_blocks("test.txt.gz", iter([b"text"]), Normalizer(), schema)) == [b"text"]

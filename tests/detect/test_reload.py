@@ -95,6 +95,20 @@ def test_missing_file_keeps_the_old_table(tmp_path: Path) -> None:
     assert file.report.names == 2
 
 
+def test_file_that_comes_back_is_no_fault(tmp_path: Path) -> None:
+    """As it was, for example because its file system was away."""
+    path = write(tmp_path, "old.example\n")
+    file = IndicatorsFile(path)
+    # The folder, because renaming the file would change its times.
+    os.rename(tmp_path, away := tmp_path.with_name("away"))
+    assert not file.poll()
+    assert file.last_error is not None
+    os.rename(away, tmp_path)
+    file.poll()
+    assert file.last_error is None
+    assert found(file.current, "old.example") is not None
+
+
 def test_larger_file_than_the_limit_is_refused(tmp_path: Path) -> None:
     file = IndicatorsFile(write(tmp_path, "a.example\n"), limits=Limits(max_indicators=1))
     replace(tmp_path, "a.example\nb.example\n")

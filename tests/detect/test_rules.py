@@ -16,7 +16,9 @@ from support.sigma_rules import detection, rule_text
 
 from cfdns_fast import CfdnsError
 from cfdns_fast.detect import Rule, RuleError, Rules, RulesFolder
+from cfdns_fast.detect.sigma.faults import Fault
 from cfdns_fast.detect.sigma.nodes import MAX_FILE_BYTES
+from cfdns_fast.detect.sigma.reader import FileContent
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 SELECTION = "selection:\n    query: a"
@@ -196,6 +198,19 @@ def test_failed_poll_keeps_the_rules(tmp_path: Path) -> None:
     assert not folder.poll()
     assert folder.error.code == "file.unreadable"
     write(path, rule(1), rule(2))
+    assert folder.poll()
+    assert folder.error is None and len(folder.rules) == 2
+
+
+def test_rules_that_can_be_read_again_are_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the file has not changed: a disk had a fault, or its mode was wrong."""
+    path = write(tmp_path / "a.yml", rule(1))
+    folder = RulesFolder(path)
+    write(path, rule(1), rule(2))
+    fault = Fault(str(path), None, None, "file.unreadable", "Input/output error")
+    with monkeypatch.context() as patch:
+        patch.setattr("cfdns_fast.detect.rules.read_file", lambda file: FileContent([], [fault], []))
+        assert not folder.poll()
     assert folder.poll()
     assert folder.error is None and len(folder.rules) == 2
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import threading
 from pathlib import Path
 
 import pytest
+from support.command import needs_posix
 
 from cfdns_fast import Normalizer
 from cfdns_fast.files import (
@@ -34,6 +36,7 @@ from cfdns_fast.files.plan_file import (
     unit_of,
 )
 from cfdns_fast.files.state import Root, State
+from cfdns_fast.mapping import bundled_path
 
 UNIT = "20260825-00000000"
 
@@ -229,6 +232,21 @@ def test_head_with_wrong_types_is_named(tmp_path: Path, head: dict[str, object])
         with pytest.raises(FilesError, match=r"_cfdns/head\.json: is damaged") as caught:
             function(tmp_path / "out")
         assert caught.value.code == "files.state"
+
+
+@needs_posix
+def test_mapping_of_a_pipe_is_refused(tmp_path: Path) -> None:
+    """Its content is gone after the first read, so that all such mappings would be equal."""
+    reader, writer = os.pipe()
+    os.write(writer, Path(bundled_path("ecs", "dns_logs")).read_bytes())
+    os.close(writer)
+    try:
+        normalizer = Normalizer(f"/dev/fd/{reader}")
+        with pytest.raises(FilesError, match="not a regular file") as caught:
+            head_of(normalizer, "parquet", Layout())
+    finally:
+        os.close(reader)
+    assert caught.value.code == "files.options"
 
 
 def test_head_of_a_later_version_may_differ(state: State) -> None:

@@ -81,6 +81,13 @@ def test_printed_command_has_no_secret(tmp_path: Path) -> None:
     assert "$(cat" in curl_command("PUT", "https://api/x", "$TOKEN", body(bare), bare)
 
 
+def test_header_in_the_url_is_a_secret() -> None:
+    made = receiver_destination("https://h/x?tags=dns&header_X-Other=s3cret", Secret("key-1", "$KEY"))
+    command = curl_command("POST", "https://api/x", "$TOKEN", body(made), made)
+    assert "s3cret" not in command
+    assert "https://h/x?tags=dns&header_X-Other=REDACTED&header_X-SEKOIAIO-INTAKE-KEY='\"$KEY\"'" in command
+
+
 def test_secrets_are_shown_on_request(tmp_path: Path) -> None:
     for destination in destinations(tmp_path).values():
         made = body(destination)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.command import needs_posix
 
 from cfdns_fast.jobs import (
     JobSettingError,
     Secret,
+    file_secret,
     given_destination,
+    key_of_file,
     r2_destination,
     receiver_destination,
     s3_destination,
     sekoia_url,
+    token_of,
 )
 from cfdns_fast.jobs.destination import is_same_destination
 
@@ -148,8 +154,6 @@ def test_same_destination_is_recognised(one: str, other: str, expected: bool) ->
 
 
 def test_keys_file_names_are_those_of_the_receiver(tmp_path: Path) -> None:
-    from cfdns_fast.jobs import key_of_file
-
     path = tmp_path / "keys"
     path.write_text("# rotation\nold = k1\nnew=k2 with space\n\n")
     assert key_of_file(path, "new").value == "k2 with space"
@@ -165,10 +169,29 @@ def test_keys_file_names_are_those_of_the_receiver(tmp_path: Path) -> None:
     assert key_of_file(path).value == "YWJj=="
 
 
+@needs_posix
+@pytest.mark.parametrize(
+    ("content", "read"), [("k1\n", key_of_file), ("a = k1\n", key_of_file), ("k1\n", file_secret), ("k1\n", token_of)]
+)
+def test_secret_of_a_pipe_is_read_once(content: str, read: Callable[[Path], Secret]) -> None:
+    """`--key-file <(command)` is a pipe, of which a pasted command would get nothing."""
+    reader, writer = os.pipe()
+    os.write(writer, content.encode())
+    os.close(writer)
+    secret = read(Path(f"/dev/fd/{reader}"))
+    os.close(reader)
+    assert (secret.value, secret.shell) == ("k1", None)
+
+
+@pytest.mark.parametrize("line", ["\ufeffa = k1", "a = k1\r", "a = k1 "])
+def test_key_that_sed_would_change_is_not_expanded(tmp_path: Path, line: str) -> None:
+    (tmp_path / "keys").write_bytes(f"{line}\n".encode())
+    secret = key_of_file(tmp_path / "keys")
+    assert (secret.value, secret.shell) == ("k1", None)
+
+
 @pytest.mark.parametrize("content", [b"", b"# nothing\n", b"\xff\xfe", b"k\x00y", "clé".encode(), b"a\rb"])
 def test_unusable_key_file_is_refused(tmp_path: Path, content: bytes) -> None:
-    from cfdns_fast.jobs import key_of_file
-
     path = tmp_path / "keys"
     path.write_bytes(content)
     with pytest.raises(JobSettingError, match=str(path)):

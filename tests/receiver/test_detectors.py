@@ -80,6 +80,38 @@ def test_broken_feed_is_left_out_until_it_loads(tmp_path: Path) -> None:
     ]
 
 
+def test_corrected_feed_does_not_wait_for_another(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text(BROKEN)
+    (tmp_path / "two").write_text(BROKEN)
+    followed = Followed(tmp_path, indicators=("one", "two"))
+    assert followed.detectors.current == ()
+    (tmp_path / "one").write_text("one.example\n")
+    followed.detectors.poll()
+    assert followed.found("one.example", "two.example") == ["one.example"]
+    assert followed.counts() == (1, 3, 1)
+    (tmp_path / "two").write_text("two.example\n")
+    followed.detectors.poll()
+    assert followed.found("one.example", "two.example") == ["one.example", "two.example"]
+    assert followed.counts() == (2, 3, 2)
+
+
+def test_fifo_is_no_feed_and_no_rule(tmp_path: Path) -> None:
+    """Opening it would wait, and it could not be read again."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "feed").write_text("bad.example\n")
+    followed = Followed(tmp_path, indicators=("feed", "fifo"), rules=("fifo",))
+    assert followed.found("bad.example") == ["bad.example"]
+    assert sum("not a regular file" in text for level, text in followed.log if level == "error") == 2
+    fifo = (str(tmp_path / "fifo"),)
+    for settings in (
+        DetectSettings(rules=fifo),
+        DetectSettings(indicators=fifo),
+        DetectSettings(indicators=(str(tmp_path / "feed"),), allow=fifo),
+    ):
+        with pytest.raises(SettingsError, match="not a regular file"):
+            loaded_detectors(settings)
+
+
 def test_feed_that_breaks_later_stays_in_use(tmp_path: Path) -> None:
     (tmp_path / "feed").write_text("bad.example\n")
     followed = Followed(tmp_path, indicators=("feed",))

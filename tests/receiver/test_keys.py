@@ -174,6 +174,13 @@ def test_file_without_permission_is_named(tmp_path: Path) -> None:
         load_keys(settings(keys_file=path))
 
 
+@pytest.mark.parametrize("key", ["logpush = 0123456789abcdef", "MDEyMzQ1Njc4OWFiY2RlZg=="])
+def test_key_instead_of_a_file_is_not_shown(tmp_path: Path, key: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_keys(settings(keys_file=tmp_path / key))
+    assert str(caught.value) == "keys: this is the name of a file, and looks like a key (not shown)"
+
+
 def test_environment_is_read() -> None:
     given = settings(keys_environment="RECEIVER_KEYS")
     assert load_keys(given, {"RECEIVER_KEYS": TEXT}).names == ("old", "new")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,6 +50,13 @@ def read(converter: Converter, batch: Batch, skip: int = 0) -> tuple[list[Part],
             rejects += b"".join(part.rejects())
     events = b"".join(part.piece.data for part in parts if part.piece)
     return parts, events, [json.loads(line) for line in rejects.splitlines()]
+
+
+@needs_posix
+def test_fifo_is_no_mapping(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(SettingsError, match="not a regular file"):
+        make(tmp_path, schema=str(tmp_path / "fifo"))
 
 
 def test_events_are_those_of_the_normalizer(converter: Converter) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.command import needs_posix
 
-from cfdns_fast.sinks import SinkSettingError
+from cfdns_fast.sinks import SinkSettingError, check_sink
 from cfdns_fast.sinks.secrets import MAX_SECRET_BYTES, Secret
 
 
@@ -57,6 +57,23 @@ def test_fifo_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(SinkSettingError, match=r"option key: cannot read .*fifo: it is not a regular file"):
         Secret("key", f"file:{tmp_path}/fifo", {}).read()
+
+
+@needs_posix
+@pytest.mark.parametrize(
+    ("url", "option"),
+    [
+        ("https://host/in?ca_file={}", "ca_file"),
+        ("elasticsearch+https://host/index?ca_file={}", "ca_file"),
+        ("kafka://host/dns?tls=on&ca_file={}", "ca_file"),
+        ("gs://bucket/dns?service_account_file={}", "service_account_file"),
+    ],
+)
+def test_fifo_for_a_library_is_refused(tmp_path: Path, url: str, option: str) -> None:
+    """The library would wait for a writer."""
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(SinkSettingError, match=f"option {option}: cannot read .*fifo: it is not a regular file"):
+        check_sink(url.format(tmp_path / "fifo"))
 
 
 @pytest.mark.parametrize("source", ["hunter2", "file:", "pass:hunter2", ""])
