@@ -162,7 +162,10 @@ def _command(path: str) -> dict[str, Any]:
 
     begin_s = time.perf_counter()
     command = [sys.executable, "-m", "cfdns_fast", "inspect", "--json", "--threads", str(_THREADS), path]
-    done = subprocess.run(command, capture_output=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    # An installed package has its bytecode.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPATH"] = str(ROOT)
+    done = subprocess.run(command, capture_output=True, check=True, env=environment)
     wall_s = time.perf_counter() - begin_s
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     names = next(top["rows"] for top in json.loads(done.stdout)["tops"] if top["key"] == "names")

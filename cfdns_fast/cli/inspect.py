@@ -37,6 +37,8 @@ __all__ = ["command"]
 _EXIT_DONE = 0
 _EXIT_FAILED = 1
 _CHECK_REASON = "check file"
+#: More than the pieces that are read, because an inspection would join smaller blocks again.
+_BLOCK_BYTES = 1 << 21
 
 # The text of the help is no docstring, because `python -OO` leaves those out.
 _HELP = """\
@@ -170,7 +172,7 @@ class _Reader:
             file.size_bytes += size_bytes
 
         try:
-            with source.opened() as opened, blocks_ahead(opened, count) as blocks:
+            with source.opened() as opened, blocks_ahead(opened, count, max_bytes=_BLOCK_BYTES) as blocks:
                 logs = log_blocks(source.name, blocks, self._normalizer, self._schema)
                 shown_bytes = 0
 

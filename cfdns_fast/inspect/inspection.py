@@ -85,7 +85,7 @@ class Inspection:
         self._rejects = Examples(keeps=examples)
         self._detections = None if alerts is None else DetectionCounts(alerts, keeps_examples=examples)
         self._work = OrderedWork(threads)
-        self._waiting: list[tuple[int, dict[str, Any]]] = []
+        self._waiting: list[tuple[InputFile, Any]] = []
         self._waiting_rows = 0
         self._lines: int | None = None
         self._blank = 0
@@ -269,11 +269,8 @@ class Inspection:
         if self._detections is not None and part.detections:
             self._detections.take(part)
         if batch.num_rows:
-            columns = columns_of(batch)
-            # Problems were counted already.
-            columns.pop(PROBLEMS, None)
-            self._add_times(file, batch.num_rows, times_of(columns.get(TIME), file.named_from_ns))
-            self._waiting.append((batch.num_rows, columns))
+            file.events += batch.num_rows
+            self._waiting.append((file, batch))
             self._waiting_rows += batch.num_rows
             if self._waiting_rows >= _BATCH_ROWS:
                 self._count_waiting()
@@ -285,19 +282,23 @@ class Inspection:
         for problem in filter(self._problems.is_wanted, part.problems):
             self._problems.set(problem, file.name, example(problem))
 
-    def _add_times(self, file: InputFile, rows: int, times: Times) -> None:
-        file.events += rows
+    def _add_times(self, file: InputFile, times: Times) -> None:
         file.add_times(times)
         self._times = self._times.joined(times)
 
     def _count_waiting(self) -> None:
         """Let a thread count the batches of logs that wait: files may be small, and each count has costs of its own."""
-        waiting, rows = self._waiting, self._waiting_rows
-        self._waiting, self._waiting_rows = [], 0
+        waiting, self._waiting, self._waiting_rows = self._waiting, [], 0
         if waiting:
-            batches = [columns for _, columns in waiting]
-            call = partial(count_batches, rows, batches, self._totals.rate.interval_s)
-            self._work.run(partial(call, private_suffixes=self._private_suffixes), self._totals.add)
+            batches = [(batch, file.named_from_ns) for file, batch in waiting]
+            call = partial(_counted_logs, batches, self._totals.rate.interval_s, self._private_suffixes)
+            self._work.run(call, partial(self._take_logs, [file for file, _ in waiting]))
+
+    def _take_logs(self, files: list[InputFile], counted: tuple[BatchCounts, list[Times]]) -> None:
+        counts, times = counted
+        for file, each in zip(files, times, strict=True):
+            self._add_times(file, each)
+        self._totals.add(counts)
 
     def _read_events(self, file: InputFile, blocks: Iterator[bytes]) -> None:
         file.kind = "events"
@@ -328,7 +329,8 @@ class Inspection:
         self._rejects.add(lines.rejects)
         for code in filter(self._rejects.is_wanted, lines.examples):
             self._rejects.set(code, file.name, example_text(lines.examples[code]))
-        self._add_times(file, lines.rows, times)
+        file.events += lines.rows
+        self._add_times(file, times)
         self._take_counts(file, counts)
 
     def _read_parquet(self, file: InputFile, blocks: Iterator[bytes]) -> None:
@@ -342,7 +344,8 @@ class Inspection:
     def _read_batches(self, file: InputFile, opened: str | BinaryIO) -> None:
         for batch in batches_of(opened, _BATCH_ROWS, use_threads=self._threads > 1):
             columns = columns_of(batch)
-            self._add_times(file, batch.num_rows, times_of(columns.get(TIME), file.named_from_ns))
+            file.events += batch.num_rows
+            self._add_times(file, times_of(columns.get(TIME), file.named_from_ns))
             call = partial(count_batch, batch.num_rows, columns, self._totals.rate.interval_s)
             self._work.run(partial(call, private_suffixes=self._private_suffixes), partial(self._take_counts, file))
 
@@ -354,6 +357,21 @@ class Inspection:
             self._problems.add(problems)
             file.problems += sum(problems.values())
             file.unknown += problems.get(UNKNOWN, 0)
+
+
+def _counted_logs(
+    batches: list[tuple[Any, int | None]], interval_s: int, private_suffixes: bool
+) -> tuple[BatchCounts, list[Times]]:
+    """Count batches of converted logs, each with the beginning of the time in the name of its file."""
+    columns, times = [], []
+    for batch, named_from_ns in batches:
+        found = columns_of(batch)
+        # Problems were counted already.
+        found.pop(PROBLEMS, None)
+        times.append(times_of(found.get(TIME), named_from_ns))
+        columns.append(found)
+    rows = sum(batch.num_rows for batch, _ in batches)
+    return count_batches(rows, columns, interval_s, private_suffixes=private_suffixes), times
 
 
 def _counted_lines(

@@ -31,24 +31,28 @@ _MAX_LAYERS = 4
 
 @contextmanager
 def blocks_ahead(
-    source: str | BinaryIO, on_read: Callable[[int], object] | None = None, stop: Stop | None = None
+    source: str | BinaryIO,
+    on_read: Callable[[int], object] | None = None,
+    stop: Stop | None = None,
+    *,
+    max_bytes: int = BLOCK_BYTES,
 ) -> Iterator[Iterator[bytes]]:
-    """Read an input on a background thread, and return an iterator over its blocks of at most `BLOCK_BYTES`.
+    """Read an input on a background thread, and return an iterator over its blocks of at most `max_bytes`.
 
     Leaving the context ends the thread with its next read, so the caller must not close an open reader before the
     context is left. An empty block means that no further input is available yet; regular files and open readers give no
-    empty block. Parameters and exceptions are those of `read_plain`.
+    empty block. Exceptions and the other parameters are those of `read_plain`.
     """
     status = status_of(source, 0) if isinstance(source, str) else None
     has_all = not isinstance(source, str) or (status is not None and stat.S_ISREG(status.st_mode))
     idle = None if has_all else b""
     with ReadAhead(read_plain(source, on_read, stop), depth=_READS_AHEAD, idle=idle, stop=stop) as pieces:
-        yield (block for piece in pieces for block in blocks_of(piece))
+        yield (block for piece in pieces for block in blocks_of(piece, max_bytes))
 
 
-def blocks_of(plain: bytes) -> Iterator[bytes]:
-    """Return an iterator over blocks of `BLOCK_BYTES`, the last of which may be smaller. Empty bytes are one block."""
-    return (plain[start : start + BLOCK_BYTES] for start in range(0, len(plain) or 1, BLOCK_BYTES))
+def blocks_of(plain: bytes, max_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
+    """Return an iterator over blocks of `max_bytes`, the last of which may be smaller. Empty bytes are one block."""
+    return (plain[start : start + max_bytes] for start in range(0, len(plain) or 1, max_bytes))
 
 
 def read_plain(
