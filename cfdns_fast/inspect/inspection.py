@@ -32,6 +32,8 @@ UNKNOWN = "record.unknown"
 #: Bytes of logs that are converted together, and rows that are counted together: each batch has costs of its own.
 _FEED_BYTES = 1 << 21
 _BATCH_ROWS = 1 << 16
+#: Batches that are counted together at most. One of a single row takes 26 KB.
+_MAX_BATCHES = 1 << 8
 #: The length of the longest event in relation to that of its record, whose texts it holds several times.
 _EVENT_LENGTH = 8
 
@@ -272,7 +274,7 @@ class Inspection:
             file.events += batch.num_rows
             self._waiting.append((file, batch))
             self._waiting_rows += batch.num_rows
-            if self._waiting_rows >= _BATCH_ROWS:
+            if self._waiting_rows >= _BATCH_ROWS or len(self._waiting) >= _MAX_BATCHES:
                 self._count_waiting()
 
     def _take_problems(self, file: InputFile, part: Result[Any], example: Callable[[str], str | None]) -> None:
