@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -185,8 +186,14 @@ def test_wrong_settings_are_refused(settings: dict[str, Any], text: str) -> None
 
 @pytest.mark.slow
 def test_feed_that_cannot_be_opened_delays_no_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A FIFO without a writer, as a file system that does not answer."""
-    os.mkfifo(tmp_path / "feed")
+    """The load waits, as on a file system that does not answer."""
+    is_answered, loaded = threading.Event(), threading.Event()
+
+    def load(self: FollowedDetectors) -> None:
+        is_answered.wait()
+        loaded.set()
+
+    monkeypatch.setattr(FollowedDetectors, "load", load)
     monkeypatch.setattr(detection, "_LOAD_WAIT_S", 0.2)
     sink = SinkSettings(name="out", url="-", annotate=True)
     settings = DetectSettings(sliver=True, indicators=(str(tmp_path / "feed"),))
@@ -202,5 +209,5 @@ def test_feed_that_cannot_be_opened_delays_no_event(tmp_path: Path, monkeypatch:
         batch = Batch(1, 0, Arrival("key", "/x", "dns_logs", 1, 60, hash_of(body), body))
         (piece,) = [part.piece for part in converter.parts(batch) if part.piece]
     assert b"cfdns-sliver" in piece.data
-    # The thread ends with the load.
-    (tmp_path / "feed").write_text("bad.example\n")
+    is_answered.set()
+    assert loaded.wait(60)
