@@ -258,6 +258,7 @@ def test_a_refused_create_is_tried_again(serve: Serve) -> None:
     assert puts.count("/bucket/folder/x") == 2
 
 
+@pytest.mark.usefixtures("interrupts")
 def test_the_program_reacts_while_a_store_is_silent(tmp_path: Path) -> None:
     """The call of the library itself cannot be interrupted."""
     if os.name != "posix":
