@@ -28,7 +28,7 @@ else:
     # CI tries the same examples in every run. .ci/run has a run with the profile ci.
     _derandomize = bool(os.environ.get("CI"))
     settings.register_profile("default", max_examples=14, derandomize=_derandomize, **_common)
-    settings.register_profile("ci", max_examples=50, derandomize=_derandomize, **_common)
+    settings.register_profile("ci", max_examples=30, derandomize=_derandomize, **_common)
     settings.register_profile("quick", max_examples=15, derandomize=True, **_common)
     settings.register_profile("long", max_examples=2_000, **_common)
     settings.load_profile(os.environ.get("CFDNS_HYPOTHESIS", "default"))
