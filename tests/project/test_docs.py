@@ -23,6 +23,8 @@ from support.documentation import PAGES, ROOT, Page, blocks, blocks_of, name_of
 pytestmark = pytest.mark.skipif(not (ROOT / "docs").exists(), reason="no documentation around the tests")
 
 WITH_CODE = [page for page in PAGES if blocks(page)]
+#: Pages whose code starts processes for more than two seconds.
+SLOW_PAGES = ("inspect.md", "mapping.md", "receiver.md")
 
 
 def text_of(path: Path) -> str:
@@ -35,7 +37,11 @@ def prose_of(path: Path) -> str:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a POSIX shell")
-@pytest.mark.parametrize("path", WITH_CODE, ids=name_of)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(page, marks=pytest.mark.slow if page.name in SLOW_PAGES else []) for page in WITH_CODE],
+    ids=name_of,
+)
 def test_page_code_prints_what_the_page_says(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with contextlib.closing(Page(tmp_path)) as page, recipe_fakes.services(monkeypatch):
         for block in blocks(path):
