@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .. import Detection
-from ..io import text_of
+from ..io import is_special, text_of
 from ..matching import Annotation, SharedNameTable
 from .feeds.errors import FeedError
 from .feeds.options import FeedPath, path_of, several
@@ -138,8 +138,7 @@ class IndicatorsFile:
 
     def _load(self) -> Indicators:
         for path in self._paths():
-            # Opening a FIFO waits for a writer, and what it holds can be read once.
-            if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+            if is_special(path):
                 raise FeedError("feed.unreadable", text_of(path), None, "it is not a regular file")
         return Indicators.load(*self._feeds, **self._options)
 

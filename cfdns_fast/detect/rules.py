@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .. import CfdnsError, Detection
+from ..io import is_special
 from ..matching import Annotation, Predicates
 from .sigma.annotation import annotation_of
 from .sigma.faults import RULE_CODES, Fault, Warned
@@ -154,9 +155,9 @@ class RulesFolder:
             return True
 
     def _load(self) -> Rules:
-        # Opening a FIFO waits for a writer, and what it holds can be read once. In folders they are no rules.
+        # Within folders, files of other kinds are no rules.
         for path in [os.fspath(each) for each in self._paths]:
-            if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+            if is_special(path):
                 raise RuleError([Fault(path, None, None, "file.unreadable", "it is not a regular file")])
         return Rules.load(*self._paths)
 

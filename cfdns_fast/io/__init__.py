@@ -5,7 +5,7 @@
 - `outputs`: write files, which change only when all data is written, and other outputs.
 - `paths`: check the names of inputs and outputs before a run.
 - `read_ahead`: read an input on a background thread, and end reading on request.
-- `regular`: read a small file, and refuse any other kind of file.
+- `regular`: tell regular files from other kinds, and read a small one.
 - `reject_lines`: rejects as lines of NDJSON.
 - `spill_file`, `temporaries`: temporary files.
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .outputs import Output, OutputFault, publish_all
     from .paths import STANDARD_STREAM, PathError, check_outputs, descriptor_of, text_of, total_bytes
     from .read_ahead import ReadAhead, Stop
-    from .regular import read_regular
+    from .regular import is_special, read_regular
     from .reject_lines import reject_line_pieces, reject_lines
     from .spill_file import SpillFile
     from .temporaries import remove_dead
@@ -46,6 +46,7 @@ __all__ = [
     "check_outputs",
     "compressor_of",
     "descriptor_of",
+    "is_special",
     "publish_all",
     "read_plain",
     "read_regular",
@@ -62,7 +63,7 @@ _MODULES = {
     ".outputs": ("Output", "OutputFault", "publish_all"),
     ".paths": ("STANDARD_STREAM", "PathError", "check_outputs", "descriptor_of", "text_of", "total_bytes"),
     ".read_ahead": ("ReadAhead", "Stop"),
-    ".regular": ("read_regular",),
+    ".regular": ("is_special", "read_regular"),
     ".reject_lines": ("reject_line_pieces", "reject_lines"),
     ".spill_file": ("SpillFile",),
     ".temporaries": ("remove_dead",),

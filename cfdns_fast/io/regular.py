@@ -1,4 +1,4 @@
-"""Read a small file that may be another kind of file by mistake: a configuration, a key, a certificate."""
+"""Tell regular files from other kinds, and read a small one: a configuration, a key, a certificate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ import os
 import stat
 from pathlib import Path
 
-__all__ = ["read_regular"]
+__all__ = ["is_special", "read_regular"]
+
+
+def is_special(path: str) -> bool:
+    """Return whether a path is neither a regular file nor a folder, such as a FIFO; False if nothing is there.
+
+    Opening a FIFO waits for a writer, and what it holds can be read only once.
+    """
+    return os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
 
 
 def read_regular(path: Path, max_bytes: int = -1) -> tuple[bytes, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from binascii import b2a_base64
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from .. import InputFormatError, Normalizer, Reject, Result, Stream
+from ..io import is_special
 from ..io.gunzip import IsalError
 from ..io.outputs import Output, OutputFault
 from ..io.spill_file import SpillFile
@@ -192,7 +192,7 @@ def normalizer_of(settings: SinkSettings, detectors: Sequence[Any] = ()) -> Norm
     """Return the normalizer of a sink, with detectors that find alerts or annotate its events; raises SettingsError."""
     schema = settings.schema
     # Each process of a sink reads the mapping, and a FIFO can be read once.
-    if os.path.exists(schema) and not (os.path.isfile(schema) or os.path.isdir(schema)):
+    if is_special(schema):
         raise SettingsError(f"sink {settings.name}: {schema}: it is not a regular file")
     try:
         return Normalizer(
